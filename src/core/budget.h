@@ -1,0 +1,34 @@
+/* budget.h - money that is spent and money that is set aside for calls in flight; promise G4.
+ *
+ * Invariant  spent + reserved <= max, always. A settlement above its reservation (a provider that
+ * reports more usage than the request allowed) counts as the reservation: the excess is kept apart
+ * in `excess_nusd` and told.
+ */
+#ifndef STUMPER_CORE_BUDGET_H
+#define STUMPER_CORE_BUDGET_H
+
+#include "base/defs.h"
+#include "core/money.h"
+
+#include <stdbool.h>
+
+struct budget {
+    int64_t max_nusd; /* MONEY_UNKNOWN: no cap */
+    int64_t spent_nusd;
+    int64_t reserved_nusd;
+    int64_t excess_nusd;
+};
+
+void budget_init(struct budget *b, int64_t max_nusd, int64_t spent_nusd);
+
+/** Set @nusd aside; false if it does not fit (nothing changes then). */
+NODISCARD bool budget_reserve(struct budget *b, int64_t nusd);
+
+/** Turn a reservation of @reserved_nusd into a cost; MONEY_UNKNOWN cost counts as the whole
+ * reservation. */
+void budget_settle(struct budget *b, int64_t reserved_nusd, int64_t cost_nusd);
+
+/** Give a reservation back: the call was never answered. */
+void budget_release(struct budget *b, int64_t reserved_nusd);
+
+#endif

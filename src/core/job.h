@@ -1,0 +1,77 @@
+/* job.h - a job as a request asks for it: read, checked, and written back in one canonical form.
+ *
+ * The JSON is the body of POST /generate and of `generate --spec`; existing clients' field names
+ * are kept.
+ */
+#ifndef STUMPER_CORE_JOB_H
+#define STUMPER_CORE_JOB_H
+
+#include "core/call.h"
+#include "core/taxonomy.h"
+#include "json/check.h"
+#include "json/write.h"
+
+#define JOB_PROBLEMS_MAX 10000000
+#define JOB_CONCURRENCY_MAX 100000
+
+/* "openai/gpt-5.4-mini" or {"provider":"openai","model_name":"gpt-5.4-mini"}. */
+struct model_name {
+    struct str provider; /* [a-z0-9][a-z0-9_-]*, lower case */
+    struct str model;    /* as the provider spells it; may hold slashes */
+};
+
+/** Split "provider/model" at the first slash. ERR_INVALID with what is missing. */
+NODISCARD enum err model_name_parse(struct str text, struct arena *a, struct model_name *ret,
+                                    struct errinfo *reterr);
+
+/* A problem to start from. */
+struct job_seed {
+    struct str problem;
+    struct str answer;    /* may be empty */
+    struct str source_id; /* may be empty */
+    struct str tags;      /* a JSON array as text; may be empty */
+    struct str reference; /* the whole seed as one canonical JSON object: carried into the result */
+};
+
+struct job_spec {
+    int64_t num_problems;
+    struct model_name models[ROLE_COUNT];
+    struct taxonomy taxonomy; /* the built-in one where the request names none */
+    const struct job_seed *seeds;
+    size_t seeds_n; /* 0: from the taxonomy */
+    int64_t concurrency;
+    int64_t max_attempts;  /* 0: no limit */
+    int64_t max_cost_nusd; /* MONEY_UNKNOWN: no limit */
+    int64_t deadline_ms;   /* 0: none */
+    int64_t
+        stall_attempts;   /* stop after so many attempts in a row without an acceptance; 0: never */
+    int64_t stall_errors; /* stop after so many errors in a row with one cause; 0: never */
+    uint64_t seed;        /* of the picks: the same seed gives the same subjects and variations */
+    struct str name;
+    struct str metadata; /* a JSON object as text; may be empty */
+};
+
+#define JOB_CONCURRENCY_DEFAULT 64
+#define JOB_STALL_ATTEMPTS_DEFAULT 200
+#define JOB_STALL_ERRORS_DEFAULT 50
+
+/**
+ * Read a request. All errors are collected in @c, with pointers.
+ *
+ * @builtin  used when the request has no taxonomy of its own
+ * @return   true if the spec is whole and right (c->n did not grow)
+ */
+bool job_spec_read(struct jcheck *c, const struct jnode *request, const struct taxonomy *builtin,
+                   struct arena *a, struct job_spec *ret);
+
+/** Write the whole spec as one JSON object: reading it back gives the same spec. */
+void job_spec_write(const struct job_spec *spec, struct jwrite *w);
+
+/**
+ * The first difference that makes two specs different jobs, as the name of a field
+ * ("engineer_model"), or NULL if they are the same job. Limits (concurrency, max_*, deadline,
+ * stall_*) may differ: a stopped job may go on with other limits.
+ */
+const char *job_spec_difference(const struct job_spec *a, const struct job_spec *b);
+
+#endif

@@ -1,0 +1,67 @@
+/* problem.h - what an attempt made, and its one line of JSON (docs/problem.schema.json). */
+#ifndef STUMPER_CORE_PROBLEM_H
+#define STUMPER_CORE_PROBLEM_H
+
+#include "core/call.h"
+#include "json/write.h"
+
+enum outcome {
+    OUTCOME_ACCEPTED,  /* valid, and the target failed */
+    OUTCOME_REJECTED,  /* the checker says it is not valid */
+    OUTCOME_SOLVED,    /* the target got it */
+    OUTCOME_DUPLICATE, /* the job has this problem already */
+    OUTCOME_SURPLUS,   /* would be accepted, but N was reached */
+    OUTCOME_FAILED,    /* errors; says nothing about the problem */
+    OUTCOME_COUNT
+};
+
+/** "accepted", … */
+const char *outcome_name(enum outcome o);
+/** The outcome of a name; OUTCOME_COUNT if there is none of that name. */
+enum outcome outcome_from_name(struct str name);
+
+/* All text is borrowed from the attempt's arena; empty where the attempt did not get that far. */
+struct problem {
+    enum outcome outcome;
+    struct str subject, topic, difficulty;
+    struct str problem, answer;
+    struct str hints; /* a JSON object as text, or empty */
+    bool hints_were_corrected;
+    struct str target_text;   /* the target's whole answer */
+    struct str target_answer; /* its final answer, as extracted */
+    struct str reference;     /* the seed it came from, a JSON object as text, or empty */
+    struct str reason;        /* why rejected, failed or duplicate */
+    const char
+        *cause; /* for FAILED: a short stable cause such as "engineer: malformed"; else NULL */
+    struct {
+        bool stated; /* false: the equivalence check was never reached */
+        bool equivalent;
+        double confidence;  /* NaN: not told */
+        const char *method; /* "llm" */
+        struct str reason;
+    } verdict;
+    struct str check_reason; /* the checker's reason for valid */
+    struct str notes; /* a JSON array of strings (unknown hint keys, repairs made), or empty */
+    struct str raw;   /* FAILED: the text that could not be used, kept whole */
+    struct call_usage usage; /* sum over the attempt's calls */
+    int64_t cost_nusd;       /* sum, MONEY_UNKNOWN if one of them is */
+    int64_t calls;
+    uint64_t hash; /* of the normalised problem text; see problem_hash() */
+};
+
+/** A fingerprint that survives changes of white space, case and LaTeX spacing ("\,", "\left"). */
+uint64_t problem_hash(struct str problem);
+
+struct problem_ids {
+    const char *id, *job_id;
+    int64_t attempt;
+    struct model_name_view {
+        struct str provider, model;
+    } models[ROLE_COUNT];
+    int64_t created_ms;
+};
+
+/** Write the line's object: the fields of DESIGN §5, in that order. */
+void problem_write(const struct problem *p, const struct problem_ids *ids, struct jwrite *w);
+
+#endif

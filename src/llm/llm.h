@@ -1,0 +1,100 @@
+/* llm.h - the one way to ask a model something, whatever provider it is behind.
+ *
+ *     resolve "openai/gpt-5.4-mini" once ─► llm_call(model, spec, …) ─► queue ─► wire (builds the
+ * body) ─► io/http done(answer) ◄─ classify, retry ◄─ wire (reads the reply) ◄─┘
+ *
+ * Wire formats are one file each behind wire.h. Retries of what cost nothing (network, 429, 5xx,
+ * timeouts) happen here, with full jitter or as the provider asks; an answer that was paid for
+ * always goes up, useless or not.
+ *
+ * Secrets    keys are read once, registered with the logger for redaction, and only ever put into a
+ * header. Threading  loop thread only; `done` never runs inside llm_call().
+ */
+#ifndef STUMPER_LLM_LLM_H
+#define STUMPER_LLM_LLM_H
+
+#include "core/call.h"
+#include "core/job.h"
+#include "core/price.h"
+#include "io/http.h"
+
+struct llm;       /* the client: endpoints, connections, statistics */
+struct llm_model; /* a resolved model; lives as long as the client */
+struct llm_call;  /* one call under way */
+
+/* A provider as it is configured. */
+struct llm_provider {
+    const char *name;           /* "openai" */
+    const char *type;           /* wire format: "openai-chat" */
+    const char *base_url;       /* without the path of the operation, without a slash at the end */
+    const char *key_env;        /* name of the variable that holds the key; NULL: no key is sent */
+    const char *key;            /* its value, NULL if unset */
+    const char *const *headers; /* extra "Name: value", NULL-terminated; may be NULL */
+};
+
+#define LLM_PROVIDERS_MAX 64
+
+struct llm_config {
+    struct llm_provider providers[LLM_PROVIDERS_MAX];
+    size_t providers_n;
+    const struct price_table *prices;
+    int64_t in_flight_max;
+    int64_t connect_ms, first_byte_ms, total_ms; /* deadlines of one try */
+    int64_t tries_max;                           /* HTTP requests per call, at least 1 */
+    int64_t retry_wait_ms_max; /* a provider that asks for a longer wait makes the call fail */
+};
+
+/** The defaults: deadlines 10 s, 10 min, 15 min; 6 tries; 10 min. No providers. */
+void llm_config_init(struct llm_config *c);
+
+/**
+ * Add the built-in providers (openai, deepseek, openrouter, together, groq, mistral, xai,
+ * fireworks, ollama, vllm, lmstudio, llamacpp: base URL and key variable each), then those of @yaml
+ * ("providers:" of stumper.yaml, may be NULL), which replace built-in ones of the same name member
+ * by member. Keys and <NAME>_BASE_URL come through @getenv_fn (an empty variable counts as unset).
+ * Errors go to @check.
+ */
+void llm_config_providers(struct llm_config *c, const struct jnode *yaml, struct jcheck *check,
+                          const char *(*getenv_fn)(const char *name), struct arena *a);
+
+/** The provider of that name, or NULL. */
+const struct llm_provider *llm_config_find(const struct llm_config *c, struct str name);
+
+/** @config must outlive the client. */
+struct llm *llm_new(struct loop *l, const struct llm_config *config);
+
+/** Calls under way end with ERR_CANCELED first. */
+void llm_free(struct llm *m);
+
+/** ERR_NOT_FOUND (no such provider: names the nearest and how to configure it), ERR_AUTH (its key
+ * variable is unset: names it), ERR_UNSUPPORTED (its type). */
+NODISCARD enum err llm_resolve(struct llm *m, const struct model_name *name,
+                               const struct llm_model **ret, struct errinfo *reterr);
+
+/** What the model costs, or NULL. */
+const struct price *llm_model_price(const struct llm_model *model);
+
+/** Called once; the answer is borrowed until it returns. */
+typedef void llm_done_fn(void *ctx, const struct call_answer *answer);
+
+/**
+ * Ask. The spec must live until `done`.
+ *
+ * @tag  sent as X-Client-Request-Id, so that a provider's log and our ledger can be put side by
+ * side; "<job>/<attempt>/<call>"
+ * @ret  valid until `done`
+ */
+void llm_call(struct llm *m, const struct llm_model *model, const struct call_spec *spec,
+              const char *tag, llm_done_fn *done, void *ctx, struct llm_call **ret);
+
+/** `done` is called with ERR_CANCELED on a later tick; a request that has left is cut off. */
+void llm_cancel(struct llm_call *call);
+
+/** Since the start: HTTP requests sent, retried, answered 429; now: waiting for a retry. For the
+ * display. */
+struct llm_stats {
+    int64_t requests, retries, rate_limited, waiting, in_flight;
+};
+struct llm_stats llm_stats(const struct llm *m);
+
+#endif
