@@ -266,6 +266,6 @@ enum err opt_store(const struct opt *o, const char *label, struct str text, stru
     case OPT_ENUM:
         return opt_store_enum(o, label, text, reterr);
     }
-    ASSERT(!"an option has a kind");
+    ASSERT(false); /* the switch is whole */
     return ERR_INTERNAL;
 }
