@@ -12,6 +12,7 @@ import tree
 
 PAGE = "docs/man/stumper.1"
 FLAG = re.compile(r"--([a-z][a-z0-9-]+)")
+HELP_FLAG = re.compile(r"^ +(?:-\w, )?--([a-z][a-z0-9-]+)", re.M)  # a row of the help, not a mention
 
 
 def help_text(program: str, *words: str) -> str:
@@ -25,6 +26,10 @@ def help_text(program: str, *words: str) -> str:
 def commands(program: str) -> list[str]:
     """The words that begin an indented line of the list of commands."""
     return re.findall(r"^ {2,4}([a-z]+) {2,}\S", help_text(program), re.M)
+
+
+def flags_of(program: str, command: str) -> set[str]:
+    return set(HELP_FLAG.findall(help_text(program, command))) - {"help"}
 
 
 def sections(page: str) -> dict[str, set[str]]:
@@ -52,7 +57,7 @@ def check(root: str, program: str):
         if command not in told:
             yield f"{PAGE}: nothing on `stumper {command}`"
             continue
-        flags = set(FLAG.findall(help_text(program, command))) - {"help"}
+        flags = flags_of(program, command)
         for flag in sorted(flags - told[command]):
             yield f"{PAGE}: `stumper {command}` does not tell of --{flag}"
         for flag in sorted(told[command] - flags - {"help"}):

@@ -24,7 +24,7 @@ def code(text: str) -> str:
 
 def check(root: str, program: str):
     targets = set(re.findall(r"^([a-z]+):", tree.read(root, "Makefile"), re.M))
-    commands = {name: set(manual.FLAG.findall(manual.help_text(program, name))) for name in manual.commands(program)}
+    commands = {name: manual.flags_of(program, name) for name in manual.commands(program)}
     for path in tree.files(root, ".md"):
         if path.startswith(("prompts/", "tests/")):
             continue
