@@ -11,20 +11,20 @@
 
 #include "core/attempt.h"
 
-enum sched_stop {
-    SCHED_GOING,
-    SCHED_DONE, /* N accepted */
-    SCHED_MAX_ATTEMPTS,
-    SCHED_MAX_COST, /* no money for another call */
-    SCHED_DEADLINE,
-    SCHED_STALLED, /* stall_attempts in a row without an acceptance */
-    SCHED_ERRORS,  /* stall_errors in a row with one cause */
-    SCHED_INTERRUPTED,
-    SCHED_STOPS
+enum stop {
+    STOP_NOT_YET,
+    STOP_DONE, /* N accepted */
+    STOP_MAX_ATTEMPTS,
+    STOP_MAX_COST, /* no money for another call */
+    STOP_DEADLINE,
+    STOP_STALLED, /* stall_attempts in a row without an acceptance */
+    STOP_ERRORS,  /* stall_errors in a row with one cause */
+    STOP_INTERRUPTED,
+    STOP_COUNT
 };
 
 /** "done", "max_attempts", … */
-const char *sched_stop_name(enum sched_stop s);
+const char *stop_name(enum stop s);
 
 struct sched {
     /* limits */
@@ -40,7 +40,7 @@ struct sched {
     int64_t since_accepted;           /* finished attempts since the last acceptance */
     int64_t errors_in_row;            /* with `cause` */
     char cause[128];
-    enum sched_stop stop; /* sticky once it is not SCHED_GOING */
+    enum stop stop; /* sticky once it is not STOP_NOT_YET */
 };
 
 /** Start for @spec; @accepted and @launched are what the store has from earlier runs. */
@@ -59,7 +59,7 @@ void sched_dropped(struct sched *s, enum attempt_stage stage);
 int64_t sched_launch_now(struct sched *s, int64_t now_ms);
 
 /** End for a reason from outside (interrupted, no money). Does nothing if it stopped already. */
-void sched_stop_for(struct sched *s, enum sched_stop why);
+void sched_stop_for(struct sched *s, enum stop why);
 
 /** Probability that an attempt in @stage will be accepted, from what was observed (Laplace's rule,
  * so never 0 or 1). */
