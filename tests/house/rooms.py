@@ -12,7 +12,7 @@ ROOMS = {
     "base": set(),
     "json": {"base"},
     "answer": {"base", "json"},
-    "core": {"base", "json", "answer"},
+    "core": {"base", "json"},
     "io": {"base"},
     "llm": {"base", "json", "core", "io"},
     "store": {"base", "json", "core", "io"},
