@@ -36,7 +36,7 @@ VENDORS = {
 }
 
 PURE = {"answer", "core"}
-OUTSIDE = re.compile(r"^(stdio|time|unistd|fcntl|pthread|threads|signal|netdb|poll|dirent)\.h$|^(sys|net|netinet|arpa)/")
+OUTSIDE = re.compile(r"^(time|unistd|fcntl|pthread|threads|signal|netdb|poll|dirent)\.h$|^(sys|net|netinet|arpa)/")
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 
