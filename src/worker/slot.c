@@ -81,9 +81,8 @@ static void slot_finished(struct store_op *op) {
     struct slot *s = CONTAINER_OF(op, struct slot, op.finish.op);
     struct worker *w = s->worker;
     if (op->err == ERR_OK) {
-        struct problem problem = *s->action.problem;
-        problem.outcome = s->op.finish.ret_outcome;
-        sched_ended(&w->view.sched, s->stage, &problem);
+        sched_ended(&w->view.sched, s->launch, s->stage, s->op.finish.ret_outcome,
+                    s->action.problem->cause);
     } else {
         sched_dropped(&w->view.sched, s->stage);
         if (op->err != ERR_STALE) {
@@ -272,7 +271,7 @@ void slot_begin(struct slot *s, const struct lease *lease) {
     s->replay_n = 0;
     s->stage = ATTEMPT_STAGE_ENGINEER;
     arena_init(&s->arena, ATTEMPT_ARENA_BYTES_MAX);
-    sched_launched(&w->view.sched);
+    s->launch = sched_launched(&w->view.sched);
     if (lease->attempt_no > w->options.job->attempts) {
         slot_start(s); /* numbered in this run: nothing to replay */
         return;

@@ -26,6 +26,7 @@ struct slot {
     struct slot *next_free;
     enum slot_state state;
     struct lease lease;
+    int64_t launch; /* the scheduler's index */
     struct arena arena; /* the attempt's lifetime */
     struct attempt *attempt;
     enum attempt_stage stage; /* as the scheduler knows it */
