@@ -234,7 +234,8 @@ static void attempt_wrong_form(struct attempt *at, const struct call_answer *ans
     struct str system_part, user_part;
     prompt_render(at->setup->prompts->templates[PROMPT_REPAIR], vars, ARRAY_LEN(vars), at->a,
                   &system_part, &user_part);
-    attempt_say(at, CALL_ASSISTANT, str_take_utf8(answer->text, ATTEMPT_ECHO_BYTES_MAX));
+    size_t n = answer->text.n; /* of a long one the end: that is where the JSON stands */
+    attempt_say(at, CALL_ASSISTANT, str_skip(answer->text, n - MIN(n, ATTEMPT_ECHO_BYTES_MAX)));
     attempt_say(at, CALL_USER, user_part);
     attempt_ask(at);
 }
