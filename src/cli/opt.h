@@ -129,10 +129,6 @@ struct opt_label opt_label(const struct opt_result *r, const char *name);
 /** The help of a command, wrapped at @width columns: usage line, groups, defaults, examples. */
 void opt_help(const struct opt_command *command, int width, struct sbuf *out);
 
-/** Add @text, wrapped at @width columns, every line but the first indented by @indent; the first is
- * taken to start at column @at. Line breaks in the text stay; so does their own indentation. */
-void opt_wrap(struct sbuf *out, const char *text, int at, int indent, int width);
-
 /* The readers of single values, for other places that take the same notation. Each returns false
  * and leaves *ret alone when @text is not one. */
 NODISCARD bool opt_read_bool(struct str text, bool *ret);

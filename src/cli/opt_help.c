@@ -1,5 +1,6 @@
 /* The help of a command, from its table. */
 #include "cli/opt.h"
+#include "cli/term.h"
 
 #include <string.h>
 
@@ -9,47 +10,6 @@
 
 static void opt_pad(struct sbuf *out, int n) {
     sbuf_addf(out, "%*s", MAX(n, 0), "");
-}
-
-/* Columns of @s: code points; help texts hold no wide characters. */
-static int opt_columns(struct str s) {
-    int n = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        n += ((unsigned char)s.p[i] & 0xC0) != 0x80;
-    }
-    return n;
-}
-
-static void opt_wrap_line(struct sbuf *out, struct str line, int at, int indent, int width) {
-    bool first = true;
-    while (line.n > 0) {
-        struct str word = str_split(&line, ' ');
-        int n = opt_columns(word);
-        if (!first && at + 1 + n > width) {
-            sbuf_add_char(out, '\n');
-            opt_pad(out, indent);
-            at = indent;
-        } else if (!first) {
-            sbuf_add_char(out, ' ');
-            at++;
-        }
-        sbuf_add(out, word);
-        at += n;
-        first = false;
-    }
-}
-
-void opt_wrap(struct sbuf *out, const char *text, int at, int indent, int width) {
-    struct str rest = str_of(text);
-    for (bool first = true; first || rest.n > 0; first = false) {
-        struct str line = str_split(&rest, '\n');
-        if (!first) {
-            sbuf_add_char(out, '\n');
-            opt_pad(out, line.n > 0 ? indent : 0);
-            at = indent;
-        }
-        opt_wrap_line(out, line, at, indent, width);
-    }
 }
 
 /* "  -n, --num-problems N"; returns its width. */
@@ -86,7 +46,7 @@ static void opt_help_row(const struct opt *o, int column, int width, struct sbuf
         left = 0;
     }
     opt_pad(out, column - left);
-    opt_wrap(out, sbuf_str(&text).p, column, column, width);
+    term_wrap(out, sbuf_str(&text), column, column, width);
     sbuf_add_char(out, '\n');
     sbuf_release(&text);
 }
@@ -130,7 +90,7 @@ void opt_help(const struct opt_command *command, int width, struct sbuf *out) {
     opt_help_usage(command, out);
     if (command->about != NULL) {
         sbuf_add_char(out, '\n');
-        opt_wrap(out, command->about, 0, 0, width);
+        term_wrap(out, str_of(command->about), 0, 0, width);
         sbuf_add_char(out, '\n');
     }
     for (size_t i = 0; i < command->rows_n; i++) {
@@ -145,10 +105,10 @@ void opt_help(const struct opt_command *command, int width, struct sbuf *out) {
     opt_help_row(&help_row, column, width, out);
     if (env) {
         sbuf_add_char(out, '\n');
-        opt_wrap(out,
-                 "An option --some-name that is not given is read from the environment variable "
-                 "STUMPER_SOME_NAME.",
-                 0, 0, width);
+        term_wrap(out,
+                  S("An option --some-name that is not given is read from the environment variable "
+                    "STUMPER_SOME_NAME."),
+                  0, 0, width);
         sbuf_add_char(out, '\n');
     }
     if (command->examples != NULL) {

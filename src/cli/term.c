@@ -219,6 +219,35 @@ struct str term_take(struct str s, int columns) {
     return str_take(s, at);
 }
 
+static void term_wrap_line(struct sbuf *out, struct str line, int at, int indent, int width) {
+    bool first = true;
+    while (line.n > 0) {
+        struct str word = str_split(&line, ' ');
+        int n = term_columns(word);
+        if (!first && at + 1 + n > width) {
+            sbuf_addf(out, "\n%*s", indent, "");
+            at = indent;
+        } else if (!first) {
+            sbuf_add_char(out, ' ');
+            at++;
+        }
+        sbuf_add(out, word);
+        at += n;
+        first = false;
+    }
+}
+
+void term_wrap(struct sbuf *out, struct str text, int at, int indent, int width) {
+    for (bool first = true; first || text.n > 0; first = false) {
+        struct str line = str_split(&text, '\n');
+        if (!first) {
+            sbuf_addf(out, "\n%*s", line.n > 0 ? indent : 0, "");
+            at = indent;
+        }
+        term_wrap_line(out, line, at, indent, width);
+    }
+}
+
 /* C0 and C1 controls, DEL, and the bidirectional overrides that make text look like other text. */
 static bool term_is_control(uint32_t c) {
     return (c < 0x20 && c != '\n' && c != '\t') || (c >= 0x7F && c < 0xA0) ||

@@ -52,6 +52,11 @@ int term_columns(struct str s);
 /** The longest beginning of @s that takes at most @columns. */
 struct str term_take(struct str s, int columns);
 
+/** Add @text, broken between words at @width columns, every line but the first indented by @indent;
+ * the first is taken to start at column @at. Line breaks in the text stay. Words are never broken.
+ */
+void term_wrap(struct sbuf *out, struct str text, int at, int indent, int width);
+
 /**
  * Add @text for a terminal: control characters but line breaks and tabs are shown as U+FFFD (or "?"
  * without UTF-8), so that nothing that a model wrote can drive the terminal. Bytes that are not
