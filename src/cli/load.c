@@ -1,11 +1,9 @@
 #include "cli/load.h"
 
 #include "base/file.h"
+#include "cli/lines.h"
 #include "core/builtin.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -92,15 +90,9 @@ struct load_seeds {
     struct arena scratch; /* of one line */
     struct job_seed *seeds;
     size_t n, capacity;
-    int64_t line_no, bad_lines;
+    int64_t bad_lines;
     struct sbuf bad; /* "line 3: …; line 7: …" */
 };
-
-static void load_seeds_bad(struct load_seeds *l, const char *why) {
-    if (l->bad_lines++ < LOAD_BAD_LINES_SHOWN) {
-        sbuf_addf(&l->bad, "%sline %lld: %s", l->bad.n > 0 ? "; " : "", (long long)l->line_no, why);
-    }
-}
 
 static void load_seeds_keep(struct load_seeds *l, const struct job_seed *seed) {
     if (l->n == l->capacity) {
@@ -114,54 +106,44 @@ static void load_seeds_keep(struct load_seeds *l, const struct job_seed *seed) {
     l->seeds[l->n++] = *seed;
 }
 
-static void load_seeds_line(struct load_seeds *l, struct str line) {
+static enum err load_seed(struct load_seeds *l, struct str line, struct job_seed *ret,
+                          struct errinfo *reterr) {
     const struct jnode *doc;
-    struct errinfo why = {0};
     struct jcheck c;
-    struct job_seed seed;
     if (line.n > JOB_SEED_BYTES_MAX) {
-        load_seeds_bad(l, "the line is longer than a seed may be (256 KB)");
-        return;
+        return errinfo_set(reterr, ERR_TOO_BIG, "longer than the %zu bytes that a seed may have",
+                           JOB_SEED_BYTES_MAX);
     }
-    arena_reset(&l->scratch);
-    enum err e = jnode_parse(line, &l->scratch, &doc, &why);
+    enum err e = lines_parse(line, &l->scratch, &doc, reterr);
     if (e != ERR_OK) {
-        /* the parser counts lines too, and sees one */
-        load_seeds_bad(l, str_starts(str_of(why.text), S("line 1, "))
-                              ? why.text + sizeof "line 1, " - 1
-                              : errinfo_text(&why, e));
-        return;
+        return e;
     }
     jcheck_init(&c, &l->scratch);
-    if (!job_seed_read(&c, jcheck_root(doc), S(""), l->a, &seed)) {
-        load_seeds_bad(l, jcheck_text(&c, &l->scratch).p);
-        return;
-    }
-    load_seeds_keep(l, &seed);
+    return job_seed_read(&c, jcheck_root(doc), S(""), l->a, ret)
+               ? ERR_OK
+               : errinfo_set(reterr, ERR_INVALID, "%s", jcheck_text(&c, &l->scratch).p);
 }
 
-static enum err load_seeds_file(struct load_seeds *l, const char *path, FILE *file,
-                                struct errinfo *reterr) {
-    char *text = NULL;
-    size_t capacity = 0;
-    enum err e = ERR_OK;
-    for (ssize_t n; e == ERR_OK && (n = getline(&text, &capacity, file)) >= 0;) {
-        struct str line = {text, (size_t)n};
-        if (l->line_no++ == 0 && str_starts(line, S("\xEF\xBB\xBF"))) {
-            line = str_skip(line, 3); /* a byte order mark */
+static enum err load_seeds_lines(struct load_seeds *l, struct lines *lines,
+                                 struct errinfo *reterr) {
+    struct str line;
+    while (lines_next(lines, &line)) {
+        struct errinfo why = {0};
+        struct job_seed seed;
+        if (l->n >= JOB_SEEDS_MAX) {
+            return errinfo_set(reterr, ERR_TOO_BIG, "%s has more than %d seeds", lines->path,
+                               JOB_SEEDS_MAX);
         }
-        line = str_trim(line);
-        if (line.n > 0 && l->n >= JOB_SEEDS_MAX) {
-            e = errinfo_set(reterr, ERR_TOO_BIG, "%s has more than %d seeds", path, JOB_SEEDS_MAX);
-        } else if (line.n > 0) {
-            load_seeds_line(l, line);
+        enum err e = load_seed(l, line, &seed, &why);
+        if (e == ERR_OK) {
+            load_seeds_keep(l, &seed);
+        } else if (l->bad_lines++ < LOAD_BAD_LINES_SHOWN) {
+            sbuf_addf(&l->bad, "%sline %lld: %s", l->bad.n > 0 ? "; " : "",
+                      (long long)lines->number, errinfo_text(&why, e));
         }
+        arena_reset(&l->scratch);
     }
-    if (e == ERR_OK && ferror(file)) {
-        e = errinfo_set(reterr, ERR_IO, "cannot read %s: %s", path, strerror(errno));
-    }
-    free(text);
-    return e;
+    return ERR_OK;
 }
 
 static enum err load_seeds_verdict(const struct load_seeds *l, const char *path,
@@ -185,20 +167,17 @@ static enum err load_seeds_verdict(const struct load_seeds *l, const char *path,
 enum err load_seeds(const char *path, struct arena *a, const struct job_seed **ret, size_t *ret_n,
                     struct errinfo *reterr) {
     struct load_seeds l = {.a = a};
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    if (file == NULL) {
-        return errinfo_set(reterr, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "cannot read %s: %s",
-                           path, strerror(errno));
+    struct lines lines;
+    enum err e = lines_open(&lines, path, reterr);
+    if (e != ERR_OK) {
+        return e;
     }
     arena_init(&l.scratch, LOAD_LINE_ARENA_BYTES_MAX);
     sbuf_init(&l.bad, ERRINFO_BYTES * (LOAD_BAD_LINES_SHOWN + 1));
-    enum err e = load_seeds_file(&l, path, file, reterr);
-    if (e == ERR_OK) {
-        e = load_seeds_verdict(&l, path, reterr);
-    }
-    if (file != stdin) {
-        (void)fclose(file); /* only read from */
-    }
+    e = load_seeds_lines(&l, &lines, reterr);
+    enum err closed = lines_close(&lines, e == ERR_OK ? reterr : NULL);
+    e = e == ERR_OK ? closed : e;
+    e = e == ERR_OK ? load_seeds_verdict(&l, path, reterr) : e;
     sbuf_release(&l.bad);
     arena_release(&l.scratch);
     if (e == ERR_OK) {
