@@ -358,6 +358,7 @@ static struct http_transfer *http_take_idle(struct http_client *c) {
     t->target = NULL;
     t->first_byte_us = 0;
     t->connected = false;
+    t->repeated = false;
     t->err = ERR_OK;
     t->why = NULL;
     t->why_ms = 0;

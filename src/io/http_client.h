@@ -50,6 +50,7 @@ struct http_transfer {
     int64_t started_us, first_byte_us, over_us; /* first_byte_us: 0 until it came */
     enum http_state state;
     bool connected;  /* it has a connection and the request is on its way */
+    bool repeated;   /* curl wanted to send it a second time */
     bool counted;    /* in target->connecting */
     enum err err;    /* how it ended */
     const char *why; /* a fixed text beside err, or NULL: what curl says */
@@ -58,6 +59,7 @@ struct http_transfer {
     char curl_text[CURL_ERROR_SIZE];
 };
 
+/** A list of transfers. */
 TAILQ_HEAD(http_transfers, http_transfer);
 
 /* One URL, parsed once. The gate in front of it keeps a burst of new connections from becoming
