@@ -18,7 +18,7 @@
 #include "io/loop.h"
 
 #define HTTP_SHARD_TRANSFERS_MAX 1000
-#define HTTP_HEADERS_MAX 64
+#define HTTP_HEADERS_MAX 32
 
 struct http_client;
 struct http_transfer;
