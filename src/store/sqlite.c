@@ -94,14 +94,26 @@ static enum err sql_err_of(int rc, int errnum) {
     }
 }
 
+/* Why the operating system refused. SQLite forgets it when a commit fails; the log's file still
+ * knows. 0: nothing is known. */
+static int sql_errno(struct sql *db) {
+    int errnum = sqlite3_system_errno(db->handle);
+    sqlite3_file *log = NULL;
+    (void)sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (errnum == 0 && log != NULL && log->pMethods != NULL) {
+        (void)log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &errnum);
+    }
+    return errnum;
+}
+
 static void sql_fail(struct sql *db, int rc) {
     if (db->err != ERR_OK) {
         return;
     }
-    int errnum = sqlite3_system_errno(db->handle);
+    int errnum = sql_errno(db);
     db->err = sql_err_of(rc, errnum);
-    const char *reason =
-        db->err == ERR_IO && errnum != 0 ? strerror(errnum) : sqlite3_errmsg(db->handle);
+    bool from_system = (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN;
+    const char *reason = from_system && errnum != 0 ? strerror(errnum) : sqlite3_errmsg(db->handle);
     (void)errinfo_set(&db->detail, db->err, "%s: %s", db->path, reason);
 }
 
