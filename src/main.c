@@ -22,6 +22,7 @@ struct command {
 };
 
 static const struct command commands[] = {
+    {"sim", cmd_sim, "a simulated provider: try everything without a key"},
     {"version", cmd_version, "which Stumper this is, and what it was built with"},
 };
 
