@@ -1,12 +1,12 @@
 /* stumper show: problems for people, from a .jsonl file or a store, all of them or one by (a
  * beginning of) its id. Lines stream through: the file may be larger than the memory. */
 #include "cli/cmd.h"
+#include "cli/lines.h"
 #include "cli/output.h"
 #include "cli/pretty.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -70,7 +70,7 @@ static bool show_next(struct show *s, const struct jnode *j) {
 static enum err show_line(struct show *s, struct str line, bool *ret_more, struct errinfo *reterr) {
     const struct jnode *j;
     arena_reset(&s->arena);
-    enum err e = jnode_parse(line, &s->arena, &j, reterr);
+    enum err e = lines_parse(line, &s->arena, &j, reterr);
     if (e == ERR_OK && jnode_type(j) != JNODE_OBJECT) {
         e = errinfo_set(reterr, ERR_INVALID, "is %s, not a problem",
                         jnode_type_name(jnode_type(j)));
@@ -107,51 +107,43 @@ static enum err show_store(struct show *s, struct errinfo *reterr) {
     return e == ERR_OK ? rows.err : e;
 }
 
-static enum err show_lines(struct show *s, FILE *file, struct errinfo *reterr) {
-    char *text = NULL;
-    size_t capacity = 0;
-    int64_t number = 0;
-    enum err e = ERR_OK;
+static enum err show_lines(struct show *s, struct errinfo *reterr) {
+    struct lines lines;
+    struct str line;
     bool more = true;
-    for (ssize_t n; e == ERR_OK && more && (n = getline(&text, &capacity, file)) >= 0;) {
-        struct str line = str_trim((struct str){text, (size_t)n});
-        number++;
-        if (line.n > SHOW_LINE_BYTES_MAX) {
-            e = errinfo_set(reterr, ERR_TOO_BIG, "longer than %zu bytes", SHOW_LINE_BYTES_MAX);
-        } else if (line.n > 0) {
-            e = show_line(s, line, &more, reterr);
-        }
+    enum err e = lines_open(&lines, s->path, reterr);
+    if (e != ERR_OK) {
+        return e;
+    }
+    while (e == ERR_OK && more && lines_next(&lines, &line)) {
+        e = line.n > SHOW_LINE_BYTES_MAX
+                ? errinfo_set(reterr, ERR_TOO_BIG, "longer than %zu bytes", SHOW_LINE_BYTES_MAX)
+                : show_line(s, line, &more, reterr);
         if (e != ERR_OK) {
-            (void)errinfo_wrap(reterr, e, "%s, line %lld", s->path, (long long)number);
+            (void)errinfo_wrap(reterr, e, "%s, line %lld", s->path, (long long)lines.number);
         }
     }
-    if (e == ERR_OK && ferror(file)) {
-        e = errinfo_set(reterr, ERR_IO, "cannot read %s: %s", s->path, strerror(errno));
-    }
-    free(text);
-    return e;
+    enum err closed = lines_close(&lines, e == ERR_OK ? reterr : NULL);
+    return e == ERR_OK ? closed : e;
 }
 
 /* A store is told by its first bytes, not by its name. Pipes hold lines. */
-static bool show_is_store(FILE *file) {
+static bool show_is_store(const char *path) {
     static const char magic[] = "SQLite format 3";
     char head[sizeof magic] = "";
     struct stat st;
-    bool regular = fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode);
-    return regular && pread(fileno(file), head, sizeof head, 0) == (ssize_t)sizeof head &&
-           memcmp(head, magic, sizeof magic) == 0;
+    bool same = false;
+    int fd = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd >= 0) {
+        same = read(fd, head, sizeof head) == (ssize_t)sizeof head &&
+               memcmp(head, magic, sizeof magic) == 0;
+        (void)close(fd);
+    }
+    return same;
 }
 
 static enum err show_file(struct show *s, struct errinfo *reterr) {
-    FILE *file = strcmp(s->path, "-") == 0 ? stdin : fopen(s->path, "re");
-    if (file == NULL) {
-        return errinfo_set(reterr, ERR_IO, "cannot read %s: %s", s->path, strerror(errno));
-    }
-    enum err e = show_is_store(file) ? show_store(s, reterr) : show_lines(s, file, reterr);
-    if (file != stdin) {
-        (void)fclose(file); /* only read from */
-    }
-    return e;
+    return show_is_store(s->path) ? show_store(s, reterr) : show_lines(s, reterr);
 }
 
 static int show_end_of_id(struct show *s) {

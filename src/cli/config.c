@@ -102,15 +102,3 @@ bool config_options(const struct opt_command *command, int argc, char **argv, st
     *ret_config = (struct config){0};
     return cmd_options_from(command, &in, a, ret, ret_code);
 }
-
-enum err config_providers(const struct config *config, struct arena *a, struct llm_config *llm,
-                          struct errinfo *reterr) {
-    struct jcheck check;
-    jcheck_init(&check, a);
-    llm_config_providers(llm, jnode_get(config->root, "providers"), &check, cmd_getenv, a);
-    if (check.n > 0) {
-        return errinfo_set(reterr, ERR_INVALID, "%s: providers: %s", config->path,
-                           jcheck_text(&check, a).p);
-    }
-    return ERR_OK;
-}

@@ -57,15 +57,16 @@ static bool price_name_is_whole(struct str name) {
 static void price_read_one(struct jcheck *c, struct jplace place, struct str name,
                            struct price_table *t) {
     static const char *const keys[] = {"input", "cached_input", "output", NULL};
+    static const char *const required[] = {"input", "output"};
     size_t errors = c->n;
     if (!price_name_is_whole(name)) {
         jcheck_fail(c, place.pointer, "a price belongs to \"provider/model\"");
     }
     if (jcheck_is(c, place, JNODE_OBJECT, true)) {
-        for (size_t i = 0; keys[i] != NULL; i += 2) { /* input and output */
-            if (jnode_get(place.node, keys[i]) == NULL) {
+        for (size_t i = 0; i < ARRAY_LEN(required); i++) {
+            if (jnode_get(place.node, required[i]) == NULL) {
                 jcheck_fail(c, place.pointer, "\"%s\" is missing (dollars per million tokens)",
-                            keys[i]);
+                            required[i]);
             }
         }
         jcheck_known(c, place, keys);
