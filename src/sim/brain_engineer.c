@@ -24,7 +24,8 @@ static struct str engineer_answer(const struct brain *b, uint64_t h, bool *ret_p
         return it->wrong[brain_pick(h, DRAW_WRONG, it->wrong_n)];
     }
     bool other = brain_unit(h, DRAW_FORM) < ENGINEER_OTHER_FORM;
-    return it->right[other ? brain_pick(h, DRAW_FORM_WHICH, it->right_n) : 0];
+    size_t usual = MAX(it->right_n - 1, (size_t)1); /* the last one is the oddest */
+    return it->right[other ? brain_pick(h, DRAW_FORM_WHICH, usual) : 0];
 }
 
 enum engineer_slip {

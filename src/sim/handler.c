@@ -254,7 +254,7 @@ enum MHD_Result handler_send(struct conn *c) {
     }
     a->body = NULL;
     struct MHD_Response *r = MHD_create_response_from_buffer_with_free_callback_cls(
-        body->data.n, sbuf_reserve(&body->data, 0), handler_give, body);
+        body->data.n, body->data.p, handler_give, body);
     ASSERT(r != NULL); /* as with any malloc */
     (void)snprintf(id, sizeof id, "req_%016" PRIx64, a->request_id);
     handler_header(r, "content-type", a->content_type);
