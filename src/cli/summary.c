@@ -223,7 +223,9 @@ static void summary_spend(const struct summary *s, struct sbuf *out) {
         sbuf_add_cstr(out, ": no price is known for these models (--price MODEL=INPUT,OUTPUT)");
     } else {
         if (accepted > 0) {
-            sbuf_addf(out, ", %s for an accepted problem", term_money(job->cost_nusd / accepted).s);
+            sbuf_addf(out, ", %s%s for an accepted problem",
+                      job->calls_unpriced > 0 ? "at least " : "",
+                      term_money(job->cost_nusd / accepted).s);
         }
         sbuf_addf(out, ", %s wasted on attempts that failed", term_money(wasted).s);
         if (wasted > 0) {
