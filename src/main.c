@@ -22,6 +22,7 @@ struct command {
 };
 
 static const struct command commands[] = {
+    {"generate", cmd_generate, "make problems that are valid and that the target model fails"},
     {"show", cmd_show, "problems, laid out for reading"},
     {"status", cmd_status, "where a job stands and what it has cost"},
     {"export", cmd_export, "write out the problems of a store"},

@@ -19,6 +19,9 @@ extern bool failpoint_armed;
 
 /** Die here if this is the place. Any thread. @name: a string. */
 #define FAILPOINT(name) (__builtin_expect(failpoint_armed, 0) ? failpoint_hit(name) : (void)0)
+
+/** What FAILPOINT() calls when a failpoint is armed: dies by SIGKILL if @name is the one and its
+ * count is reached. */
 void failpoint_hit(const char *name);
 
 /** Take @spec ("name" or "name:n"; NULL: none) instead of the environment's. For a test's child

@@ -24,8 +24,8 @@ def help_text(program: str, *words: str) -> str:
 
 
 def commands(program: str) -> list[str]:
-    """The words that begin an indented line of the list of commands."""
-    return re.findall(r"^ {2,4}([a-z]+) {2,}\S", help_text(program), re.M)
+    """The words that begin an indented line of the list of commands, but for help, which is about the others."""
+    return [name for name in re.findall(r"^ {2,4}([a-z]+) {2,}\S", help_text(program), re.M) if name != "help"]
 
 
 def flags_of(program: str, command: str) -> set[str]:

@@ -17,7 +17,7 @@ ROOMS = {
     "llm": {"base", "json", "core", "io"},
     "store": {"base", "json", "core", "io"},
     "worker": {"base", "json", "answer", "core", "io", "llm", "store"},
-    "sim": {"base", "json", "answer", "io"},
+    "sim": {"base", "json", "answer", "core", "io"},
     "cli": {"base", "json", "answer", "core", "io", "llm", "store", "worker", "sim"},
 }
 MAIN = {"base", "cli"}  # src/main.c: the table of subcommands
