@@ -53,6 +53,18 @@ static bool jwrite_plain(unsigned char c) {
     return c >= 0x20 && c != '"' && c != '\\';
 }
 
+/* True if the eight bytes at @p are all plain: each test leaves a top bit set where one is not. */
+static bool jwrite_plain8(const char *p) {
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    uint64_t x;
+    memcpy(&x, p, sizeof x);
+    uint64_t quote = x ^ (ones * '"'), slash = x ^ (ones * '\\');
+    uint64_t low = (x - ones * 0x20) & ~x;
+    quote = (quote - ones) & ~quote;
+    slash = (slash - ones) & ~slash;
+    return ((low | quote | slash) & tops) == 0;
+}
+
 static void jwrite_escape(struct sbuf *out, unsigned char c) {
     static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt"; /* byte, letter, byte, letter, … */
     for (const char *s = shorts; *s != '\0'; s += 2) {
@@ -67,6 +79,9 @@ static void jwrite_escape(struct sbuf *out, unsigned char c) {
 static void jwrite_chars(struct sbuf *out, struct str s) {
     size_t from = 0;
     for (size_t i = 0; i < s.n; i++) {
+        while (s.n - i > 8 && jwrite_plain8(s.p + i)) {
+            i += 8;
+        }
         if (!jwrite_plain((unsigned char)s.p[i])) {
             sbuf_add(out, (struct str){s.p + from, i - from});
             jwrite_escape(out, (unsigned char)s.p[i]);
