@@ -101,9 +101,11 @@ static int flush(int code) {
     if (fclose(stdout) == 0 && !failed) {
         return code;
     }
-    (void)fprintf(stderr, "stumper: cannot write to standard output%s%s\n", errno != 0 ? ": " : "",
-                  errno != 0 ? strerror(errno) : "");
-    return code == EXIT_DONE ? EXIT_FAILED : code;
+    if (code != EXIT_FAILED) { /* else the command has told what failed */
+        (void)fprintf(stderr, "stumper: cannot write standard output%s%s\n", errno != 0 ? ": " : "",
+                      errno != 0 ? strerror(errno) : "");
+    }
+    return EXIT_FAILED;
 }
 
 int main(int argc, char **argv) {
