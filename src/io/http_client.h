@@ -18,6 +18,7 @@
 #include <sys/queue.h>
 
 #define HTTP_HEADER_BYTES_MAX ((size_t)64 * 1024)
+#define HTTP_NO_CONNECTION "no connection" /* and then "within 10000 ms" */
 
 /* Where a reply grows; only transfers whose reply has begun hold one. */
 struct http_buffers {
@@ -50,6 +51,7 @@ struct http_transfer {
     int64_t started_us, first_byte_us, over_us; /* first_byte_us: 0 until it came */
     enum http_state state;
     bool connected;  /* it has a connection and the request is on its way */
+    bool repeated;   /* curl wanted to send it a second time */
     bool counted;    /* in target->connecting */
     enum err err;    /* how it ended */
     const char *why; /* a fixed text beside err, or NULL: what curl says */
@@ -58,6 +60,7 @@ struct http_transfer {
     char curl_text[CURL_ERROR_SIZE];
 };
 
+/** A list of transfers. */
 TAILQ_HEAD(http_transfers, http_transfer);
 
 /* One URL, parsed once. The gate in front of it keeps a burst of new connections from becoming

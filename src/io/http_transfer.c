@@ -125,6 +125,7 @@ static int http_transfer_on_connected(void *ctx, char *peer_ip, char *own_ip, in
     (void)peer_ip, (void)own_ip, (void)peer_port, (void)own_port;
     struct http_transfer *t = ctx;
     if (t->connected) {
+        t->repeated = true;
         t->err = ERR_NETWORK;
         t->why = "the connection was lost before an answer came";
         return CURL_PREREQFUNC_ABORT;
@@ -178,16 +179,20 @@ void http_transfer_free(struct http_transfer *t) {
     free(t);
 }
 
+/* curl's list is not const, but it only reads. */
+static char *http_transfer_not_const(const char *text) {
+    char *p;
+    memcpy(&p, &text, sizeof p);
+    return p;
+}
+
 /* Chain the request's headers and "Expect:" (which takes curl's own away) without copying them. */
 static struct curl_slist *http_transfer_chain_headers(struct http_transfer *t) {
-    static char no_expect[] = "Expect:";
     size_t n = 0;
-    t->headers[n++].data = no_expect;
+    t->headers[n++].data = http_transfer_not_const("Expect:");
     for (const char *const *h = t->request->headers; h != NULL && *h != NULL; h++) {
         ASSERT(n < ARRAY_LEN(t->headers));
-        char *text;
-        memcpy(&text, h, sizeof text); /* curl's list is not const; it only reads */
-        t->headers[n++].data = text;
+        t->headers[n++].data = http_transfer_not_const(*h);
     }
     for (size_t i = 0; i < n; i++) {
         t->headers[i].next = i + 1 < n ? &t->headers[i + 1] : NULL;
@@ -233,7 +238,10 @@ void http_transfer_note(struct http_transfer *t, CURLcode code) {
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
         t->err = known[i].code == code ? known[i].err : t->err;
     }
-    if (t->err != ERR_OK && t->curl_text[0] == '\0') {
+    if (code == CURLE_OPERATION_TIMEDOUT) { /* it was told of one deadline only */
+        t->why = HTTP_NO_CONNECTION;
+        t->why_ms = t->request->connect_ms;
+    } else if (t->err != ERR_OK && t->curl_text[0] == '\0') {
         t->why = curl_easy_strerror(code);
     }
 }
@@ -242,6 +250,9 @@ void http_transfer_note(struct http_transfer *t, CURLcode code) {
 static bool http_transfer_was_sent(const struct http_transfer *t) {
     curl_off_t uploaded = 0;
     long request_bytes = 0;
+    if (t->repeated) {
+        return true; /* to the best of our knowledge: curl forgets its counts when it repeats */
+    }
     bool known = t->connected &&
                  curl_easy_getinfo(t->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded) == CURLE_OK &&
                  curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &request_bytes) == CURLE_OK;
