@@ -60,7 +60,7 @@ test('show prints a problem readably, all or one by its id', async (t) => {
   const lines = jsonl(join(cwd, 'problems.jsonl'));
   const all = await run(t, ['show', 'problems.jsonl'], { cwd });
   const flat = (s) => s.replace(/\s+/g, '');
-  for (const p of lines) assert(flat(all.stdout).includes(flat(p.topic)));
+  for (const p of lines) assert(all.stdout.includes(p.id) && flat(all.stdout).includes(flat(p.problem)));
   const one = await run(t, ['show', 'problems.jsonl.db', lines[1].id], { cwd });
   assert(flat(one.stdout).includes(flat(lines[1].problem)));
   assert(!flat(one.stdout).includes(flat(lines[0].problem)));

@@ -9,12 +9,12 @@ const SLOTS = 30;
 
 test('killed ten times and more, the same command still gives exactly N and pays nothing twice but what was in flight', async (t) => {
   const cwd = folder(t);
-  const provider = await sim(t, '--latency', 'lognormal:25,0.6');
+  const provider = await sim(t, '--latency', 'lognormal:60,0.6');
   const args = generate(120, '--concurrency', SLOTS, '--quiet');
   let kills = 0;
   for (;;) {
     const it = start(t, args, { cwd, env: provider.env });
-    const moment = 150 + Math.random() * 500; // some before the first call, most in the middle
+    const moment = 100 + Math.random() * 400; // some before the first call, most in the middle
     await Promise.race([it.ended, wait(moment)]);
     if (it.code !== undefined) {
       assert.equal(it.code, 0, it.stderr);
@@ -68,8 +68,8 @@ test('Ctrl-C twice stops at once, and the job can go on', async (t) => {
   const provider = await sim(t, '--accept-all', '--latency', 3000);
   const args = generate(8, '--concurrency', 8);
   const it = start(t, args, { cwd, env: provider.env });
-  await it.line(/./);
-  await wait(700);
+  await until(() => exists(join(cwd, 'problems.jsonl.db')), 'the state');
+  await wait(800); // all eight calls have left by now
   const begin = Date.now();
   it.child.kill('SIGINT');
   await wait(200);
