@@ -26,6 +26,7 @@ static const struct command commands[] = {
     {"show", cmd_show, "problems, laid out for reading"},
     {"status", cmd_status, "where a job stands and what it has cost"},
     {"export", cmd_export, "write out the problems of a store"},
+    {"sim", cmd_sim, "a simulated provider: try everything without a key"},
     {"version", cmd_version, "which Stumper this is, and what it was built with"},
 };
 

@@ -34,8 +34,9 @@ static void linear_system(struct item *it, struct rng *r) {
     item_wrong_tuple(it, (struct rat[]){xy[0], rat_neg(xy[1])}, 2);
     item_wrong_tuple(it, (struct rat[]){rat(e * d + b * f, det), xy[1]}, 2);
     item_wrong_tuple(it, (struct rat[]){rat_add(xy[0], rat_int(1)), xy[1]}, 2);
-    item_hint(it, "Eliminate one unknown: multiply the first equation by $%lld$ and the second by "
-                  "$%lld$.",
+    item_hint(it,
+              "Eliminate one unknown: multiply the first equation by $%lld$ and the second by "
+              "$%lld$.",
               (long long)d, (long long)b);
     item_hint(it, "The determinant of the coefficients is $%lld$, so there is one solution.",
               (long long)det);
@@ -94,9 +95,9 @@ static void vieta_sum(struct item *it, struct rng *r) {
 
 static void polynomial_product(struct item *it, struct rng *r) {
     struct poly p = poly_of((int64_t[]){family_nonzero(r, -9, 9), family_nonzero(r, -9, 9)}, 2);
-    struct poly q = poly_of((int64_t[]){family_nonzero(r, -9, 9), family_nonzero(r, -9, 9),
-                                        family_nonzero(r, -9, 9)},
-                            3);
+    struct poly q = poly_of(
+        (int64_t[]){family_nonzero(r, -9, 9), family_nonzero(r, -9, 9), family_nonzero(r, -9, 9)},
+        3);
     struct poly right = poly_mul(p, q), slip = right;
     struct str one = piece_poly(it, &p, 'x'), other = piece_poly(it, &q, 'x');
     item_problem(it, "%s $(%.*s)(%.*s)$ %s",
@@ -164,7 +165,8 @@ static void item_interval(struct item *it, struct rat lo, struct rat hi, bool in
     item_wrong(it, piece_interval(it, lo, hi, !inside, closed, TEX_FRAC, false));
     item_wrong(it, piece_interval(it, lo, hi, inside, !closed, TEX_FRAC, false));
     item_wrong(it, piece_interval(it, rat_neg(hi), rat_neg(lo), inside, closed, TEX_FRAC, false));
-    item_wrong(it, piece_interval(it, lo, rat_add(hi, rat_int(1)), inside, closed, TEX_FRAC, false));
+    item_wrong(it,
+               piece_interval(it, lo, rat_add(hi, rat_int(1)), inside, closed, TEX_FRAC, false));
 }
 
 static void quadratic_inequality(struct item *it, struct rng *r) {
@@ -183,7 +185,10 @@ static void quadratic_inequality(struct item *it, struct rng *r) {
     item_problem(it, "%s $%.*s %s 0$%s",
                  FAMILY_SAY(r, "Find all real $x$ with", "Solve the inequality",
                             "Determine the set of real numbers $x$ such that"),
-                 STR_ARG(text), less ? closed ? "\\le" : "<" : closed ? "\\ge" : ">",
+                 STR_ARG(text),
+                 less     ? closed ? "\\le" : "<"
+                 : closed ? "\\ge"
+                          : ">",
                  FAMILY_SAY(r, ". Answer in interval notation.", " (as an interval or a union)."));
     item_interval(it, lo, hi, inside, closed);
     item_hint(it, "Find the two zeros of the quadratic first; both are rational.");
@@ -198,8 +203,12 @@ static void absolute_inequality(struct item *it, struct rng *r) {
     struct str text = piece_poly(it, &p, 'x');
     item_problem(it, "%s $\\left|%.*s\\right| %s %lld$%s",
                  FAMILY_SAY(r, "Solve", "Find all real solutions of", "For which real $x$ is"),
-                 STR_ARG(text), inside ? closed ? "\\le" : "<" : closed ? "\\ge" : ">",
-                 (long long)c, FAMILY_SAY(r, "? Use interval notation.", ", as an interval or union."));
+                 STR_ARG(text),
+                 inside   ? closed ? "\\le" : "<"
+                 : closed ? "\\ge"
+                          : ">",
+                 (long long)c,
+                 FAMILY_SAY(r, "? Use interval notation.", ", as an interval or union."));
     item_interval(it, rat(-c - b, a), rat(c - b, a), inside, closed);
     item_hint(it, "Replace the absolute value by two inequalities without one.");
     item_hint(it, "The expression inside vanishes at $x = %s\\frac{%lld}{%lld}$.", b > 0 ? "-" : "",
@@ -239,8 +248,8 @@ static void complex_quotient(struct item *it, struct rng *r) {
                             (long long)(b * c < a * d ? a * d - b * c : b * c - a * d),
                             (long long)norm));
     item_wrong(it, piece_complex(it, re, rat_neg(im), TEX_FRAC, "i"));
-    item_wrong(it, piece_complex(it, rat(a * c - b * d, norm), rat(b * c + a * d, norm), TEX_FRAC,
-                                 "i"));
+    item_wrong(
+        it, piece_complex(it, rat(a * c - b * d, norm), rat(b * c + a * d, norm), TEX_FRAC, "i"));
     item_wrong(it, piece_complex(it, rat_add(re, rat_int(1)), im, TEX_FRAC, "i"));
     item_wrong(it, piece_complex(it, im, re, TEX_FRAC, "i"));
     item_hint(it, "Multiply top and bottom by the conjugate of the denominator.");

@@ -120,7 +120,8 @@ static void tangent_line(struct item *it, struct rng *r) {
     struct str at = tex_end(it);
     item_problem(it, "%s of the tangent to the graph of $f(x) = %.*s$ at $x = %.*s$%s",
                  FAMILY_SAY(r, "Find the equation", "Determine an equation", "Give the equation"),
-                 STR_ARG(text), STR_ARG(at), FAMILY_SAY(r, " in the form $y = mx + b$.", ", solved for $y$."));
+                 STR_ARG(text), STR_ARG(at),
+                 FAMILY_SAY(r, " in the form $y = mx + b$.", ", solved for $y$."));
     item_line(it, slope, shift, true);
     item_line(it, slope, y, false);
     item_line(it, rat_neg(slope), shift, false);
@@ -135,8 +136,8 @@ static void tangent_line(struct item *it, struct rng *r) {
 
 static void cubic_extremum(struct item *it, struct rng *r) {
     int64_t p = rng_range(r, -8, 7), q = rng_range(r, p + 1, 9), k = family_nonzero(r, -6, 6);
-    struct poly d = poly_scale(poly_mul(poly_of((int64_t[]){-p, 1}, 2), poly_of((int64_t[]){-q, 1}, 2)),
-                               rat_int(k));
+    struct poly d = poly_scale(
+        poly_mul(poly_of((int64_t[]){-p, 1}, 2), poly_of((int64_t[]){-q, 1}, 2)), rat_int(k));
     struct poly f = poly_add(poly_integral(d), poly_of((int64_t[]){rng_range(r, -30, 30)}, 1));
     struct rat at_p = poly_at(f, rat_int(p)), at_q = poly_at(f, rat_int(q));
     bool maximum = rng_chance(r, 0.5);

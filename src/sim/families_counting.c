@@ -2,14 +2,17 @@
 #include "sim/family.h"
 
 static void urn_probability(struct item *it, struct rng *r) {
-    int red = (int)rng_range(r, 3, 24), blue = (int)rng_range(r, 3, 24), green = (int)rng_range(r, 2, 24);
+    int red = (int)rng_range(r, 3, 24), blue = (int)rng_range(r, 3, 24),
+        green = (int)rng_range(r, 2, 24);
     int all = red + blue + green, drawn = (int)rng_range(r, 3, 6);
     int wanted = (int)rng_range(r, 1, MIN(red, drawn - 1));
     int64_t ways = i64_binomial(all, drawn);
-    struct rat p = rat(i64_mul(i64_binomial(red, wanted), i64_binomial(all - red, drawn - wanted)), ways);
+    struct rat p =
+        rat(i64_mul(i64_binomial(red, wanted), i64_binomial(all - red, drawn - wanted)), ways);
     struct rat part = rat(red, all), rest = rat_sub(rat_int(1), part);
-    item_problem(it, "An urn holds %d red, %d blue and %d green balls. %s %d balls are drawn without "
-                     "replacement. %s that exactly %d of them %s red?",
+    item_problem(it,
+                 "An urn holds %d red, %d blue and %d green balls. %s %d balls are drawn without "
+                 "replacement. %s that exactly %d of them %s red?",
                  red, blue, green, FAMILY_SAY(r, "At random,", "Then"), drawn,
                  FAMILY_SAY(r, "What is the probability", "With what probability is it true"),
                  wanted, wanted == 1 ? "is" : "are");
@@ -51,15 +54,17 @@ static void binomial_term(struct item *it, struct rng *r) {
 }
 
 static void committees(struct item *it, struct rng *r) {
-    int women = (int)rng_range(r, 5, 26), men = (int)rng_range(r, 5, 26), size = (int)rng_range(r, 4, 7);
+    int women = (int)rng_range(r, 5, 26), men = (int)rng_range(r, 5, 26),
+        size = (int)rng_range(r, 4, 7);
     int least = (int)rng_range(r, 1, size - 2);
     int64_t ways = 0, exactly = i64_mul(i64_binomial(women, MIN(least, women)),
                                         i64_binomial(men, size - least));
     for (int w = least; w <= MIN(size, women); w++) {
         ways += size - w <= men ? i64_mul(i64_binomial(women, w), i64_binomial(men, size - w)) : 0;
     }
-    item_problem(it, "%s can a committee of %d people be chosen from %d women and %d men if it must "
-                     "have at least %d %s%s?",
+    item_problem(it,
+                 "%s can a committee of %d people be chosen from %d women and %d men if it must "
+                 "have at least %d %s%s?",
                  FAMILY_SAY(r, "In how many ways", "In how many different ways"), size, women, men,
                  least, least == 1 ? "woman" : "women",
                  FAMILY_SAY(r, "", " and the order does not matter", " among its members"));
@@ -72,7 +77,8 @@ static void committees(struct item *it, struct rng *r) {
     item_wrong_rat(it, rat_int(ways + 1));
     item_hint(it, "Sum over the number of women on the committee.");
     item_hint(it, "With exactly $%d$ there are $%lld$ committees.", least, (long long)exactly);
-    item_hint(it, "Choosing the required women first and then anybody counts some committees twice.");
+    item_hint(it,
+              "Choosing the required women first and then anybody counts some committees twice.");
 }
 
 static void weighted_mean(struct item *it, struct rng *r) {
@@ -85,8 +91,9 @@ static void weighted_mean(struct item *it, struct rng *r) {
     int64_t left = 100 - chance[0] - chance[1] - chance[2];
     int64_t stake = rng_range(r, 1, 30);
     struct rat value = rat_sub(rat(mean, 100), rat_int(stake));
-    item_problem(it, "A game costs $%lld$ points. It pays $%lld$, $%lld$ or $%lld$ points with "
-                     "probability $0.%02lld$, $0.%02lld$ and $0.%02lld$, and nothing otherwise. %s",
+    item_problem(it,
+                 "A game costs $%lld$ points. It pays $%lld$, $%lld$ or $%lld$ points with "
+                 "probability $0.%02lld$, $0.%02lld$ and $0.%02lld$, and nothing otherwise. %s",
                  (long long)stake, (long long)prize[0], (long long)prize[1], (long long)prize[2],
                  (long long)chance[0], (long long)chance[1], (long long)chance[2],
                  FAMILY_SAY(r, "What is the expected net gain?", "Find the expected net gain.",

@@ -13,9 +13,10 @@ static void solid_volume(struct item *it, struct rng *r) {
                      FAMILY_SAY(r, "Find its exact volume.", "What is its exact volume?",
                                 "Give its volume in terms of $\\pi$."));
     } else {
-        item_problem(it, "A frustum of a cone has radii $%lld$ and $%lld$ and height $%lld$. %s",
-                     (long long)a, (long long)c, (long long)b,
-                     FAMILY_SAY(r, "Find its exact volume.", "Give its volume in terms of $\\pi$."));
+        item_problem(
+            it, "A frustum of a cone has radii $%lld$ and $%lld$ and height $%lld$. %s",
+            (long long)a, (long long)c, (long long)b,
+            FAMILY_SAY(r, "Find its exact volume.", "Give its volume in terms of $\\pi$."));
     }
     item_right_pi(it, value);
     item_wrong_pi(it, cone ? disc : rat_mul(frustum, rat_int(3)));
@@ -32,11 +33,13 @@ static void annulus_sector(struct item *it, struct rng *r) {
     int64_t inner = rng_range(r, 1, 60), outer = inner + rng_range(r, 1, 40);
     int64_t angle = rng_range(r, 1, 71) * 5;
     struct rat value = rat((outer * outer - inner * inner) * angle, 360);
-    item_problem(it, "%s of the part of a ring with inner radius $%lld$ and outer radius $%lld$ that "
-                     "lies within a central angle of $%lld^\\circ$%s",
-                 FAMILY_SAY(r, "Find the exact area", "Determine the area", "Compute the exact area"),
-                 (long long)inner, (long long)outer, (long long)angle,
-                 FAMILY_SAY(r, ".", ", in terms of $\\pi$."));
+    item_problem(
+        it,
+        "%s of the part of a ring with inner radius $%lld$ and outer radius $%lld$ that "
+        "lies within a central angle of $%lld^\\circ$%s",
+        FAMILY_SAY(r, "Find the exact area", "Determine the area", "Compute the exact area"),
+        (long long)inner, (long long)outer, (long long)angle,
+        FAMILY_SAY(r, ".", ", in terms of $\\pi$."));
     item_right_pi(it, value);
     item_wrong_pi(it, rat((outer - inner) * (outer - inner) * angle, 360));
     item_wrong_pi(it, rat(outer * outer * angle, 360));
@@ -57,8 +60,9 @@ static void triangle_area(struct item *it, struct rng *r) {
         twice = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0]);
     } while (twice == 0);
     twice = twice < 0 ? -twice : twice;
-    item_problem(it, "%s the triangle with vertices $(%lld, %lld)$, $(%lld, %lld)$ and "
-                     "$(%lld, %lld)$%s",
+    item_problem(it,
+                 "%s the triangle with vertices $(%lld, %lld)$, $(%lld, %lld)$ and "
+                 "$(%lld, %lld)$%s",
                  FAMILY_SAY(r, "Find the area of", "Compute the area of", "What is the area of"),
                  (long long)x[0], (long long)y[0], (long long)x[1], (long long)y[1],
                  (long long)x[2], (long long)y[2], FAMILY_SAY(r, ".", " in the plane."));
@@ -91,7 +95,8 @@ static void point_distance(struct item *it, struct rng *r) {
                  FAMILY_SAY(r, "Find the exact distance", "Determine the distance",
                             "What is the exact distance"),
                  (long long)p[0], (long long)p[1], (long long)p[2], (long long)q[0],
-                 (long long)q[1], (long long)q[2], FAMILY_SAY(r, ".", " in space.", ", simplified."));
+                 (long long)q[1], (long long)q[2],
+                 FAMILY_SAY(r, ".", " in space.", ", simplified."));
     item_right_surd(it, right);
     item_right(it, item_fmt(it, "\\sqrt{%lld}", (long long)square));
     item_wrong_surd(it, surd(rat_int(0), rat_int(1), sum));

@@ -29,8 +29,8 @@ static void matrix_product(struct item *it, struct rng *r) {
         slip[i] = rat_int(a[i] * b[i]);
     }
     struct str one = piece_matrix(it, a, 2, 2), other = piece_matrix(it, b, 2, 2);
-    item_problem(it, "%s $A = %.*s$ and $B = %.*s$. %s", FAMILY_SAY(r, "Let", "Consider the matrices"),
-                 STR_ARG(one), STR_ARG(other),
+    item_problem(it, "%s $A = %.*s$ and $B = %.*s$. %s",
+                 FAMILY_SAY(r, "Let", "Consider the matrices"), STR_ARG(one), STR_ARG(other),
                  FAMILY_SAY(r, "Compute $AB$.", "Find the product $AB$.", "Determine $AB$."));
     item_right_matrix(it, ab, 2, 2);
     item_wrong_matrix(it, ba, 2, 2);
@@ -58,9 +58,10 @@ static void determinant(struct item *it, struct rng *r) {
     tex_begin(it);
     tex_matrix(it, "vmatrix", v, 3, 3, TEX_FRAC);
     struct str text = tex_end(it);
-    item_problem(it, "%s $%.*s$%s", FAMILY_SAY(r, "Compute the determinant", "Evaluate",
-                                               "Find the value of the determinant"),
-                 STR_ARG(text), FAMILY_SAY(r, ".", " exactly."));
+    item_problem(
+        it, "%s $%.*s$%s",
+        FAMILY_SAY(r, "Compute the determinant", "Evaluate", "Find the value of the determinant"),
+        STR_ARG(text), FAMILY_SAY(r, ".", " exactly."));
     item_right_rat(it, rat_int(value));
     item_wrong_rat(it, rat_int(-value));
     item_wrong_rat(it, rat_int(value + 2 * m[1] * (m[3] * m[8] - m[5] * m[6])));
@@ -79,10 +80,10 @@ static void inverse_matrix(struct item *it, struct rng *r) {
     } while (det == 0 || det == 1 || m[1] == 0 || m[2] == 0 || m[0] == m[3]);
     struct rat v[] = {rat(m[3], det), rat(-m[1], det), rat(-m[2], det), rat(m[0], det)};
     struct str text = piece_matrix(it, m, 2, 2);
-    item_problem(it, "%s of $%.*s$%s",
-                 FAMILY_SAY(r, "Find the inverse", "Compute the inverse matrix",
-                            "Determine the inverse"),
-                 STR_ARG(text), FAMILY_SAY(r, ".", " with exact entries."));
+    item_problem(
+        it, "%s of $%.*s$%s",
+        FAMILY_SAY(r, "Find the inverse", "Compute the inverse matrix", "Determine the inverse"),
+        STR_ARG(text), FAMILY_SAY(r, ".", " with exact entries."));
     item_right_matrix(it, v, 2, 2);
     item_right(it, item_fmt(it,
                             "\\frac{1}{%lld} \\begin{pmatrix} %lld & %lld \\\\ %lld & %lld "
@@ -91,8 +92,8 @@ static void inverse_matrix(struct item *it, struct rng *r) {
                             (long long)m[0]));
     item_wrong_matrix(it, (struct rat[]){v[3], v[1], v[2], v[0]}, 2, 2);
     item_wrong_matrix(it, (struct rat[]){v[0], rat_neg(v[1]), rat_neg(v[2]), v[3]}, 2, 2);
-    item_wrong_matrix(it, (struct rat[]){rat_int(m[3]), rat_int(-m[1]), rat_int(-m[2]), rat_int(m[0])},
-                      2, 2);
+    item_wrong_matrix(
+        it, (struct rat[]){rat_int(m[3]), rat_int(-m[1]), rat_int(-m[2]), rat_int(m[0])}, 2, 2);
     item_wrong_matrix(it, (struct rat[]){v[0], v[2], v[1], rat_neg(v[3])}, 2, 2);
     item_hint(it, "The determinant is $%lld$.", (long long)det);
     item_hint(it, "For a $2 \\times 2$ matrix, swap the diagonal and change the sign of the rest.");
@@ -117,7 +118,8 @@ static void eigenvalues(struct item *it, struct rng *r) {
         draw_ints(r, 14, m, 4);
         trace = m[0] + m[3], det = m[0] * m[3] - m[1] * m[2], disc = trace * trace - 4 * det;
     } while (disc <= 0 || trace == 0);
-    struct surd lo = surd(rat(trace, 2), rat(-1, 2), disc), hi = surd(rat(trace, 2), rat(1, 2), disc);
+    struct surd lo = surd(rat(trace, 2), rat(-1, 2), disc),
+                hi = surd(rat(trace, 2), rat(1, 2), disc);
     struct surd minus_lo = {rat_neg(lo.a), rat_neg(lo.b), lo.r};
     struct surd minus_hi = {rat_neg(hi.a), rat_neg(hi.b), hi.r};
     struct str text = piece_matrix(it, m, 2, 2);

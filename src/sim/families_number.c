@@ -26,10 +26,12 @@ static void remainders(struct item *it, struct rng *r) {
         p = rng_range(r, 5, 40), q = rng_range(r, 5, 40), s = rng_range(r, 5, 40);
     } while (i64_gcd(p, q) > 1 || i64_gcd(p, s) > 1 || i64_gcd(q, s) > 1);
     int64_t x = rng_range(r, 1, p * q * s - 1);
-    item_problem(it, "%s $x$ with $x \\equiv %lld \\pmod{%lld}$, $x \\equiv %lld \\pmod{%lld}$ "
-                     "and $x \\equiv %lld \\pmod{%lld}$.",
-                 FAMILY_SAY(r, "Find the least positive integer", "Determine the smallest positive"
-                                                                  " integer"),
+    item_problem(it,
+                 "%s $x$ with $x \\equiv %lld \\pmod{%lld}$, $x \\equiv %lld \\pmod{%lld}$ "
+                 "and $x \\equiv %lld \\pmod{%lld}$.",
+                 FAMILY_SAY(r, "Find the least positive integer",
+                            "Determine the smallest positive"
+                            " integer"),
                  (long long)(x % p), (long long)p, (long long)(x % q), (long long)q,
                  (long long)(x % s), (long long)s);
     item_right_rat(it, rat_int(x));
@@ -51,9 +53,9 @@ static void divisible_count(struct item *it, struct rng *r) {
     int64_t lcm = i64_lcm(a, b), both = n / lcm, any = n / a + n / b - both;
     bool neither = rng_chance(r, 0.4);
     item_problem(it, "%s integers from $1$ to $%lld$ are divisible by %s $%lld$ %s $%lld$%s",
-                 FAMILY_SAY(r, "How many", "Exactly how many", "What number of the"),
-                 (long long)n, neither ? "neither" : "at least one of", (long long)a,
-                 neither ? "nor" : "and", (long long)b, FAMILY_SAY(r, "?", " (inclusive)?"));
+                 FAMILY_SAY(r, "How many", "Exactly how many", "What number of the"), (long long)n,
+                 neither ? "neither" : "at least one of", (long long)a, neither ? "nor" : "and",
+                 (long long)b, FAMILY_SAY(r, "?", " (inclusive)?"));
     item_right_rat(it, rat_int(neither ? n - any : any));
     item_wrong_rat(it, rat_int(neither ? n - any - both : any + both));
     item_wrong_rat(it, rat_int(neither ? any : any - both));
@@ -67,9 +69,10 @@ static void divisible_count(struct item *it, struct rng *r) {
 }
 
 static void divisor_sum(struct item *it, struct rng *r) {
-    static const int64_t primes[] = {2,  3,  5,  7,  11, 13, 17, 19,  23,  29,  31,  37,  41,  43,
-                                     47, 53, 59, 61, 67, 71, 73, 79,  83,  89,  97,  101, 103, 107,
-                                     109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167, 173};
+    static const int64_t primes[] = {2,   3,   5,   7,   11,  13,  17,  19,  23,  29,
+                                     31,  37,  41,  43,  47,  53,  59,  61,  67,  71,
+                                     73,  79,  83,  89,  97,  101, 103, 107, 109, 113,
+                                     127, 131, 137, 139, 149, 151, 157, 163, 167, 173};
     int64_t p, q, s;
     do {
         p = primes[rng_below(r, 5)], q = primes[rng_below(r, 12)];

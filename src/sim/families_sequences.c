@@ -4,8 +4,9 @@
 static void arithmetic_sum(struct item *it, struct rng *r) {
     int64_t first = rng_range(r, -60, 60), step = family_nonzero(r, -25, 25);
     int64_t n = rng_range(r, 12, 180), sum = n * first + step * (n * (n - 1) / 2);
-    item_problem(it, "An arithmetic sequence has first term $%lld$ and common difference $%lld$. "
-                     "%s of its first $%lld$ terms%s",
+    item_problem(it,
+                 "An arithmetic sequence has first term $%lld$ and common difference $%lld$. "
+                 "%s of its first $%lld$ terms%s",
                  (long long)first, (long long)step,
                  FAMILY_SAY(r, "Find the sum", "Compute the sum", "What is the sum"), (long long)n,
                  FAMILY_SAY(r, ".", " exactly."));
@@ -33,8 +34,9 @@ static void geometric_series(struct item *it, struct rng *r) {
     tex_begin(it);
     tex_rat(it, q, TEX_FRAC);
     struct str ratio = tex_end(it);
-    item_problem(it, "%s the infinite geometric series with first term $%.*s$ and common ratio "
-                     "$%.*s$%s",
+    item_problem(it,
+                 "%s the infinite geometric series with first term $%.*s$ and common ratio "
+                 "$%.*s$%s",
                  FAMILY_SAY(r, "Find the sum of", "Evaluate", "Compute the exact value of"),
                  STR_ARG(first), STR_ARG(ratio), FAMILY_SAY(r, ".", " as a fraction."));
     item_right_rat(it, sum);
@@ -56,8 +58,9 @@ static void linear_recurrence(struct item *it, struct rng *r) {
         before = a;
         a = p * a + q;
     }
-    item_problem(it, "A sequence is defined by $a_1 = %lld$ and $a_{n+1} = %s%s a_n %s %lld$ for "
-                     "$n \\ge 1$. %s $a_{%d}$.",
+    item_problem(it,
+                 "A sequence is defined by $a_1 = %lld$ and $a_{n+1} = %s%s a_n %s %lld$ for "
+                 "$n \\ge 1$. %s $a_{%d}$.",
                  (long long)start, p < 0 ? "-" : "",
                  (const char *const[]){"", "", "2", "3", "4", "5"}[p < 0 ? -p : p],
                  q < 0 ? "-" : "+", (long long)(q < 0 ? -q : q),

@@ -1,45 +1,37 @@
 #include "sim/family.h"
 
+#include <ctype.h>
 #include <string.h>
-#include <strings.h>
-
-#define FAMILIES_MAX 64
 
 static const struct family *const family_branches[] = {
     families_algebra, families_sequences, families_number,   families_calculus,
     families_linear,  families_counting,  families_geometry,
 };
 
-/* All branches in one row: filled on first use, the same in every thread that does so. */
-static const struct family *family_row(size_t i, size_t *ret_count) {
-    size_t n = 0;
-    const struct family *found = NULL;
+const struct family *family_at(size_t i) {
     for (size_t b = 0; b < ARRAY_LEN(family_branches); b++) {
-        for (const struct family *f = family_branches[b]; f->name != NULL; f++, n++) {
-            found = n == i ? f : found;
+        for (const struct family *f = family_branches[b]; f->name != NULL; f++, i--) {
+            if (i == 0) {
+                return f;
+            }
         }
     }
-    *ret_count = n;
-    return found;
+    return NULL;
 }
 
 size_t family_count(void) {
-    size_t n;
-    (void)family_row(0, &n);
+    size_t n = 0;
+    while (family_at(n) != NULL) {
+        n++;
+    }
     return n;
 }
 
-const struct family *family_at(size_t i) {
-    size_t n;
-    const struct family *f = family_row(i, &n);
-    ASSERT(f != NULL);
-    return f;
-}
-
 const struct family *family_find(struct str name) {
-    for (size_t i = 0; i < family_count(); i++) {
-        if (str_eq(str_of(family_at(i)->name), name)) {
-            return family_at(i);
+    const struct family *f;
+    for (size_t i = 0; (f = family_at(i)) != NULL; i++) {
+        if (str_eq(str_of(f->name), name)) {
+            return f;
         }
     }
     return NULL;
@@ -53,14 +45,39 @@ void family_write(const struct family *f, uint64_t draw, struct item *ret) {
     ASSERT(ret->problem.n > 0 && ret->right_n > 0 && ret->wrong_n > 0 && ret->hints_n >= 3);
 }
 
-bool family_matches(const struct family *f, struct str text) {
-    size_t n = strlen(f->subject);
-    for (size_t i = 0; i + n <= text.n; i++) {
-        if (strncasecmp(text.p + i, f->subject, n) == 0) {
-            return true;
+/* The longest subject at the start of @text, if longer than @best. */
+static const char *family_longer(struct str text, const char *best) {
+    const struct family *f;
+    for (size_t i = 0; (f = family_at(i)) != NULL; i++) {
+        struct str subject = str_of(f->subject);
+        if (subject.n > str_of(best).n && str_eq_nocase(str_take(text, subject.n), subject)) {
+            best = f->subject;
         }
     }
-    return false;
+    return best;
+}
+
+const char *family_subject_in(struct str text) {
+    const char *best = NULL;
+    for (size_t i = 0; i < text.n; i++) {
+        if (isalpha((unsigned char)text.p[i]) &&
+            (i == 0 || !isalpha((unsigned char)text.p[i - 1]))) {
+            best = family_longer(str_skip(text, i), best);
+        }
+    }
+    return best;
+}
+
+const struct family *family_draw(const char *subject, struct rng *r) {
+    const struct family *f, *drawn = NULL;
+    uint64_t n = 0;
+    for (size_t i = 0; (f = family_at(i)) != NULL; i++) { /* each of the n so far with chance 1/n */
+        if ((subject == NULL || strcmp(f->subject, subject) == 0) && rng_below(r, ++n) == 0) {
+            drawn = f;
+        }
+    }
+    ASSERT(drawn != NULL);
+    return drawn;
 }
 
 const char *family_say(struct rng *r, const char *const *wordings) {

@@ -17,7 +17,7 @@ struct family {
     void (*write)(struct item *it, struct rng *r);
 };
 
-/** The families, family_count() of them. Their order is not stable; their names are. */
+/** Family number @i, NULL past the last. Their order is not stable; their names are. */
 const struct family *family_at(size_t i);
 size_t family_count(void);
 
@@ -27,8 +27,12 @@ const struct family *family_find(struct str name);
 /** Write problem number @draw of @f: 0 < draw < 2^48. */
 void family_write(const struct family *f, uint64_t draw, struct item *ret);
 
-/** True if the text names the subject of @f (any case), so that a prompt can ask for it. */
-bool family_matches(const struct family *f, struct str text);
+/** The longest subject that @text names (any case, from the start of a word), so that a prompt can
+ * ask for it; NULL if it names none. */
+const char *family_subject_in(struct str text);
+
+/** One of the families, drawn; of @subject alone unless that is NULL. */
+const struct family *family_draw(const char *subject, struct rng *r);
 
 /* The tables of the branches, each ended by a NULL name. */
 extern const struct family families_algebra[], families_sequences[], families_number[],

@@ -19,7 +19,7 @@ bool fault_billed(enum fault f) {
 
 void fault_rates_spread(struct fault_rates *r, double rate) {
     for (int f = FAULT_NONE + 1; f < FAULT_COUNT; f++) {
-        r->of[f] += rate / (FAULT_COUNT - 1);
+        r->of[f] += f != FAULT_QUOTA ? rate / (FAULT_COUNT - 2) : 0;
     }
 }
 

@@ -1,7 +1,7 @@
 #include "sim/request.h"
 
-#include "json/write.h"
 #include "sim/scan.h"
+#include "json/write.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -149,7 +149,7 @@ static void request_message(struct request_reader *r) {
     REFUSE(r, "messages", "invalid_value",
            "Invalid value: '%.*s'. Supported values are: 'system', 'assistant', 'user', "
            "'function', 'tool', and 'developer'.",
-           (int)MIN(m.role.n, (size_t)40), STR_ARG(m.role) > 0 ? m.role.p : "");
+           STR_ARG(str_take(m.role, 40)));
 }
 
 static void request_messages(struct request_reader *r) {
