@@ -97,12 +97,16 @@ static bool show_row(void *ctx, const struct problem_row *row) {
 static enum err show_store(struct show *s, struct errinfo *reterr) {
     struct show_rows rows = {.s = s, .reterr = reterr};
     struct store_reader *reader;
+    char job_id[ID_BYTES];
     unsigned mask = output_mask(s->id.n > 0 ? OUTPUT_ALL : (enum output_keep)s->keep);
     enum err e = store_reader_open(s->path, &reader, reterr);
     if (e != ERR_OK) {
         return e;
     }
-    e = store_read_problems(reader, NULL, mask, show_row, &rows, reterr);
+    e = output_newest_job(reader, job_id, reterr);
+    if (e == ERR_OK) {
+        e = store_read_problems(reader, job_id, mask, show_row, &rows, reterr);
+    }
     store_reader_close(reader);
     return e == ERR_OK ? rows.err : e;
 }

@@ -7,8 +7,7 @@ enum err config_providers(const struct config *config, struct arena *a, struct l
     jcheck_init(&check, a);
     llm_config_providers(llm, jnode_get(config->root, "providers"), &check, cmd_getenv, a);
     if (check.n > 0) {
-        return errinfo_set(reterr, ERR_INVALID, "%s: providers: %s", config->path,
-                           jcheck_text(&check, a).p);
+        return errinfo_set(reterr, ERR_INVALID, "%s: %s", config->path, jcheck_text(&check, a).p);
     }
     return ERR_OK;
 }

@@ -64,12 +64,18 @@ static enum err opt_unknown(struct opt_parser *p, struct str name) {
                        STR_ARG(name), p->command->name);
 }
 
-/* The next argument as the value of @label. Something that looks like an option is not one: the
- * value was forgotten (--flag=value says otherwise). */
+/* True if @arg is an option of this command: "--name" or "--name=…". */
+static bool opt_is_option(const struct opt_parser *p, struct str arg) {
+    struct str rest = str_skip(arg, 2);
+    return str_starts(arg, S("--")) && opt_by_name(p->command, str_split(&rest, '=')) != NULL;
+}
+
+/* The next argument as the value of @label. An option of ours is not one: the value was forgotten
+ * (--flag=value says otherwise). */
 static enum err opt_next_value(struct opt_parser *p, const struct opt *o, const char *label,
                                struct str *ret) {
     struct str next = p->at < p->in->argc ? str_of(p->in->argv[p->at]) : (struct str){0};
-    if (p->at >= p->in->argc || (next.n > 2 && str_starts(next, S("--")))) {
+    if (p->at >= p->in->argc || opt_is_option(p, next)) {
         return errinfo_set(p->reterr, ERR_USAGE, "%s needs a value: %s %s", label, label,
                            o->value != NULL ? o->value : "VALUE");
     }

@@ -2,10 +2,12 @@
 
 #include "cli/sink.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define OUTPUT_LINE_BYTES_MAX ((size_t)64 * 1024 * 1024)
 #define OUTPUT_ARENA_BYTES_MAX ((size_t)256 * 1024 * 1024)
+#define OUTPUT_JOB_BYTES_MAX ((size_t)4 << 30) /* a spec may hold seeds by the million */
 
 const char *const output_formats[] = {"jsonl", "json", "csv", "chat", NULL};
 const char *const output_keeps[] = {"accepted", "all", NULL};
@@ -24,8 +26,10 @@ static const char *const output_columns[] = {
     "hints",
     "hints_were_corrected",
     "target_model_answer",
+    "target_model_text",
     "reference",
     "rejection_reason",
+    "error",
     "verdict",
     "checks",
     "samples",
@@ -35,6 +39,7 @@ static const char *const output_columns[] = {
     "cost_usd",
     "models",
     "created_at",
+    "notes",
 };
 
 unsigned output_mask(enum output_keep keep) {
@@ -200,11 +205,26 @@ static void output_all(struct output *o, struct store_reader *r, const char *job
     }
 }
 
+enum err output_newest_job(struct store_reader *r, char ret[ID_BYTES], struct errinfo *reterr) {
+    struct arena a;
+    struct job_row job;
+    arena_init(&a, OUTPUT_JOB_BYTES_MAX);
+    enum err e = store_read_job(r, NULL, &a, &job, reterr);
+    if (e == ERR_OK) {
+        (void)snprintf(ret, ID_BYTES, "%s", job.id);
+    }
+    arena_release(&a);
+    return e;
+}
+
 enum err output_write(struct store_reader *r, const char *job_id, enum output_format format,
                       enum output_keep keep, const char *path, int64_t *ret_n,
                       struct errinfo *reterr) {
     struct output o = {.format = format, .reterr = reterr};
-    enum err e = sink_open(&o.sink, path, reterr);
+    char newest[ID_BYTES];
+    enum err e = job_id != NULL ? ERR_OK : output_newest_job(r, newest, reterr);
+    job_id = job_id != NULL ? job_id : newest;
+    e = e == ERR_OK ? sink_open(&o.sink, path, reterr) : e;
     if (e != ERR_OK) {
         return e;
     }

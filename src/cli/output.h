@@ -11,6 +11,7 @@
 #ifndef STUMPER_CLI_OUTPUT_H
 #define STUMPER_CLI_OUTPUT_H
 
+#include "base/id.h"
 #include "store/store.h"
 
 enum output_format { OUTPUT_JSONL, OUTPUT_JSON, OUTPUT_CSV, OUTPUT_CHAT };
@@ -22,6 +23,10 @@ extern const char *const output_keeps[];
 
 /* Of `enum outcome`, for store_read_problems(). */
 unsigned output_mask(enum output_keep keep);
+
+/** The id of the store's newest job. ERR_NOT_FOUND. */
+NODISCARD enum err output_newest_job(struct store_reader *r, char ret[ID_BYTES],
+                                     struct errinfo *reterr);
 
 /**
  * Write the problems of a job in the order of finishing, as one step: after an error the old file

@@ -133,6 +133,7 @@ void pretty_problem(const struct jnode *j, const struct term *term, struct arena
     pretty_section(&p, "The target's answer", jnode_get_str(j, "target_model_answer"));
     pretty_verdict(&p);
     pretty_section(&p, "Why it was not kept", jnode_get_str(j, "rejection_reason"));
+    pretty_section(&p, "Error", jnode_get_str(jnode_get(j, "error"), "cause"));
     pretty_hints(&p);
     pretty_foot(&p);
 }

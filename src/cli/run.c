@@ -180,23 +180,17 @@ static enum err run_with_store(struct run *r) {
     if (r->result->was_done) {
         return ERR_OK;
     }
-    r->llm = llm_new(r->loop, r->options->llm);
-    e = run_resolve(r);
-    if (e == ERR_OK) {
-        r->worker_options.loop = r->loop;
-        r->worker_options.store = r->store;
-        r->worker_options.llm = r->llm;
-        r->worker_options.spec = r->options->spec;
-        r->worker_options.prompts = r->options->prompts;
-        r->worker_options.job = &r->job;
-        r->worker_options.job_id = r->job.id != NULL ? r->job.id : r->job_id;
-        r->worker_options.done = run_worker_done;
-        r->worker_options.ctx = r;
-        run_until_done(r);
-        e = r->submit_err;
-    }
-    llm_free(r->llm);
-    return e;
+    r->worker_options.loop = r->loop;
+    r->worker_options.store = r->store;
+    r->worker_options.llm = r->llm;
+    r->worker_options.spec = r->options->spec;
+    r->worker_options.prompts = r->options->prompts;
+    r->worker_options.job = &r->job;
+    r->worker_options.job_id = r->job.id != NULL ? r->job.id : r->job_id;
+    r->worker_options.done = run_worker_done;
+    r->worker_options.ctx = r;
+    run_until_done(r);
+    return r->submit_err;
 }
 
 enum err run_job(const struct run_options *options, struct run_result *ret,
@@ -205,11 +199,16 @@ enum err run_job(const struct run_options *options, struct run_result *ret,
     *ret = (struct run_result){0};
     arena_init(&r.arena, RUN_ARENA_BYTES_MAX);
     r.loop = loop_new();
-    enum err e = store_open(r.loop, options->state_path, &r.store, reterr);
+    r.llm = llm_new(r.loop, options->llm);
+    enum err e = run_resolve(&r); /* before anything is written */
+    if (e == ERR_OK) {
+        e = store_open(r.loop, options->state_path, &r.store, reterr);
+    }
     if (e == ERR_OK) {
         e = run_with_store(&r);
         store_close(r.store);
     }
+    llm_free(r.llm);
     loop_free(r.loop);
     arena_release(&r.arena);
     return e;

@@ -1,6 +1,6 @@
 #include "cli/summary.h"
 
-#include "cli/table.h"
+#include "cli/grid.h"
 
 #include <string.h>
 
@@ -156,23 +156,23 @@ static void summary_headline(const struct summary *s, struct sbuf *out) {
 
 static void summary_outcomes(const struct summary *s, struct arena *a, struct sbuf *out) {
     int64_t finished = summary_finished(s->job);
-    struct table t;
-    table_init(&t, a, "lrr");
-    table_cell(&t, "outcome");
-    table_cell(&t, "attempts");
-    table_cell(&t, "share");
+    struct grid t;
+    grid_init(&t, a, "lrr");
+    grid_cell(&t, "outcome");
+    grid_cell(&t, "attempts");
+    grid_cell(&t, "share");
     for (int o = 0; o < OUTCOME_COUNT; o++) {
         int64_t n = s->job->outcomes[o];
         if (n > 0 || o <= OUTCOME_SOLVED) { /* accepted, rejected, solved always */
-            table_cell(&t, "%s", outcome_name((enum outcome)o));
-            table_cell(&t, "%s", term_count(n).s);
-            table_cell(&t, "%s", term_share(n, finished).s);
+            grid_cell(&t, "%s", outcome_name((enum outcome)o));
+            grid_cell(&t, "%s", term_count(n).s);
+            grid_cell(&t, "%s", term_share(n, finished).s);
         }
     }
-    table_cell(&t, "all");
-    table_cell(&t, "%s", term_count(finished).s);
-    table_cell(&t, "%s", "");
-    table_write(&t, 2, out);
+    grid_cell(&t, "all");
+    grid_cell(&t, "%s", term_count(finished).s);
+    grid_cell(&t, "%s", "");
+    grid_write(&t, 2, out);
 }
 
 static struct str summary_money(int64_t nusd, int64_t unpriced, struct arena *a) {
@@ -187,27 +187,27 @@ static struct str summary_money(int64_t nusd, int64_t unpriced, struct arena *a)
 static void summary_roles(const struct summary *s, struct arena *a, struct sbuf *out) {
     static const char *const heads[] = {"role",       "model", "calls", "tokens in",
                                         "tokens out", "money", "p50",   "p95"};
-    struct table t;
+    struct grid t;
     if (s->spend_n == 0) {
         return;
     }
-    table_init(&t, a, "llrrrrrr");
+    grid_init(&t, a, "llrrrrrr");
     for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
-        table_cell(&t, "%s", heads[i]);
+        grid_cell(&t, "%s", heads[i]);
     }
     for (size_t i = 0; i < s->spend_n; i++) {
         const struct spend_row *r = &s->spend[i];
-        table_cell(&t, "%s", role_name(r->role));
-        table_cell(&t, "%.*s", STR_ARG(r->model));
-        table_cell(&t, "%s", term_count(r->calls).s);
-        table_cell(&t, "%s", term_count(r->input_tokens).s);
-        table_cell(&t, "%s", term_count(r->output_tokens).s);
-        table_cell(&t, "%.*s", STR_ARG(summary_money(r->cost_nusd, r->calls_unpriced, a)));
-        table_cell(&t, "%s", term_latency(r->p50_ms).s);
-        table_cell(&t, "%s", term_latency(r->p95_ms).s);
+        grid_cell(&t, "%s", role_name(r->role));
+        grid_cell(&t, "%.*s", STR_ARG(r->model));
+        grid_cell(&t, "%s", term_count(r->calls).s);
+        grid_cell(&t, "%s", term_count(r->input_tokens).s);
+        grid_cell(&t, "%s", term_count(r->output_tokens).s);
+        grid_cell(&t, "%.*s", STR_ARG(summary_money(r->cost_nusd, r->calls_unpriced, a)));
+        grid_cell(&t, "%s", term_latency(r->p50_ms).s);
+        grid_cell(&t, "%s", term_latency(r->p95_ms).s);
     }
     sbuf_add_char(out, '\n');
-    table_write(&t, 2, out);
+    grid_write(&t, 2, out);
 }
 
 /* "money     $1.23 in all, $0.0246 for an accepted problem, $0.02 of it wasted (1.6%)" */
@@ -223,7 +223,9 @@ static void summary_spend(const struct summary *s, struct sbuf *out) {
         sbuf_add_cstr(out, ": no price is known for these models (--price MODEL=INPUT,OUTPUT)");
     } else {
         if (accepted > 0) {
-            sbuf_addf(out, ", %s for an accepted problem", term_money(job->cost_nusd / accepted).s);
+            sbuf_addf(out, ", %s%s for an accepted problem",
+                      job->calls_unpriced > 0 ? "at least " : "",
+                      term_money(job->cost_nusd / accepted).s);
         }
         sbuf_addf(out, ", %s wasted on attempts that failed", term_money(wasted).s);
         if (wasted > 0) {

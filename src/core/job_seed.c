@@ -4,6 +4,7 @@
 
 #define SEED_ANSWER_BYTES_MAX ((size_t)16 * 1024)
 #define SEED_SOURCE_BYTES_MAX ((size_t)1024)
+#define SEED_SCRATCH_BYTES_MAX (2 * JOB_SEED_BYTES_MAX)
 
 static bool seed_is_scalar(const struct jnode *j) {
     enum jnode_type type = jnode_type(j);
@@ -33,21 +34,37 @@ static struct str seed_tags(struct jcheck *c, struct jplace seed, struct arena *
     return jnode_text(tags.node, a);
 }
 
-/* The seed's members as one object, with the benchmark's name put in front where it is missing. */
+/* @object, sorted JSON text that is not "{}", with one more member in its place. */
+static struct str seed_add_member(struct str object, const char *key, struct str value,
+                                  struct arena *a) {
+    struct arena scratch;
+    struct sbuf text;
+    struct jwrite w;
+    const struct jnode *tree = NULL;
+    arena_init(&scratch, SEED_SCRATCH_BYTES_MAX);
+    sbuf_init(&text, SEED_SCRATCH_BYTES_MAX);
+    jwrite_init(&w, &text);
+    jwrite_object(&w);
+    jwrite_key(&w, key);
+    jwrite_str(&w, value);
+    sbuf_add_char(&text, ',');
+    sbuf_add(&text, str_skip(object, 1)); /* its members and its closing brace */
+    enum err e = jnode_parse(sbuf_str(&text), &scratch, &tree, NULL);
+    ASSERT(e == ERR_OK); /* written from a parsed tree */
+    struct str sorted = jnode_text_sorted(tree, a);
+    sbuf_release(&text);
+    arena_release(&scratch);
+    return sorted;
+}
+
+/* The whole seed, with the benchmark's name where it has none. */
 static struct str seed_reference(struct jplace seed, struct str benchmark_name, struct arena *a) {
     struct str text = jnode_text_sorted(seed.node, a);
-    if (benchmark_name.n == 0 || jnode_get(seed.node, "benchmark_name") != NULL) {
+    bool named = benchmark_name.n == 0 || jnode_get(seed.node, "benchmark_name") != NULL;
+    if (named || text.n > JOB_SEED_BYTES_MAX) {
         return text;
     }
-    struct sbuf name;
-    struct jwrite w;
-    sbuf_init(&name, JOB_SEED_BYTES_MAX);
-    jwrite_init(&w, &name);
-    jwrite_str(&w, benchmark_name);
-    struct str whole = str_fmt(a, "{\"benchmark_name\":%.*s,%.*s", STR_ARG(sbuf_str(&name)),
-                               STR_ARG(str_skip(text, 1)));
-    sbuf_release(&name);
-    return whole; /* a seed has a problem, so something follows the comma */
+    return seed_add_member(text, "benchmark_name", benchmark_name, a);
 }
 
 bool job_seed_read(struct jcheck *c, struct jplace place, struct str benchmark_name,

@@ -325,7 +325,8 @@ static struct http_deadline http_deadline_of(const struct http_transfer *t) {
                                    "no first byte of an answer"};
     }
     if (t->state == HTTP_ACTIVE && !t->connected && t->admitted_ms + r->connect_ms < d.at_ms) {
-        d = (struct http_deadline){t->admitted_ms + r->connect_ms, r->connect_ms, "no connection"};
+        d = (struct http_deadline){t->admitted_ms + r->connect_ms, r->connect_ms,
+                                   HTTP_NO_CONNECTION};
     }
     return d;
 }

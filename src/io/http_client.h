@@ -18,6 +18,7 @@
 #include <sys/queue.h>
 
 #define HTTP_HEADER_BYTES_MAX ((size_t)64 * 1024)
+#define HTTP_NO_CONNECTION "no connection" /* and then "within 10000 ms" */
 
 /* Where a reply grows; only transfers whose reply has begun hold one. */
 struct http_buffers {

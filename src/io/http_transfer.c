@@ -238,7 +238,10 @@ void http_transfer_note(struct http_transfer *t, CURLcode code) {
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
         t->err = known[i].code == code ? known[i].err : t->err;
     }
-    if (t->err != ERR_OK && t->curl_text[0] == '\0') {
+    if (code == CURLE_OPERATION_TIMEDOUT) { /* it was told of one deadline only */
+        t->why = HTTP_NO_CONNECTION;
+        t->why_ms = t->request->connect_ms;
+    } else if (t->err != ERR_OK && t->curl_text[0] == '\0') {
         t->why = curl_easy_strerror(code);
     }
 }

@@ -21,6 +21,7 @@ struct timer_heap {
     uint64_t next_order;
 };
 
+/** Free the memory; no timer is in it from now on. Zero-initialised it is empty. */
 void timer_heap_release(struct timer_heap *h);
 
 /** @t must not be in it; takes t->due_ms. */

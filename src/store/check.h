@@ -41,7 +41,7 @@
       " WHERE (calls, input_tokens, output_tokens, cost_nusd, calls_unpriced) <>"                  \
       " (SELECT count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),"        \
       " coalesce(sum(cost_nusd), 0), count(*) - count(cost_nusd) FROM calls WHERE job = key)")     \
-    X(ORDER, "its %d problems are not numbered 1, 2, 3 …",                                         \
+    X(ORDER, "its %d problems are not numbered 1, 2, 3 and so on",                                 \
       "SELECT min(j.id), count(*) FROM problems p JOIN jobs j ON j.key = p.job GROUP BY p.job"     \
       " HAVING min(p.seq) <> 1 OR max(p.seq) <> count(*) OR count(DISTINCT p.seq) <> count(*)")
 

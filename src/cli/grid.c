@@ -1,4 +1,4 @@
-#include "cli/table.h"
+#include "cli/grid.h"
 
 #include "cli/term.h"
 
@@ -6,15 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TABLE_CELL_BYTES_MAX 512
+#define GRID_CELL_BYTES_MAX 512
 
-void table_init(struct table *t, struct arena *a, const char *align) {
-    *t = (struct table){.a = a, .align = align, .columns = strlen(align)};
-    ASSERT(t->columns > 0 && t->columns <= TABLE_COLUMNS_MAX);
+void grid_init(struct grid *t, struct arena *a, const char *align) {
+    *t = (struct grid){.a = a, .align = align, .columns = strlen(align)};
+    ASSERT(t->columns > 0 && t->columns <= GRID_COLUMNS_MAX);
 }
 
-void table_cell(struct table *t, const char *fmt, ...) {
-    char text[TABLE_CELL_BYTES_MAX];
+void grid_cell(struct grid *t, const char *fmt, ...) {
+    char text[GRID_CELL_BYTES_MAX];
     va_list args;
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof text, fmt, args); /* cut on purpose */
@@ -31,10 +31,10 @@ void table_cell(struct table *t, const char *fmt, ...) {
 }
 
 /* One row of @columns cells, without blanks at its end. */
-static void table_write_row(const struct table *t, const struct str *cells, const int *widths,
-                            int indent, struct sbuf *out) {
+static void grid_write_row(const struct grid *t, const struct str *cells, const int *widths,
+                           int indent, struct sbuf *out) {
     struct sbuf row;
-    sbuf_init(&row, t->columns * 2 * TABLE_CELL_BYTES_MAX);
+    sbuf_init(&row, t->columns * 2 * GRID_CELL_BYTES_MAX);
     for (size_t i = 0; i < t->columns; i++) {
         int blanks = widths[i] - term_columns(cells[i]);
         bool right = t->align[i] == 'r';
@@ -50,13 +50,13 @@ static void table_write_row(const struct table *t, const struct str *cells, cons
     sbuf_release(&row);
 }
 
-void table_write(const struct table *t, int indent, struct sbuf *out) {
-    int widths[TABLE_COLUMNS_MAX] = {0};
+void grid_write(const struct grid *t, int indent, struct sbuf *out) {
+    int widths[GRID_COLUMNS_MAX] = {0};
     ASSERT(t->n % t->columns == 0);
     for (size_t i = 0; i < t->n; i++) {
         widths[i % t->columns] = MAX(widths[i % t->columns], term_columns(t->cells[i]));
     }
     for (size_t i = 0; i < t->n; i += t->columns) {
-        table_write_row(t, t->cells + i, widths, indent, out);
+        grid_write_row(t, t->cells + i, widths, indent, out);
     }
 }
