@@ -27,6 +27,7 @@ static const struct command commands[] = {
     {"status", cmd_status, "where a job stands and what it has cost"},
     {"export", cmd_export, "write out the problems of a store"},
     {"sim", cmd_sim, "a simulated provider: try everything without a key"},
+    {"score", cmd_score, "kept problems against what the simulator planted"},
     {"version", cmd_version, "which Stumper this is, and what it was built with"},
 };
 
