@@ -28,6 +28,7 @@ static const struct command commands[] = {
     {"export", cmd_export, "write out the problems of a store"},
     {"doctor", cmd_doctor, "check configuration, keys and endpoints"},
     {"sim", cmd_sim, "a simulated provider: try everything without a key"},
+    {"score", cmd_score, "kept problems against what the simulator planted"},
     {"version", cmd_version, "which Stumper this is, and what it was built with"},
 };
 
