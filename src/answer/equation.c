@@ -1,6 +1,7 @@
 /* Equations f = 0 and g = 0, by their solutions.
  *
- *   1 f / g is the same number at every point            equal
+ *   1 rational functions with the same irreducible factors, or f / g the same number at
+ *     every point                                                equal
  *   2 a certified zero of one is certainly none of the other   different, proven
  *   3 many zeros of each are zeros of the other          equal, as evidence
  *
@@ -193,6 +194,13 @@ struct outcome equation_compare(struct judge *j, struct node *f, struct node *g)
     }
     if (poly_equal(j, f, g) || poly_equal(j, f, node_1(j->a, NODE_NEG, 0, g))) {
         return OUTCOME_EQUAL(true, "the same equation by exact algebra");
+    }
+    enum poly_zeros z = poly_zeros(j, f, g);
+    if (z == POLY_ZEROS_SAME) {
+        return OUTCOME_EQUAL(false, "the same factors");
+    }
+    if (z == POLY_ZEROS_BUT_SYMBOLS) {
+        return OUTCOME_UNDECIDED("a factor more");
     }
     q.values = _fmpq_vec_init((slong)q.symbols.n);
     struct outcome o = same_up_to_factor(&q, f, g)

@@ -37,6 +37,16 @@ bool scalar_is(const struct node *x);
  */
 bool poly_equal(struct judge *j, const struct node *x, const struct node *y);
 
+enum poly_zeros {
+    POLY_ZEROS_UNKNOWN,     /* not rational functions, or too big */
+    POLY_ZEROS_SAME,        /* the same irreducible factors */
+    POLY_ZEROS_BUT_SYMBOLS, /* the same but for factors such as z */
+    POLY_ZEROS_OTHER,
+};
+
+/** Where two rational functions vanish, by the factors of their numerators. */
+enum poly_zeros poly_zeros(struct judge *j, const struct node *x, const struct node *y);
+
 /** Two equations f = 0 and g = 0 by their solutions. */
 struct outcome equation_compare(struct judge *j, struct node *f, struct node *g);
 

@@ -20,6 +20,7 @@ struct lexer {
     int bar_side;  /* from \left and \right, for the next bar */
     bool space;
     bool overflow;
+    size_t tokens_max;
     struct arena *a;
     struct lexed *out;
 };
@@ -33,7 +34,7 @@ static struct str here(const struct lexer *lx) {
 }
 
 static void emit_text(struct lexer *lx, enum token_kind kind, int op, struct str text) {
-    if (lx->out->n + 2 >= LEX_TOKENS_MAX) {
+    if (lx->out->n + 1 >= lx->tokens_max && kind != TOKEN_END) {
         lx->overflow = true;
         return;
     }
@@ -395,7 +396,8 @@ static void lex_environment(struct lexer *lx, const struct word *word) {
 /* The argument of a font command, without its braces if they only hold a word or a name. */
 static void lex_font(struct lexer *lx, const struct word *word, struct str name, size_t group) {
     struct str inner = str_trim((struct str){lx->s.p + lx->at + 1, group - 2});
-    bool prose = word->role == WORD_PROSE || font_is_prose(inner);
+    bool unit = inner.n == 1 && after_value(lx) && unit_known(inner);
+    bool prose = word->role == WORD_PROSE || unit || font_is_prose(inner);
     if (str_eq(name, S("mathbb")) && inner.n == 1 && strchr("RZNQC", inner.p[0]) != NULL) {
         lx->at += group;
         emit_text(lx, TOKEN_SETNAME, 0, inner);
@@ -726,8 +728,9 @@ bool lex(struct str text, unsigned reading, struct arena *a, struct lexed *ret) 
         return false;
     }
     *ret = (struct lexed){.n = 0};
-    ret->tokens = ARENA_ARRAY(a, struct token, MIN(text.n * 12 + 16, LEX_TOKENS_MAX));
-    struct lexer lx = {.s = text, .reading = reading, .a = a, .out = ret};
+    size_t max = MIN(text.n * 4 + 16, LEX_TOKENS_MAX); /* ½ is seven tokens in two bytes */
+    ret->tokens = ARENA_ARRAY(a, struct token, max + 1);
+    struct lexer lx = {.s = text, .reading = reading, .tokens_max = max, .a = a, .out = ret};
     while (lx.at < text.n && !lx.overflow) {
         lex_step(&lx);
     }

@@ -259,7 +259,7 @@ static struct node *parse_behind(struct parser *p, struct node *x) {
             skip_clause(p);
         }
     }
-    if (p->tokens[p->at - 1].kind == TOKEN_TEXT) { /* "10 boxes^3" */
+    if (p->at > 0 && p->tokens[p->at - 1].kind == TOKEN_TEXT) { /* "10 boxes^3" */
         (void)unit_power(p);
     }
     return x;
@@ -569,10 +569,33 @@ static struct str unescape(struct str text, struct arena *a) {
     return (struct str){out, n};
 }
 
+/* "((((x))))" with one pair left. Beyond a few pairs only, where the parser would run out of depth.
+ */
+static struct str without_redundant_brackets(struct str s) {
+    size_t open = 0, close = 0, depth = 0, lowest;
+    while (open < s.n && s.p[open] == '(') {
+        open++;
+    }
+    while (close < s.n && s.p[s.n - 1 - close] == ')') {
+        close++;
+    }
+    if (open < 20 || close < 20 || open + close >= s.n) {
+        return s;
+    }
+    lowest = depth = open;
+    for (size_t i = open; i < s.n - close; i++) {
+        depth += s.p[i] == '(';
+        depth -= s.p[i] == ')' && depth > 0;
+        lowest = MIN(lowest, depth);
+    }
+    size_t pairs = MIN(lowest, close);
+    return depth != close || pairs < 2 ? s : (struct str){s.p + pairs - 1, s.n - 2 * (pairs - 1)};
+}
+
 struct parsed parse(struct str text, unsigned reading, struct arena *a) {
     struct lexed lexed;
     struct parsed none = {.root = NULL};
-    text = unescape(text, a);
+    text = without_redundant_brackets(unescape(str_trim(text), a));
     if (arena_room(a) < (size_t)4 << 20 || !lex(text, reading, a, &lexed)) {
         return none;
     }

@@ -581,7 +581,7 @@ static struct node *parse_term(struct parser *p) {
     int divisions = 0;
     node_list_add(p, &factors, parse_factor(p));
     while (!p->failed) {
-        const struct token *before = &p->tokens[p->at - 1];
+        const struct token *before = &p->tokens[p->at > 0 ? p->at - 1 : 0];
         if (parser_take(p, TOKEN_TIMES)) {
             node_list_add(p, &factors, parse_signed_factor(p));
         } else if (parser_take(p, TOKEN_DIV)) {

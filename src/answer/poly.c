@@ -4,13 +4,15 @@
  * Square roots of integers keep their relation s² = n. */
 #include "answer/judge.h"
 
-#include <flint/fmpq_mpoly.h>
 #include <flint/fmpz_mpoly.h>
+#include <flint/fmpz_mpoly_factor.h>
 #include <string.h>
 
 #define GENERATORS_MAX 12
 #define TERMS_MAX 400
 #define POWER_MAX 40
+#define FACTOR_TERMS_MAX 60
+#define FACTOR_DEGREE_MAX 24
 
 struct ring {
     struct judge *j;
@@ -243,4 +245,67 @@ bool poly_equal(struct judge *j, const struct node *x, const struct node *y) {
     fraction_clear(&r, &g);
     fmpz_mpoly_ctx_clear(r.ctx);
     return equal;
+}
+
+/* --- zeros --- */
+
+/* The numerator without what it shares with the denominator, as a product of different factors. */
+static bool factor_numerator(struct ring *r, struct fraction *f, fmpz_mpoly_factor_t ret) {
+    fmpz_mpoly_t g;
+    fmpz_mpoly_init(g, r->ctx);
+    bool ok = fmpz_mpoly_gcd(g, f->num, f->den, r->ctx) != 0;
+    ok = ok && fmpz_mpoly_divides(f->num, f->num, g, r->ctx) != 0;
+    fmpz_mpoly_clear(g, r->ctx);
+    slong length = fmpz_mpoly_length(f->num, r->ctx),
+          degree = fmpz_mpoly_total_degree_si(f->num, r->ctx);
+    r->j->work -= length * degree * 4;
+    return ok && length <= FACTOR_TERMS_MAX && degree <= FACTOR_DEGREE_MAX && r->j->work > 0 &&
+           fmpz_mpoly_factor(ret, f->num, r->ctx) != 0;
+}
+
+/* How many factors of @x are not in @y; *@trivial is cleared if one of them is more than a symbol.
+ */
+static slong missing(struct ring *r, const fmpz_mpoly_factor_t x, const fmpz_mpoly_factor_t y,
+                     bool *trivial) {
+    slong n = 0;
+    fmpz_mpoly_t u;
+    fmpz_mpoly_init(u, r->ctx);
+    for (slong i = 0; i < x->num; i++) {
+        bool found = false;
+        for (slong k = 0; k < y->num && !found; k++) {
+            fmpz_mpoly_neg(u, &y->poly[k], r->ctx);
+            found = fmpz_mpoly_equal(&x->poly[i], &y->poly[k], r->ctx) ||
+                    fmpz_mpoly_equal(&x->poly[i], u, r->ctx);
+        }
+        n += found ? 0 : 1;
+        *trivial = *trivial && (found || fmpz_mpoly_length(&x->poly[i], r->ctx) == 1);
+    }
+    fmpz_mpoly_clear(u, r->ctx);
+    return n;
+}
+
+enum poly_zeros poly_zeros(struct judge *j, const struct node *x, const struct node *y) {
+    struct ring r = {.j = j, .n = 0};
+    fmpz_mpoly_ctx_init(r.ctx, GENERATORS_MAX, ORD_LEX);
+    struct fraction f, g;
+    fraction_init(&r, &f);
+    fraction_init(&r, &g);
+    fmpz_mpoly_factor_t a, b;
+    fmpz_mpoly_factor_init(a, r.ctx);
+    fmpz_mpoly_factor_init(b, r.ctx);
+    enum poly_zeros result = POLY_ZEROS_UNKNOWN;
+    if (to_fraction(&r, x, &f) && to_fraction(&r, y, &g) && factor_numerator(&r, &f, a) &&
+        factor_numerator(&r, &g, b)) {
+        bool trivial = true;
+        slong only_a = missing(&r, a, b, &trivial), only_b = missing(&r, b, a, &trivial);
+        result = only_a + only_b == 0 ? POLY_ZEROS_SAME
+                 : trivial            ? POLY_ZEROS_BUT_SYMBOLS
+                                      : POLY_ZEROS_OTHER;
+    }
+    fmpz_mpoly_factor_clear(a, r.ctx);
+    fmpz_mpoly_factor_clear(b, r.ctx);
+    fraction_clear(&r, &f);
+    fraction_clear(&r, &g);
+    fmpz_mpoly_ctx_clear(r.ctx);
+    return result;
 }

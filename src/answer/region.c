@@ -18,6 +18,7 @@
 #define CRITICAL_MAX 200
 #define POLY_DEGREE_MAX 24
 #define PRECISION 256
+#define PRECISION_CLOSE 2400 /* a second look before ends are called equal */
 
 struct region {
     struct judge *j;
@@ -25,6 +26,7 @@ struct region {
     arb_t points[CRITICAL_MAX];
     size_t n;
     bool exact; /* no zero was taken on trust */
+    slong precision;
 };
 
 /* --- critical points --- */
@@ -45,7 +47,7 @@ static bool free_of(const struct region *r, const struct node *x) {
 
 /* The value of a constant, real. */
 static bool constant_value(struct region *r, const struct node *x, arb_t ret) {
-    struct eval e = judge_eval(r->j, NULL, NULL, PRECISION);
+    struct eval e = judge_eval(r->j, NULL, NULL, r->precision);
     acb_t u;
     acb_init(u);
     bool ok = eval_ball(&e, x, u) && acb_is_finite(u) && arb_contains_zero(acb_imagref(u));
@@ -127,7 +129,7 @@ static bool to_poly(struct region *r, const struct node *x, int sign, fmpq_poly_
     if (x->kind == NODE_POW) {
         return poly_power(r, x, sign, num, den);
     }
-    struct eval e = judge_eval(r->j, NULL, NULL, PRECISION);
+    struct eval e = judge_eval(r->j, NULL, NULL, r->precision);
     fmpq_t q;
     fmpq_init(q);
     bool ok = eval_exact(&e, x, q);
@@ -155,7 +157,7 @@ static bool add_roots(struct region *r, const fmpq_poly_t poly) {
     bool ok = r->j->work > 0;
     acb_ptr roots = _acb_vec_init(degree);
     if (ok) {
-        arb_fmpz_poly_complex_roots(roots, p, 0, PRECISION);
+        arb_fmpz_poly_complex_roots(roots, p, 0, r->precision);
     }
     for (slong i = 0; ok && i < degree; i++) {
         if (acb_is_real(&roots[i])) {
@@ -173,7 +175,7 @@ static bool value_at(struct region *r, const struct node *x, slong at, acb_t ret
     fmpq_t q;
     fmpq_init(q);
     fmpq_set_si(q, at, 1);
-    struct eval e = judge_eval(r->j, &r->symbol, q, PRECISION);
+    struct eval e = judge_eval(r->j, &r->symbol, q, r->precision);
     bool ok = eval_ball(&e, x, ret) && acb_is_finite(ret);
     fmpq_clear(q);
     return ok;
@@ -187,14 +189,14 @@ static bool add_linear_root(struct region *r, const struct node *d) {
         acb_init(f[i]);
         ok = ok && value_at(r, d, i, f[i]);
     }
-    acb_sub(f[1], f[1], f[0], PRECISION); /* the slope, if there is one */
-    acb_sub(f[2], f[2], f[0], PRECISION);
-    acb_sub(f[3], f[3], f[0], PRECISION);
-    acb_submul_ui(f[2], f[1], 2, PRECISION);
-    acb_submul_ui(f[3], f[1], 3, PRECISION);
+    acb_sub(f[1], f[1], f[0], r->precision); /* the slope, if there is one */
+    acb_sub(f[2], f[2], f[0], r->precision);
+    acb_sub(f[3], f[3], f[0], r->precision);
+    acb_submul_ui(f[2], f[1], 2, r->precision);
+    acb_submul_ui(f[3], f[1], 3, r->precision);
     ok = ok && acb_contains_zero(f[2]) && acb_contains_zero(f[3]) && !acb_contains_zero(f[1]);
     if (ok) {
-        acb_div(f[0], f[0], f[1], PRECISION);
+        acb_div(f[0], f[0], f[1], r->precision);
         acb_neg(f[0], f[0]);
         ok = acb_is_real(f[0]) && add_point(r, acb_realref(f[0]));
         r->exact = false;
@@ -314,7 +316,7 @@ static bool add_critical(struct region *r, struct node *x) {
 static int sign_of(struct region *r, const arb_t x, const arb_t y) {
     arb_t d;
     arb_init(d);
-    arb_sub(d, x, y, PRECISION);
+    arb_sub(d, x, y, r->precision);
     int sign = arb_is_positive(d) ? 1 : arb_is_negative(d) ? -1 : 0;
     r->exact = r->exact && (sign != 0 || arb_is_zero(d));
     arb_clear(d);
@@ -334,7 +336,7 @@ static bool side_value(struct region *r, const struct node *x, const arb_t at, a
     fmpq_t q;
     fmpq_init(q);
     arf_get_fmpq(q, arb_midref(at));
-    struct eval e = judge_eval(r->j, &r->symbol, q, PRECISION);
+    struct eval e = judge_eval(r->j, &r->symbol, q, r->precision);
     acb_t u;
     acb_init(u);
     bool ok = eval_ball(&e, x, u) && acb_is_finite(u) && arb_contains_zero(acb_imagref(u));
@@ -342,7 +344,7 @@ static bool side_value(struct region *r, const struct node *x, const arb_t at, a
     if (!arb_is_exact(at)) {
         mag_t widen;
         mag_init(widen);
-        mag_set_ui_2exp_si(widen, 1, -PRECISION / 2);
+        mag_set_ui_2exp_si(widen, 1, -r->precision / 2);
         arb_add_error_mag(ret, widen);
         mag_clear(widen);
     }
@@ -455,14 +457,14 @@ static void between(const struct region *r, size_t i, arb_t ret) {
     if (r->n == 0) {
         arb_zero(ret);
     } else if (i == 0) {
-        arb_sub_ui(ret, r->points[0], 1, PRECISION);
+        arb_sub_ui(ret, r->points[0], 1, r->precision);
     } else if (i == r->n) {
-        arb_add_ui(ret, r->points[r->n - 1], 1, PRECISION);
+        arb_add_ui(ret, r->points[r->n - 1], 1, r->precision);
     } else {
-        arb_add(ret, r->points[i - 1], r->points[i], PRECISION);
+        arb_add(ret, r->points[i - 1], r->points[i], r->precision);
         arb_mul_2exp_si(ret, ret, -1);
     }
-    arf_set_round(arb_midref(ret), arb_midref(ret), 64 + PRECISION / 4, ARF_RND_NEAR);
+    arf_set_round(arb_midref(ret), arb_midref(ret), 64 + r->precision / 4, ARF_RND_NEAR);
     mag_zero(arb_radref(ret)); /* any point in between will do */
 }
 
@@ -485,9 +487,9 @@ static struct outcome sweep(struct region *r, const struct node *x, const struct
                 : OUTCOME_DIFFERENT(r->exact, "a number satisfies one and not the other");
 }
 
-static struct outcome one_variable(struct judge *j, const struct symbols *s, struct node *x,
-                                   struct node *y) {
-    struct region r = {.j = j, .exact = true};
+static struct outcome sweep_at(struct judge *j, const struct symbols *s, struct node *x,
+                               struct node *y, slong precision) {
+    struct region r = {.j = j, .exact = true, .precision = precision};
     r.symbol.names[0] = s->n > 0 ? s->names[0] : S("\x01");
     r.symbol.n = 1;
     for (size_t i = 0; i < CRITICAL_MAX; i++) {
@@ -500,6 +502,15 @@ static struct outcome one_variable(struct judge *j, const struct symbols *s, str
     }
     for (size_t i = 0; i < CRITICAL_MAX; i++) {
         arb_clear(r.points[i]);
+    }
+    return o;
+}
+
+static struct outcome one_variable(struct judge *j, const struct symbols *s, struct node *x,
+                                   struct node *y) {
+    struct outcome o = sweep_at(j, s, x, y, PRECISION);
+    if (o.verdict == ANSWER_EQUAL && !o.proved) {
+        return sweep_at(j, s, x, y, PRECISION_CLOSE);
     }
     return o;
 }

@@ -16,6 +16,7 @@
 
 #define POINTS_MAX 28
 #define AGREE_WANTED 4
+#define HALVES_POINTS 60
 #define ROUND_DIGITS_GIVEN 4 /* significant digits that make a decimal a fair rounding */
 #define ROUND_DIGITS_GOLD 2
 
@@ -53,7 +54,8 @@ enum {
     STYLE_MIXED,
     STYLE_INTEGER,
     STYLE_LARGE,
-    STYLES
+    STYLES,
+    STYLE_HALVES = STYLES /* where (a^b)^c and a^(bc) part; only when powers ask for it */
 };
 
 static bool integer_name(struct str name) {
@@ -74,6 +76,9 @@ static void point_value(struct judge *j, int style, bool integers, struct str na
         break;
     case STYLE_INTEGER:
         fmpq_set_si(ret, (slong)rng_range(&j->rng, -4, 6), 1);
+        break;
+    case STYLE_HALVES:
+        fmpq_set_si(ret, (const slong[]){-4, -2, 4, 1, 3}[rng_below(&j->rng, 5)], 2);
         break;
     case STYLE_LARGE:
         fmpq_set_si(ret, mantissa, (ulong)1 << 18);
@@ -267,6 +272,20 @@ static struct outcome judge_tally(const struct tally *t, bool named_integers) {
     return OUTCOME_UNDECIDED("too few points where both are defined");
 }
 
+/* True if an exponent has a symbol in it. */
+static bool symbolic_power(const struct node *x) {
+    struct symbols s = {0};
+    if (x->kind == NODE_POW) {
+        symbols_add(&s, x->kids[1]);
+    }
+    for (size_t i = 0; s.n == 0 && i < x->n; i++) {
+        if (symbolic_power(x->kids[i])) {
+            return true;
+        }
+    }
+    return s.n > 0;
+}
+
 static struct outcome functions_compare(struct judge *j, struct eval *flags,
                                         const struct symbols *s, const struct node *x,
                                         const struct node *y) {
@@ -284,6 +303,11 @@ static struct outcome functions_compare(struct judge *j, struct eval *flags,
         if (settled || (t.differ_real && (!named || t.differ_integer))) {
             break;
         }
+    }
+    bool powers = symbolic_power(x) || symbolic_power(y);
+    for (int i = 0; powers && i < HALVES_POINTS && !t.differ_real && !named; i++) {
+        choose_point(j, STYLE_HALVES, false, s, values);
+        tally_point(j, s, values, flags, x, y, false, &t);
     }
     struct outcome o = judge_tally(&t, named);
     if (o.verdict == ANSWER_EQUAL && !agrees_closely(j, s, values, flags, x, y)) {
@@ -413,10 +437,13 @@ static struct outcome settle_decimals(struct judge *j, const struct node *gold,
         return near ? OUTCOME_UNDECIDED("a whole number close to a value may be its rounding") : o;
     }
     if (a.is && b.is) {
-        if (decimal_a && decimal_b && a.places == b.places) {
+        if (a.places == b.places) {
             return OUTCOME_DIFFERENT(o.proved, "different decimals");
         }
-        return far_apart(j, gold, given, flags, 0.006)
+        bool fine_b = b.places > a.places; /* does the finer one round to the coarser? */
+        bool rounds = within(j, fine_b ? gold : given, MAX(0, MIN(a.places, b.places)),
+                             fine_b ? given : gold, flags, 1.0);
+        return !rounds && far_apart(j, gold, given, flags, 0.006)
                    ? o
                    : OUTCOME_UNDECIDED("decimals of different precision");
     }
@@ -533,7 +560,36 @@ static struct outcome compare_marks(struct judge *j, struct node *gold, struct n
                : OUTCOME_UNDECIDED("percent or degrees may be meant");
 }
 
+/* 1 for ∞, -1 for -∞, 0 for anything else. */
+static int infinity_sign(const struct node *x) {
+    int sign = 1;
+    while (x->kind == NODE_NEG || (x->kind == NODE_ADD && x->n == 1)) {
+        sign = x->kind == NODE_NEG ? -sign : sign;
+        x = x->kids[0];
+    }
+    return x->kind == NODE_CONST && x->op == AST_INF ? sign : 0;
+}
+
+static struct outcome compare_infinities(struct judge *j, const struct node *x,
+                                         const struct node *y, int a, int b) {
+    if (a != 0 && b != 0) {
+        return a == b ? OUTCOME_EQUAL(true, "the same infinity")
+                      : OUTCOME_DIFFERENT(true, "infinity and its opposite");
+    }
+    struct symbols none = {0};
+    const struct node *finite = a != 0 ? y : x;
+    struct eval flags = {.plain_percent = false};
+    struct meeting_info info;
+    return meet(j, &none, NULL, 128, &flags, finite, finite, &info) != MEETING_NONE
+               ? OUTCOME_DIFFERENT(true, "one is infinite")
+               : OUTCOME_UNDECIDED("infinity");
+}
+
 struct outcome scalar_compare(struct judge *j, struct node *gold, struct node *given) {
+    int a = infinity_sign(gold), b = infinity_sign(given);
+    if (a != 0 || b != 0) {
+        return compare_infinities(j, gold, given, a, b);
+    }
     if (gold->kind == NODE_UNIT || given->kind == NODE_UNIT) {
         return compare_units(j, gold, given);
     }

@@ -393,7 +393,7 @@ static bool compare_sorted(struct judge *j, struct node **x, size_t n, struct no
         for (size_t i = 0; same && i < un; i++) {
             same = fmpq_equal(&u[i], &v[i]);
         }
-        *ret = same ? OUTCOME_EQUAL(true, "the same numbers")
+        *ret = same ? OUTCOME_EQUAL(set, "the same numbers")
                     : OUTCOME_DIFFERENT(true, "a number is in one only");
     }
     _fmpq_vec_clear(u, (slong)n);
@@ -466,6 +466,7 @@ static bool matched(const struct table *t, bool set, bool *proved) {
     return true;
 }
 
+/* Without regard to order; for bare lists that is a convention, so equality is no proof. */
 static struct outcome compare_unordered(struct judge *j, struct node **x, size_t n, struct node **y,
                                         size_t m, bool set) {
     struct outcome o;
@@ -480,7 +481,11 @@ static struct outcome compare_unordered(struct judge *j, struct node **x, size_t
     fill(j, x, y, &t);
     bool proved = true;
     if (matched(&t, set, &proved)) {
-        return OUTCOME_EQUAL(proved, "the same elements");
+        return OUTCOME_EQUAL(proved && set, "the same elements");
+    }
+    if (!set && matched(&t, true, &proved)) { /* a solution given twice is still one solution */
+        return x[0]->kind == NODE_TUPLE ? OUTCOME_EQUAL(false, "the same elements, one repeated")
+                                        : OUTCOME_UNDECIDED("an element is repeated");
     }
     if (any_alone(&t)) {
         return OUTCOME_DIFFERENT(true, "an element is in one only");
@@ -871,8 +876,12 @@ static struct outcome compare_labelled(struct judge *j, const struct shape *x,
     if (e.verdict != ANSWER_UNDECIDED) {
         return e;
     }
-    return o.verdict == ANSWER_DIFFERENT ? weaken(o)
-                                         : OUTCOME_UNDECIDED("equal values of two names");
+    struct symbols s = {0};
+    symbols_add(&s, x->node);
+    symbols_add(&s, y->node);
+    return o.verdict == ANSWER_DIFFERENT && s.n == 0
+               ? weaken(o)
+               : OUTCOME_UNDECIDED("two names, and equations that cannot be solved");
 }
 
 static bool column(const struct shape *s) {
@@ -928,7 +937,7 @@ static struct outcome compare_unlike(struct judge *j, const struct shape *x,
                             : OUTCOME_DIFFERENT(false, "vectors of different length");
     }
     bool equation = x->kind == SHAPE_EQUATION || y->kind == SHAPE_EQUATION;
-    if (equation && (equation_node(x) != NULL && equation_node(y) != NULL)) {
+    if (equation && zero_of(j, equation_node(x)) != NULL && zero_of(j, equation_node(y)) != NULL) {
         return compare_equations(j, equation_node(x), equation_node(y));
     }
     const struct shape *ratio = x->kind == SHAPE_RATIO ? x : y->kind == SHAPE_RATIO ? y : NULL;
@@ -940,6 +949,13 @@ static struct outcome compare_unlike(struct judge *j, const struct shape *x,
     }
     bool many = (lx && x->n > 1) || (ly && y->n > 1);
     const struct shape *one = lx ? y : x;
+    if (many && one->relation != NULL) { /* a = 0 or b = 0, and ab = 0 */
+        struct outcome o =
+            compare_equations(j, lx ? x->node : x->relation, ly ? y->node : y->relation);
+        if (o.verdict == ANSWER_EQUAL) {
+            return o;
+        }
+    }
     if (many && one->kind == SHAPE_SCALAR) {
         const struct shape *list = lx ? x : y;
         struct outcome o = compare_lists(
