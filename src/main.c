@@ -8,12 +8,104 @@
  * ARCHITECTURE.md tells the rest.
  */
 #include "cli/cmd.h"
+#include "cli/nearest.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
+
+struct command {
+    const char *name;
+    cmd_fn *run;
+    const char *summary;
+};
+
+static const struct command commands[] = {
+    {"generate", cmd_generate, "make problems that are valid and that the target model fails"},
+    {"show", cmd_show, "problems, laid out for reading"},
+    {"status", cmd_status, "where a job stands and what it has cost"},
+    {"export", cmd_export, "write out the problems of a store"},
+    {"sim", cmd_sim, "a simulated provider: try everything without a key"},
+    {"version", cmd_version, "which Stumper this is, and what it was built with"},
+};
+
+static const struct command *command_find(const char *name) {
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+static int command_unknown(const char *name) {
+    struct nearest near = nearest_to(str_of(name));
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        nearest_offer(&near, commands[i].name);
+    }
+    nearest_offer(&near, "help");
+    (void)fprintf(stderr, "stumper: unknown command '%s'%s%s; see stumper --help\n", name,
+                  near.name != NULL ? "; did you mean " : "", near.name != NULL ? near.name : "");
+    return EXIT_USAGE;
+}
+
+static int help_print(FILE *to) {
+    (void)fputs(
+        "stumper: problems that a chosen model gets wrong and that are nonetheless right\n\n"
+        "usage: stumper COMMAND [OPTION…]\n\nCommands:\n",
+        to);
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        (void)fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    }
+    (void)fputs("  help       the options of a command: stumper help COMMAND\n\n"
+                "stumper COMMAND --help tells each command's options, with examples.\n",
+                to);
+    return EXIT_DONE;
+}
+
+static int help_command(int argc, char **argv) {
+    if (argc < 2) {
+        return help_print(stdout);
+    }
+    const struct command *c = command_find(argv[1]);
+    char help[] = "--help";
+    char *help_argv[] = {argv[1], help, NULL};
+    return c == NULL ? command_unknown(argv[1]) : c->run(2, help_argv);
+}
+
+static int run(int argc, char **argv) {
+    if (argc < 2) {
+        (void)help_print(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        return help_print(stdout);
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        (void)puts("stumper " STUMPER_VERSION);
+        return EXIT_DONE;
+    }
+    if (strcmp(argv[1], "help") == 0) {
+        return help_command(argc - 1, argv + 1);
+    }
+    const struct command *c = command_find(argv[1]);
+    return c == NULL ? command_unknown(argv[1]) : c->run(argc - 1, argv + 1);
+}
+
+/* What was printed may still be in a buffer, and a full disk shows only when it leaves it. */
+static int flush(int code) {
+    bool failed = ferror(stdout) != 0;
+    errno = 0;
+    if (fclose(stdout) == 0 && !failed) {
+        return code;
+    }
+    (void)fprintf(stderr, "stumper: cannot write to standard output%s%s\n", errno != 0 ? ": " : "",
+                  errno != 0 ? strerror(errno) : "");
+    return code == EXIT_DONE ? EXIT_FAILED : code;
+}
 
 int main(int argc, char **argv) {
-    (void)argc;
-    (void)argv;
-    (void)fprintf(stderr, "stumper: no commands yet\n");
-    return EXIT_USAGE;
+    (void)signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of write(), told like any other */
+    return flush(run(argc, argv));
 }

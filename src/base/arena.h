@@ -46,6 +46,7 @@ MALLOC_LIKE void *arena_alloc(struct arena *a, size_t size);
 /** One zeroed @type / an array of @n zeroed @type. */
 #define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))
 #define ARENA_ARRAY(a, type, n) ((type *)arena_alloc_array((a), (n), sizeof(type)))
+/** @n zeroed elements of @size bytes; aborts past the cap, also when the product overflows. */
 MALLOC_LIKE void *arena_alloc_array(struct arena *a, size_t n, size_t size);
 
 /** How many more bytes fit under the cap (a lower bound). */

@@ -19,6 +19,7 @@
 /* A broken invariant: prints where and what, then aborts. Stays on in release builds. */
 #define ASSERT(cond) ((cond) ? (void)0 : assert_failed(#cond, __FILE__, __LINE__))
 
+/** What ASSERT() calls: prints to stderr, then aborts. */
 NORETURN void assert_failed(const char *cond, const char *file, int line);
 
 #endif

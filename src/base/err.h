@@ -1,8 +1,9 @@
-/* err.h - one table of error codes: name, text, what to do about it, and the HTTP status it becomes.
+/* err.h - one table of error codes: name, text, what to do about it, and the HTTP status it
+ * becomes.
  *
- * Functions that can fail return `enum err` (0 is ERR_OK) and, where a sentence helps, fill an optional
- * `struct errinfo *reterr`, which never allocates and is touched only on failure. Library code does not
- * log; the boundary (request, attempt, command) reports once.
+ * Functions that can fail return `enum err` (0 is ERR_OK) and, where a sentence helps, fill an
+ * optional `struct errinfo *reterr`, which never allocates and is touched only on failure. Library
+ * code does not log; the boundary (request, attempt, command) reports once.
  */
 #ifndef STUMPER_BASE_ERR_H
 #define STUMPER_BASE_ERR_H
@@ -18,6 +19,7 @@ enum err_class {
     ERR_CLASS_BUG,       /* stored data or our own code is wrong: stop and look */
 };
 
+/* clang-format off */
 #define ERR_TABLE(X) /* code        name             text                                class      http */ \
     X(ERR_OK,          "ok",            "no error",                                       NONE,      200) \
     X(ERR_USAGE,       "usage",         "wrong usage",                                    PERMANENT, 400) \
@@ -49,6 +51,7 @@ enum err_class {
     X(ERR_READ_ONLY,   "read_only",     "not writable",                                   PERMANENT, 500) \
     X(ERR_CORRUPT,     "corrupt",       "stored data is corrupt",                         BUG,       500) \
     X(ERR_INTERNAL,    "internal",      "internal error",                                 BUG,       500)
+/* clang-format on */
 
 enum err {
 #define X(code, name, text, cls, http) code,
@@ -59,12 +62,14 @@ enum err {
 
 #define ERRINFO_BYTES 512
 
-/* What went wrong, for a person. Zero-initialise it; it holds an empty text until something fails. */
+/* What went wrong, for a person. Zero-initialise it; it holds an empty text until something fails.
+ */
 struct errinfo {
     char text[ERRINFO_BYTES]; /* NUL-terminated; cut at the end if longer */
 };
 
-/** The stable name of a code, such as "rate_limit". Any value is accepted; unknown ones give "internal". */
+/** The stable name of a code, such as "rate_limit". Any value is accepted; unknown ones give
+ * "internal". */
 const char *err_name(enum err e);
 
 /** The code of a name that err_name() gave; ERR_INTERNAL for a name it does not know. */
@@ -80,7 +85,8 @@ enum err_class err_class(enum err e);
 int err_http_status(enum err e);
 
 /**
- * Set the text and return @e, so that `return errinfo_set(reterr, ERR_INVALID, "…", …);` reads as one step.
+ * Set the text and return @e, so that `return errinfo_set(reterr, ERR_INVALID, "…", …);` reads as
+ * one step.
  *
  * @info  may be NULL; then nothing is written
  */

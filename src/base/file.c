@@ -12,6 +12,7 @@ enum err file_err(int errnum) {
     switch (errnum) {
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
         return ERR_DISK_FULL;
     case EROFS:
     case EACCES:

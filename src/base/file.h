@@ -22,8 +22,8 @@ NODISCARD enum err file_read(const char *path, size_t bytes_max, struct arena *a
  */
 NODISCARD enum err file_replace(const char *path, struct str contents, struct errinfo *reterr);
 
-/** The code for an errno: ENOSPC, EDQUOT → ERR_DISK_FULL; EROFS, EACCES, EPERM → ERR_READ_ONLY;
- * ENOENT → ERR_NOT_FOUND; otherwise ERR_IO. */
+/** The code for an errno: ENOSPC, EDQUOT, EFBIG → ERR_DISK_FULL; EROFS, EACCES, EPERM →
+ * ERR_READ_ONLY; ENOENT → ERR_NOT_FOUND; otherwise ERR_IO. */
 enum err file_err(int errnum);
 
 #endif

@@ -14,8 +14,13 @@ struct hashset {
     size_t n;
 };
 
+/** An empty set. Allocates nothing. */
 void hashset_init(struct hashset *s);
+
+/** Free the memory; the set is empty and usable again. */
 void hashset_release(struct hashset *s);
+
+/** Is @hash in the set? */
 bool hashset_has(const struct hashset *s, uint64_t hash);
 
 /** Returns true if @hash was not there before. */

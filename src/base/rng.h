@@ -13,11 +13,13 @@ struct rng {
     uint64_t s[4];
 };
 
+/** Start the sequence of @seed. */
 void rng_init(struct rng *r, uint64_t seed);
 
 /** A generator of its own for (@seed, @stream): streams do not overlap in practice. */
 void rng_init_stream(struct rng *r, uint64_t seed, uint64_t stream);
 
+/** 64 uniform bits. */
 uint64_t rng_u64(struct rng *r);
 
 /** Uniform in 0..@n-1, without bias; @n > 0. */

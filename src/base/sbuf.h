@@ -28,6 +28,7 @@ void sbuf_release(struct sbuf *b);
 /** Drop the contents and the overflow mark, keep the memory. */
 void sbuf_clear(struct sbuf *b);
 
+/** Append; what does not fit under bytes_max is dropped whole and marks the buffer overflowed. */
 void sbuf_add(struct sbuf *b, struct str s);
 void sbuf_add_char(struct sbuf *b, char c);
 void sbuf_add_cstr(struct sbuf *b, const char *cstr);

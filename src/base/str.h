@@ -21,6 +21,7 @@ struct str {
 /** A slice of a NUL-terminated string; NULL gives the empty slice. */
 struct str str_of(const char *cstr);
 
+/** Byte by byte: the same / begins so / ends so. */
 bool str_eq(struct str a, struct str b);
 bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);

@@ -1,22 +1,29 @@
 /* attempt.h - one try at one problem, as a pure state machine: events in, one action out.
  *
- *     START ─► call engineer ─► dedup ─► call checker (initial) ─► call target ─► call checker
- * (equivalence) ─► finish │ wrong form: re-asked once      │ not valid          │ no final answer
- * │ no verdict: re-asked once ▼                                ▼                    ▼ ▼ failed
- * rejected              failed                   failed
+ *     START ─► engineer ─► dedup ─► checker (initial) ─► target ─► checker (equivalence)
+ *                            │             │               │                │
+ *                            ▼             ▼               ▼                ▼
+ *                        duplicate      rejected        failed      solved or accepted
  *
  * No I/O, no clock, no randomness: the same pick and the same answers give the same actions, so a
  * resumed attempt replays the answers in the ledger and goes on with the first call that has none.
  *
- * Invariants (1) after a step exactly one thing is awaited: an answer, a dedup result, or nothing
- * (finished); (2) ACCEPTED is reached only through a stated, well-formed verdict "not equivalent"
- * (promise G7); (3) the target's messages never hold the answer, the hints or anything else of the
- * engineer's but the problem text; (4) calls are numbered 0, 1, 2 … in the order in which they are
- * asked for, at most ATTEMPT_CALLS_MAX. Rules      paid but useless answers, each role: wrong form
- * re-asked once with the exact error (the failed answer stays in the conversation) cut off asked
- * again with twice the output tokens, at most ATTEMPT_LENGTH_RETRIES times empty        asked
- * again, at most ATTEMPT_EMPTY_RETRIES times refused      not asked again A call that failed
- * (answer.err != OK) ends the attempt at once: retries lie below, in llm/.
+ * Invariants
+ *   (1) after a step exactly one thing is awaited: an answer, a dedup result, or nothing (the end)
+ *   (2) ACCEPTED is reached only by a stated, well-formed, coherent "not equivalent" (promise G7)
+ *   (3) the target's messages hold nothing of the engineer's but the problem's text
+ *   (4) calls are numbered 0, 1, 2 … as they are asked for, fewer than ATTEMPT_CALLS_MAX
+ *
+ * Answers that were paid for and are of no use, by stage:
+ *   wrong form  asked again once with the exact error, the answer staying in the conversation; a
+ *               verdict whose confidence contradicts it counts as one
+ *   cut off     asked again with twice the output tokens, ATTEMPT_LENGTH_RETRIES times
+ *   empty, or ended for a reason that nobody knows
+ *               asked again, ATTEMPT_EMPTY_RETRIES times
+ *   refused, or (target) without a final answer
+ *               not asked again
+ * After that the attempt is FAILED and keeps the text. A call that failed (answer.err != OK) ends
+ * it at once: retries lie below, in llm/.
  */
 #ifndef STUMPER_CORE_ATTEMPT_H
 #define STUMPER_CORE_ATTEMPT_H
@@ -34,6 +41,8 @@
 #define ATTEMPT_PROBLEM_BYTES_MAX ((size_t)64 * 1024)
 #define ATTEMPT_ANSWER_BYTES_MAX ((size_t)16 * 1024)
 #define ATTEMPT_HINTS_MAX 32
+#define ATTEMPT_HINTS_BYTES_MAX ((size_t)64 * 1024) /* all together */
+#define ATTEMPT_REASON_BYTES_MAX ((size_t)64 * 1024)
 
 struct attempt; /* lives in the arena given to attempt_new() */
 
@@ -74,7 +83,7 @@ struct attempt_setup {
 };
 
 /**
- * Begin attempt number @no of a job: subject, topic (or seed) and variation are drawn from
+ * Begin attempt number @no (from 1) of a job: subject, topic (or seed) and variation are drawn from
  * (spec->seed, @no) alone.
  *
  * @a  owns the attempt and everything it makes

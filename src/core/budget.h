@@ -19,6 +19,8 @@ struct budget {
     int64_t excess_nusd;
 };
 
+/** @spent_nusd: by earlier runs; what of it lies above the cap (a cap that was lowered since) is
+ * excess too. */
 void budget_init(struct budget *b, int64_t max_nusd, int64_t spent_nusd);
 
 /** Set @nusd aside; false if it does not fit (nothing changes then). */

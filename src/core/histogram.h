@@ -1,5 +1,6 @@
-/* histogram.h - latencies in 64 logarithmic buckets a decade apart by 2^(1/4): 19 % wide, so a
- * quantile is within 10 %. */
+/* histogram.h - latencies in 96 logarithmic buckets, each 2^(1/4) (19 %) wider than the one before,
+ * up to 2^24 (in milliseconds: 4.6 hours; longer ones share the last bucket). A quantile is within
+ * 10 % of the true value, or within 1 below 10. */
 #ifndef STUMPER_CORE_HISTOGRAM_H
 #define STUMPER_CORE_HISTOGRAM_H
 

@@ -13,6 +13,13 @@
 
 #define JOB_PROBLEMS_MAX 10000000
 #define JOB_CONCURRENCY_MAX 100000
+#define JOB_SEEDS_MAX 1000000
+#define JOB_SEED_PROBLEM_BYTES_MAX ((size_t)64 * 1024)
+#define JOB_SEED_BYTES_MAX ((size_t)256 * 1024) /* one seed with all its members */
+#define JOB_METADATA_BYTES_MAX ((size_t)16 * 1024)
+#define JOB_NAME_BYTES_MAX ((size_t)200)
+#define JOB_COST_USD_MAX 1000000 /* to it, nano-dollars survive the way through a JSON number */
+#define JOB_DEADLINE_SECONDS_MAX 31536000
 
 /* "openai/gpt-5.4-mini" or {"provider":"openai","model_name":"gpt-5.4-mini"}. */
 struct model_name {
@@ -20,7 +27,8 @@ struct model_name {
     struct str model;    /* as the provider spells it; may hold slashes */
 };
 
-/** Split "provider/model" at the first slash. ERR_INVALID with what is missing. */
+/** Split "provider/model" at the first slash; the provider comes out in lower case. ERR_INVALID
+ * with what is missing. */
 NODISCARD enum err model_name_parse(struct str text, struct arena *a, struct model_name *ret,
                                     struct errinfo *reterr);
 
@@ -32,6 +40,16 @@ struct job_seed {
     struct str tags;      /* a JSON array as text; may be empty */
     struct str reference; /* the whole seed as one canonical JSON object: carried into the result */
 };
+
+/**
+ * Read one seed, {"problem", "answer"?, "tags"?, "source_id"?} (a line of a seeds file, an element
+ * of seed_data). An answer may be a number, a source_id an integer. Other members are kept in the
+ * reference. Errors go to @c under @place.
+ *
+ * @benchmark_name  put into the reference unless the seed has one; may be empty
+ */
+bool job_seed_read(struct jcheck *c, struct jplace place, struct str benchmark_name,
+                   struct arena *a, struct job_seed *ret);
 
 struct job_spec {
     int64_t num_problems;
@@ -56,9 +74,11 @@ struct job_spec {
 #define JOB_STALL_ERRORS_DEFAULT 50
 
 /**
- * Read a request. All errors are collected in @c, with pointers.
+ * Read a request. All errors are collected in @c, with pointers. Unknown fields are errors; so are
+ * fields that this version cannot honour, unless they ask for what it does anyway.
  *
- * @builtin  used when the request has no taxonomy of its own
+ * @builtin  used when the request has no taxonomy of its own; must outlive @ret
+ * @a        owns everything in @ret; keeps nothing of @request
  * @return   true if the spec is whole and right (c->n did not grow)
  */
 bool job_spec_read(struct jcheck *c, const struct jnode *request, const struct taxonomy *builtin,
@@ -70,7 +90,7 @@ void job_spec_write(const struct job_spec *spec, struct jwrite *w);
 /**
  * The first difference that makes two specs different jobs, as the name of a field
  * ("engineer_model"), or NULL if they are the same job. Limits (concurrency, max_*, deadline,
- * stall_*) may differ: a stopped job may go on with other limits.
+ * stall_*) and labels (name, metadata) may differ: a stopped job may go on with others.
  */
 const char *job_spec_difference(const struct job_spec *a, const struct job_spec *b);
 

@@ -40,16 +40,21 @@ struct problem {
         const char *method; /* "llm" */
         struct str reason;
     } verdict;
-    struct str check_reason; /* the checker's reason for valid */
+    struct {
+        bool stated; /* false: the initial check was never reached, or gave no verdict */
+        bool valid;
+        struct str reason;
+    } check;
     struct str notes; /* a JSON array of strings (unknown hint keys, repairs made), or empty */
     struct str raw;   /* FAILED: the text that could not be used, kept whole */
-    struct call_usage usage; /* sum over the attempt's calls */
+    struct call_usage usage; /* sum over the attempt's paid calls; -1 if one of them told nothing */
     int64_t cost_nusd;       /* sum, MONEY_UNKNOWN if one of them is */
-    int64_t calls;
-    uint64_t hash; /* of the normalised problem text; see problem_hash() */
+    int64_t calls;           /* paid ones */
+    uint64_t hash;           /* problem_hash() of the text; 0 while there is none */
 };
 
-/** A fingerprint that survives changes of white space, case and LaTeX spacing ("\,", "\left"). */
+/** A fingerprint that survives changes of white space, of case (ASCII), of LaTeX spacing ("\,",
+ * "\quad", "\left") and of the marks around formulas ($, \(, \[). */
 uint64_t problem_hash(struct str problem);
 
 struct problem_ids {
@@ -61,7 +66,13 @@ struct problem_ids {
     int64_t created_ms;
 };
 
-/** Write the line's object: the fields of DESIGN §5, in that order. */
+/**
+ * Write the line's object. What the attempt did not get to is null. Fields, in this order: id
+ * job_id attempt status subject topic difficulty problem answer hints hints_were_corrected
+ * target_model_answer target_model_text reference rejection_reason error (FAILED only: {cause,
+ * raw}) verdict {method, equivalent, confidence, reason} checks {initial: {valid, reason}} samples
+ * solve_rate similar usage {calls and tokens; -1 becomes null} cost_usd models created_at notes.
+ */
 void problem_write(const struct problem *p, const struct problem_ids *ids, struct jwrite *w);
 
 #endif

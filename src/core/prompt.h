@@ -22,6 +22,8 @@ enum prompt_kind {
     PROMPT_COUNT
 };
 
+#define PROMPT_BYTES_MAX ((size_t)256 * 1024)
+
 /** The template's file name, such as "engineer.md". */
 const char *prompt_file(enum prompt_kind kind);
 
@@ -37,16 +39,20 @@ struct prompts {
 };
 
 /**
- * Parse one template.
+ * Parse one template. Required are: subject and topic / seed_problem / problem / error; the other
+ * variables may be left out. The checks have a system part only, the other kinds a user part and,
+ * if they like, a system part.
  *
+ * @a       owns the template, which keeps nothing of @text
  * @return  ERR_INVALID naming the file, line and variable: unknown variable, required one missing,
- * unclosed "{{", no user part where the kind needs one
+ * unclosed "{{", text outside the parts, a part missing, there twice or out of place
  */
 NODISCARD enum err prompt_parse(enum prompt_kind kind, struct str text, struct arena *a,
                                 const struct prompt_template **ret, struct errinfo *reterr);
 
-/** Both parts with the variables put in, in @a; a part that the template lacks is empty. @vars must
- * have every one of the kind's variables. */
+/** Both parts with the variables put in, in @a (a part without variables is borrowed from the
+ * template); a part that the template lacks is empty. @vars must have every variable that the
+ * template uses. */
 void prompt_render(const struct prompt_template *t, const struct prompt_var *vars, size_t vars_n,
                    struct arena *a, struct str *ret_system, struct str *ret_user);
 

@@ -1,68 +1,77 @@
 /* sched.h - how many attempts should be running now, and when to stop. Pure arithmetic over
  * counters.
  *
- * Far from N every slot is kept full. Near N no more attempts are launched than the observed
- * acceptance rate says are needed: the expected yield of what is in flight (by stage: an attempt
- * that passed the checker is worth more than one that was just begun) is set against what is still
- * wanted.
+ * Far from N every slot is kept full. Near N no more attempts are launched than the observed rates
+ * say are needed: what the attempts in flight are expected to yield is set against what is still
+ * wanted. The expectation goes by stage (an attempt that passed the checker is worth more than one
+ * just begun); a stage's pass rate counts every attempt that left the stage, also those still in
+ * flight further on, so it is not biased by rejections coming in sooner than acceptances.
  */
 #ifndef STUMPER_CORE_SCHED_H
 #define STUMPER_CORE_SCHED_H
 
 #include "core/attempt.h"
 
-enum sched_stop {
-    SCHED_GOING,
-    SCHED_DONE, /* N accepted */
-    SCHED_MAX_ATTEMPTS,
-    SCHED_MAX_COST, /* no money for another call */
-    SCHED_DEADLINE,
-    SCHED_STALLED, /* stall_attempts in a row without an acceptance */
-    SCHED_ERRORS,  /* stall_errors in a row with one cause */
-    SCHED_INTERRUPTED,
-    SCHED_STOPS
+enum stop {
+    STOP_NOT_YET,
+    STOP_DONE, /* N accepted */
+    STOP_MAX_ATTEMPTS,
+    STOP_MAX_COST, /* no money for another call */
+    STOP_DEADLINE,
+    STOP_STALLED, /* stall_attempts in a row without an acceptance */
+    STOP_ERRORS,  /* stall_errors in a row with one cause */
+    STOP_INTERRUPTED,
+    STOP_COUNT
 };
 
 /** "done", "max_attempts", … */
-const char *sched_stop_name(enum sched_stop s);
+const char *stop_name(enum stop s);
+
+#define SCHED_CAUSE_BYTES 160
 
 struct sched {
-    /* limits */
+    /* limits; 0: none */
     int64_t wanted, concurrency, max_attempts, stall_attempts, stall_errors;
-    int64_t deadline_at_ms; /* on the caller's clock; 0: none */
+    int64_t deadline_at_ms; /* on the caller's clock */
     /* counters */
-    int64_t launched; /* attempts ever begun */
+    int64_t launched; /* attempts ever begun, earlier runs included: also the next launch's index */
     int64_t outcomes[OUTCOME_COUNT];
-    int64_t in_stage[ATTEMPT_STAGES]; /* attempts in flight, by stage */
-    int64_t entered[ATTEMPT_STAGES];  /* attempts that reached a stage and have ended since (not
-                                         FAILED) */
-    int64_t accepted_from;            /* of these, how many were valid and unsolved */
-    int64_t since_accepted;           /* finished attempts since the last acceptance */
-    int64_t errors_in_row;            /* with `cause` */
-    char cause[128];
-    enum sched_stop stop; /* sticky once it is not SCHED_GOING */
+    int64_t in_stage[ATTEMPT_STAGES]; /* attempts in flight */
+    int64_t passed[ATTEMPT_STAGES];   /* went on from a stage (from the last: to acceptance) */
+    int64_t ended[ATTEMPT_STAGES];    /* ended in a stage otherwise */
+    int64_t streak_from;  /* launches from here on had no acceptance after they were launched … */
+    int64_t streak_ended; /* … and so many of the first stall_attempts of them have ended */
+    int64_t errors_in_row; /* with one `cause` */
+    char cause[SCHED_CAUSE_BYTES];
+    enum stop stop; /* sticky, but reaching N wins over any other reason */
 };
 
 /** Start for @spec; @accepted and @launched are what the store has from earlier runs. */
 void sched_init(struct sched *s, const struct job_spec *spec, int64_t now_ms, int64_t accepted,
                 int64_t launched);
 
-/** An attempt was begun / moved from one stage to the next / ended. */
-void sched_launched(struct sched *s);
+/** An attempt was begun; returns its launch index, for sched_ended(). */
+int64_t sched_launched(struct sched *s);
+
+/** It went on from one stage to the next. */
 void sched_moved(struct sched *s, enum attempt_stage from, enum attempt_stage to);
-void sched_ended(struct sched *s, enum attempt_stage stage, const struct problem *p);
-/** An attempt was given up without an outcome (interrupted, abandoned). */
+
+/** It ended with an outcome while in @stage. @cause: for OUTCOME_FAILED, short and stable. */
+void sched_ended(struct sched *s, int64_t index, enum attempt_stage stage, enum outcome outcome,
+                 const char *cause);
+
+/** It was given up without an outcome (interrupted). */
 void sched_dropped(struct sched *s, enum attempt_stage stage);
 
-/** How many attempts to launch now: 0..concurrency - in flight. Sets s->stop when the end is
+/** How many attempts to launch now: 0..concurrency - in flight. Sets s->stop when an end is
  * reached. */
 int64_t sched_launch_now(struct sched *s, int64_t now_ms);
 
-/** End for a reason from outside (interrupted, no money). Does nothing if it stopped already. */
-void sched_stop_for(struct sched *s, enum sched_stop why);
+/** Stop for a reason from outside (interrupted, no money). Does nothing if it stopped already. */
+void sched_stop_for(struct sched *s, enum stop why);
 
-/** Probability that an attempt in @stage will be accepted, from what was observed (Laplace's rule,
- * so never 0 or 1). */
+/** The share of attempts in @stage that will be accepted, as far as observed. Without observations
+ * 1, so that nothing is launched that may turn out needless; never 0. */
 double sched_chance(const struct sched *s, enum attempt_stage stage);
 
 int64_t sched_in_flight(const struct sched *s);

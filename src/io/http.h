@@ -1,14 +1,20 @@
 /* http.h - the HTTP client: thousands of POSTs in flight on one thread.
  *
  * libcurl's multi interface on the loop, in shards of at most HTTP_SHARD_TRANSFERS_MAX transfers
- * (its cost per transfer grows with the number of transfers in one handle). Connections are kept
- * alive and used again. This header is the seam: nothing above it knows curl.
+ * (its cost per transfer grows with the number of transfers in one handle). HTTP/1.1, http and
+ * https only, no redirects; proxies and certificates as curl takes them from the environment and
+ * the system. Connections are kept alive and used again. This header is the seam: nothing above it
+ * knows curl.
  *
- * Ownership  everything in a request must live until its `done` was called, and is not copied.
+ * Ownership  a request and everything in it must live until its `done` was called; nothing is
+ *            copied.
  * Threading  loop thread only; `done` never runs inside http_send().
  * Invariants (1) `done` is called exactly once for every http_send(), also after http_cancel() and
- * http_free(); (2) no transfer outlives its total deadline; (3) a reply body never passes
- * body_bytes_max.
+ *            http_free();
+ *            (2) no transfer outlives its total deadline;
+ *            (3) a reply body never passes body_bytes_max;
+ *            (4) a request is written to at most one connection: whether one that was lost without
+ *            an answer is sent again is for the caller to say.
  */
 #ifndef STUMPER_IO_HTTP_H
 #define STUMPER_IO_HTTP_H
@@ -18,7 +24,7 @@
 #include "io/loop.h"
 
 #define HTTP_SHARD_TRANSFERS_MAX 1000
-#define HTTP_HEADERS_MAX 64
+#define HTTP_HEADERS_MAX 32
 
 struct http_client;
 struct http_transfer;
@@ -29,34 +35,37 @@ struct http_client_options {
 };
 
 struct http_request {
-    const char *method; /* "POST" or "GET" */
-    const char *url;
-    const char *const *headers; /* "Name: value", NULL-terminated; "Expect" is never sent */
+    const char *method;         /* "POST" or "GET" */
+    const char *url;            /* few different ones: what is known of each is kept */
+    const char *const *headers; /* "Name: value", NULL-terminated, at most HTTP_HEADERS_MAX;
+                                   "Expect" is never sent */
     struct str body;            /* POST */
-    int64_t connect_ms;         /* deadlines, each > 0 */
+    int64_t connect_ms;         /* deadlines, each > 0; this one from the first try to connect */
     int64_t first_byte_ms;      /* from the start to the first byte of the answer */
-    int64_t total_ms;
-    size_t body_bytes_max; /* of the reply */
+    int64_t total_ms;           /* from the start to the last byte */
+    size_t body_bytes_max;      /* of the reply */
 };
 
 struct http_reply {
-    enum err err; /* OK: a whole reply, whatever its status | NETWORK | TIMEOUT | PROTOCOL | TOO_BIG
-                     | CANCELED | INVALID (url) */
+    enum err err; /* OK: a whole reply, whatever its status | NETWORK (name, connection, TLS, cut
+                     off) | TIMEOUT | PROTOCOL (not HTTP) | TOO_BIG | CANCELED | INVALID (url) */
     struct errinfo detail; /* when err: which deadline, which host; never a key */
     bool sent;             /* the whole request had left: the peer may have done the work */
     int status;
     struct str body;
-    struct str headers; /* raw header block, "Name: value\r\n…" */
-    int64_t first_byte_us, total_us;
+    struct str headers;              /* raw header block, "Name: value\r\n…" */
+    int64_t first_byte_us, total_us; /* since http_send(); first_byte_us 0: none came */
 };
 
 /** Called once; the reply is borrowed until it returns. */
 typedef void http_done_fn(void *ctx, const struct http_reply *reply);
 
+/** Free with http_free(). Raises the soft limit on open files; in_flight_max is taken down to what
+ * the hard one allows (limits_check_connections() tells beforehand). */
 struct http_client *http_new(struct loop *l, const struct http_client_options *options);
 
 /** Cancel what is in flight (its `done` is called with ERR_CANCELED, before this returns) and free.
- */
+ * Not from inside a `done`. */
 void http_free(struct http_client *c);
 
 /**
@@ -71,6 +80,7 @@ NODISCARD enum err http_send(struct http_client *c, const struct http_request *r
 /** End a transfer early; `done` is called with ERR_CANCELED on a later tick. */
 void http_cancel(struct http_transfer *t);
 
+/** Transfers whose `done` was not called yet. */
 int64_t http_in_flight(const struct http_client *c);
 
 /** The value of the last header @name (any case) in a reply, trimmed; empty if there is none. */

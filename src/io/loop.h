@@ -1,7 +1,10 @@
 /* loop.h - the engine thread: one libuv loop that owns timers, sockets and signals.
  *
  * Threading  every function but loop_post() is for the thread that runs the loop. Nothing blocks on
- * it. Order      no callback runs inside the call that registered it.
+ *            it.
+ * Order      no callback runs inside the call that registered it. Timers run after the iteration's
+ *            sockets, earliest due first; timers due at the same moment in the order of their
+ * start.
  */
 #ifndef STUMPER_IO_LOOP_H
 #define STUMPER_IO_LOOP_H
@@ -16,11 +19,13 @@ struct loop;
 /** Free with loop_free(). */
 struct loop *loop_new(void);
 
-/** Run until loop_stop(), or until nothing is left that could call back. */
+/** Run until loop_stop(), or until nothing is left that could call back: no timer, no open socket,
+ * no hold, no posted message. */
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l);
 
-/** Close what is open and free. No timer may be running and no message under way. */
+/** Free it. No timer may be running, no message under way and no handle of another room open (one
+ * that is being closed is waited for). */
 void loop_free(struct loop *l);
 
 /** Milliseconds of the loop's clock (monotonic, refreshed once an iteration). */
@@ -35,10 +40,11 @@ struct loop_timer {
     void (*fn)(void *ctx);
     void *ctx;
     int64_t due_ms;
-    size_t slot; /* place in the loop's heap + 1; 0 = not running */
+    size_t slot; /* place in the loop's heap + 1; 0: not running */
 };
 
-/** Call @fn(@ctx) once, after @ms (≥ 0; rounded up, never early); a running timer is moved. */
+/** Call @fn(@ctx) once, after @ms (≥ 0; rounded up, never early); a running timer is moved. 0 means
+ * on the next turn. */
 void loop_timer_start(struct loop *l, struct loop_timer *t, int64_t ms, void (*fn)(void *ctx),
                       void *ctx);
 

@@ -14,7 +14,8 @@
 
 struct jcheck_error {
     struct jcheck_error *next;
-    const char *pointer; /* RFC 6901, "/seed_data/3/problem"; "" is the whole document */
+    const char *pointer; /* RFC 6901, "/seed_data/3/problem"; "" is the whole document; keys over
+                            200 bytes are cut with "…" */
     const char *detail;  /* what is wrong and what would be right */
 };
 
@@ -34,7 +35,7 @@ struct jplace {
 
 void jcheck_init(struct jcheck *c, struct arena *a);
 
-/** Add an error at @pointer. */
+/** Add an error at @pointer (copied). */
 PRINTF(3, 4) void jcheck_fail(struct jcheck *c, const char *pointer, const char *fmt, ...);
 
 struct jplace jcheck_root(const struct jnode *root);
@@ -42,8 +43,8 @@ struct jplace jcheck_member(struct jcheck *c, struct jplace object,
                             const char *key); /* absent: node NULL */
 struct jplace jcheck_element(struct jcheck *c, struct jplace array, size_t i);
 
-/** Adds an error unless @place is of @type; absent counts as an error only if @required. True if it
- * is there and right. */
+/** Adds an error unless @place is of @type (an integer is also a JNODE_REAL); absent or null counts
+ * as an error only if @required. True if it is there and right. */
 bool jcheck_is(struct jcheck *c, struct jplace place, enum jnode_type type, bool required);
 
 /** Reads of an optional member: absent or null gives @otherwise; a wrong type or range adds an
@@ -60,7 +61,8 @@ struct str jcheck_str(struct jcheck *c, struct jplace object, const char *key,
  * nearest known one. */
 void jcheck_known(struct jcheck *c, struct jplace object, const char *const *keys);
 
-/** All errors as one text, "/num_problems: must be …; /taxonomy: …". Empty when there is none. */
+/** All errors as one line, "/num_problems: must be …; /taxonomy: …; and 3 more", without control
+ * characters. Empty when there is none. */
 struct str jcheck_text(const struct jcheck *c, struct arena *a);
 
 #endif

@@ -26,8 +26,10 @@ struct jwrite {
     bool after_key;
 };
 
+/** Begin one JSON value at the end of @out, which is borrowed. */
 void jwrite_init(struct jwrite *w, struct sbuf *out);
 
+/** Open an object / an array; at most JWRITE_DEPTH_MAX deep (asserted). */
 void jwrite_object(struct jwrite *w);
 void jwrite_array(struct jwrite *w);
 void jwrite_end(struct jwrite *w); /* closes the innermost object or array */
@@ -36,6 +38,7 @@ void jwrite_end(struct jwrite *w); /* closes the innermost object or array */
 void jwrite_key(struct jwrite *w, const char *key);
 void jwrite_key_str(struct jwrite *w, struct str key);
 
+/** Write one value: an array's next item, or the value of the key just written. */
 void jwrite_str(struct jwrite *w, struct str s);
 void jwrite_cstr(struct jwrite *w, const char *s); /* NULL writes null */
 void jwrite_int(struct jwrite *w, int64_t v);

@@ -30,6 +30,7 @@ struct llm_provider {
     const char *key_env;        /* name of the variable that holds the key; NULL: no key is sent */
     const char *key;            /* its value, NULL if unset */
     const char *const *headers; /* extra "Name: value", NULL-terminated; may be NULL */
+    bool legacy_max_tokens;     /* openai-chat: begin with max_tokens, the older name of the cap */
 };
 
 #define LLM_PROVIDERS_MAX 64

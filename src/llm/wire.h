@@ -11,8 +11,9 @@ struct wire_quirks {
     bool no_schema; /* response_format json_schema is refused: use json_object, then the prompt
                        alone */
     bool no_json_object;
-    bool legacy_max_tokens; /* wants max_tokens, not max_completion_tokens */
-    bool no_system;         /* wants `developer` for `system` */
+    bool legacy_max_tokens;  /* wants max_tokens, not max_completion_tokens */
+    bool learned_max_tokens; /* the name of the cap was changed once already */
+    bool no_system;          /* wants `developer` for `system` */
 };
 
 struct wire_result {

@@ -6,15 +6,21 @@
  * single writer in the world is kept by an exclusive lock on "<file>-lock", held while the store is
  * open.
  *
- * Delivery   an attempt is leased with a number; a finish or a record with a stale number changes
- * nothing but the ledger. Durability an operation's `done` with ERR_OK means: on disk (WAL,
- * synchronous=FULL). Ownership  what an operation points to must live until its `done`; results
- * live in the operation's arena. Threading  loop thread only; `done` runs on the loop thread on a
- * later tick, in order of submission. Errors     ERR_DISK_FULL | ERR_READ_ONLY | ERR_IO |
- * ERR_CORRUPT for any operation: nothing of its transaction is kept, the store stays usable; others
- * are listed per operation. Invariants (1) a job never has more than `wanted` accepted problems;
- * (2) an attempt has at most one live lease; (3) lease numbers only grow; (4) a job's counters
- * equal what its rows say (store_check()).
+ * Delivery    an attempt is leased with a number; a finish or a record with a stale number changes
+ *             nothing but the ledger.
+ * Durability  an operation's `done` with ERR_OK, or with an error that says so, means: on disk
+ *             (WAL, synchronous=FULL).
+ * Ownership   what an operation points to must live until its `done`; results live in the
+ *             operation or its arena. In `done` the operation is the caller's again and may be
+ *             used for the next one.
+ * Threading   loop thread only; `done` runs on the loop thread on a later tick, in order of
+ *             submission. The loop is held while an operation is under way.
+ * Errors      ERR_DISK_FULL | ERR_READ_ONLY | ERR_IO | ERR_CORRUPT | ERR_BUSY (another program
+ *             writes to the file) for any operation: nothing of its transaction is kept, the store
+ *             stays usable; others are listed per operation.
+ * Invariants  (1) a job never has more than `wanted` accepted problems; (2) an attempt has at most
+ *             one live lease, and ends once; (3) lease numbers only grow; (4) a job's counters are
+ *             what its rows say (store_check()).
  */
 #ifndef STUMPER_STORE_STORE_H
 #define STUMPER_STORE_STORE_H
@@ -40,20 +46,24 @@ const char *job_state_name(enum job_state s);
 bool job_state_is_final(enum job_state s);
 
 /**
- * Open or make a store, migrate its schema, start its thread.
+ * Open or make a store, migrate its schema, take back the leases of the process that had it before,
+ * start its thread. Blocks for some milliseconds.
  *
- * @return  ERR_BUSY (another process has it: names the lock file and the pid), ERR_CORRUPT (not
- * ours, or a newer schema), ERR_READ_ONLY, ERR_DISK_FULL, ERR_IO; @reterr names the file
+ * An attempt whose lease was lost more than three times is set aside as a failed problem.
+ *
+ * @return  ERR_BUSY (another process has it: names the lock file and the pid) | ERR_CORRUPT (not
+ *          ours, or a newer schema) | ERR_READ_ONLY | ERR_DISK_FULL | ERR_IO; the file is named
  */
 NODISCARD enum err store_open(struct loop *l, const char *path, struct store **ret,
                               struct errinfo *reterr);
 
-/** Finish what was submitted, checkpoint, stop the thread, close. */
+/**
+ * Finish what was submitted, stop the thread, fold the log into the file, close. @s is gone for the
+ * caller, but any `done` that has not run yet still runs on a later tick of the loop.
+ */
 void store_close(struct store *s);
 
-/* --- operations
- * ------------------------------------------------------------------------------------------------
- */
+/* --- operations */
 
 /* The head of every operation: part of the caller's struct. */
 struct store_op {
@@ -66,7 +76,7 @@ struct store_op {
     struct store_op *next;
 };
 
-/* Begin a job in state running. */
+/* Begin a job in state running. ERR_EXISTS: there is a job of that id. */
 struct store_submit {
     struct store_op op;
     const char *job_id;
@@ -74,9 +84,11 @@ struct store_submit {
     int64_t wanted;
     int64_t created_ms;
 };
-void store_submit(struct store *s, struct store_submit *o); /* ERR_EXISTS */
+void store_submit(struct store *s, struct store_submit *o);
 
-/* Lease attempts: first those whose lease was lost, lowest number first, then new ones. */
+/* Lease attempts: first those whose lease was lost or released, lowest number first, then new ones,
+ * numbered 1, 2, 3 … within the job. ERR_NOT_FOUND | ERR_CONFLICT: the job is neither queued nor
+ * running. */
 struct lease {
     int64_t attempt_no;
     int64_t token;
@@ -88,10 +100,10 @@ struct store_claim {
     int64_t n;            /* how many are wanted, 1..STORE_CLAIM_MAX */
     int64_t attempts_max; /* never number an attempt past this; 0: no limit */
     struct lease *ret;    /* room for n; filled */
-    int64_t ret_n;        /* may be fewer */
+    int64_t ret_n;        /* may be fewer, down to 0, if attempts_max is reached */
 };
 #define STORE_CLAIM_MAX 1000
-void store_claim(struct store *s, struct store_claim *o); /* ERR_NOT_FOUND */
+void store_claim(struct store *s, struct store_claim *o);
 
 /* A paid call, for the ledger. Strings are borrowed until done. */
 struct ledger_call {
@@ -101,34 +113,34 @@ struct ledger_call {
     struct call_answer answer; /* err is ERR_OK */
     int64_t created_ms;
 };
-/* Write one answer to the ledger. A stale token is no error here: money was paid. */
+/* Write one answer to the ledger. Recording a call again under the same lease changes nothing.
+ * ERR_STALE: recorded, for money was paid, but the attempt is somebody else's: go no further |
+ * ERR_NOT_FOUND: no such job, nothing is recorded. */
 struct store_record {
     struct store_op op;
     const char *job_id;
     struct lease lease;
     const struct ledger_call *call;
 };
-void store_record(struct store *s,
-                  struct store_record *o); /* ERR_STALE: recorded, but go no further */
+void store_record(struct store *s, struct store_record *o);
 
-/* End an attempt: its last call (may be NULL), its problem and the job's counters in one
- * transaction. */
+/* End an attempt: its last call, its problem and the job's counters in one transaction. ERR_STALE:
+ * only the call was recorded | ERR_TOO_BIG: the line would pass 256 MB; nothing is recorded |
+ * ERR_NOT_FOUND. */
 struct store_finish {
     struct store_op op;
     const char *job_id;
     struct lease lease;
-    const struct ledger_call *call;
-    const struct problem *problem; /* what the attempt says: ACCEPTED may become SURPLUS here */
-    struct problem_ids
-        ids; /* the store thread writes the line: problem_write() with the final outcome */
-    enum outcome ret_outcome; /* what it became */
-    int64_t ret_accepted;     /* the job's count after this */
+    const struct ledger_call *call; /* NULL: all its calls are recorded */
+    const struct problem *problem;  /* what the attempt says: ACCEPTED may become SURPLUS here */
+    struct problem_ids ids;         /* for the line, written by the store thread: problem_write() */
+    enum outcome ret_outcome;       /* what it became */
+    int64_t ret_accepted;           /* the job's count after this */
 };
-void store_finish(struct store *s,
-                  struct store_finish *o); /* ERR_STALE: only the call was recorded */
+void store_finish(struct store *s, struct store_finish *o);
 
 /* Give leases back unfinished (interrupted): they are claimed again first, without counting as a
- * crash. */
+ * crash. Stale ones are passed over. ERR_NOT_FOUND. */
 struct store_release {
     struct store_op op;
     const char *job_id;
@@ -137,7 +149,8 @@ struct store_release {
 };
 void store_release(struct store *s, struct store_release *o);
 
-/* Set a job's state; a final state stamps the end. */
+/* Set a job's state; a final state stamps the end, another one clears it. A change writes an event.
+ * ERR_NOT_FOUND. */
 struct store_job_set {
     struct store_op op;
     const char *job_id;
@@ -145,9 +158,11 @@ struct store_job_set {
     struct str reason; /* why partial or failed; may be empty */
     int64_t now_ms;
 };
-void store_job_set(struct store *s, struct store_job_set *o); /* ERR_NOT_FOUND */
+void store_job_set(struct store *s, struct store_job_set *o);
 
-/* The recorded calls of one attempt, in order of call_no, for a replay. */
+/* The recorded calls of one attempt, one for each call_no, in order, for a replay. Those that were
+ * recorded with a stale lease are not among them: the attempt went on without them. ERR_NOT_FOUND |
+ * ERR_TOO_BIG: they do not fit into the arena. */
 struct store_calls {
     struct store_op op;
     const char *job_id;
@@ -158,15 +173,13 @@ struct store_calls {
 };
 void store_calls(struct store *s, struct store_calls *o);
 
-/* --- reading
- * --------------------------------------------------------------------------------------------------
- */
+/* --- reading */
 
 /* A second, read-only connection, for commands and for the start and the end of a run. Never blocks
- * the writer. Any one thread at a time. */
+ * the writer. Any one thread at a time. Each read may also give ERR_IO | ERR_CORRUPT | ERR_BUSY. */
 struct store_reader;
 
-/** ERR_NOT_FOUND, ERR_CORRUPT (names the file and what it is not). */
+/** ERR_NOT_FOUND (no file, or an empty one) | ERR_CORRUPT (names the file and what it is not). */
 NODISCARD enum err store_reader_open(const char *path, struct store_reader **ret,
                                      struct errinfo *reterr);
 void store_reader_close(struct store_reader *r);
@@ -184,7 +197,7 @@ struct job_row {
     int64_t calls_unpriced; /* calls whose cost is unknown */
 };
 /** The newest job of the store (a `generate` store holds one), or the one with @job_id if not NULL.
- * ERR_NOT_FOUND. */
+ * ERR_NOT_FOUND | ERR_TOO_BIG: it does not fit into @a. */
 NODISCARD enum err store_read_job(struct store_reader *r, const char *job_id, struct arena *a,
                                   struct job_row *ret, struct errinfo *reterr);
 
@@ -196,7 +209,8 @@ struct problem_row {
     struct str id, line; /* line: with its final outcome in "status" */
 };
 /** Call @each for every problem of a job, in order of seq; stop early when it returns false. Rows
- * are borrowed for the call. @mask: 1u << OUTCOME_… of those wanted. */
+ * are borrowed for the call, which may take its time: no transaction is open. @mask:
+ * 1u << OUTCOME_… of those wanted. ERR_NOT_FOUND. */
 NODISCARD enum err store_read_problems(struct store_reader *r, const char *job_id, unsigned mask,
                                        bool (*each)(void *ctx, const struct problem_row *row),
                                        void *ctx, struct errinfo *reterr);
@@ -207,22 +221,25 @@ struct spend_row {
     struct str model;
     int64_t calls, input_tokens, cached_tokens, output_tokens, reasoning_tokens;
     int64_t cost_nusd, calls_unpriced;
-    int64_t wasted_nusd; /* calls of attempts that ended FAILED or were left unfinished */
+    int64_t wasted_nusd; /* calls of attempts that ended FAILED or have not ended, and stale ones */
     int64_t p50_ms, p95_ms;
 };
+/** Ordered by role, then model. ERR_NOT_FOUND. */
 NODISCARD enum err store_read_spend(struct store_reader *r, const char *job_id, struct arena *a,
                                     struct spend_row **ret, size_t *ret_n, struct errinfo *reterr);
 
-/** The hashes of all problems of a job and of its unfinished attempts' engineer answers are not
- * kept apart: this gives those of finished ones, for the duplicate check of a resumed run. */
+/** The hashes of the problems of a job's ended attempts, for the duplicate check of a resumed run.
+ * (Those of attempts under way come up when their answers are replayed.) ERR_NOT_FOUND |
+ * ERR_TOO_BIG: they do not fit into @a. */
 NODISCARD enum err store_read_hashes(struct store_reader *r, const char *job_id, struct arena *a,
                                      uint64_t **ret, size_t *ret_n, struct errinfo *reterr);
 
-/** Check invariants 1, 2 and 4 over the whole store; ERR_CORRUPT names the first that is broken. */
+/** Check the invariants and the database's own structure over the whole store; ERR_CORRUPT names
+ * the first that is broken. */
 NODISCARD enum err store_check(struct store_reader *r, struct errinfo *reterr);
 
-/** "Set aside": move @path and its companions (-wal, -shm) to @path.old-N (the first free N); for
- * --fresh. */
+/** For --fresh: move the store @path and its companions (-wal, -shm) to @path.old-N, the first N
+ * that is free. ERR_NOT_FOUND | ERR_BUSY (somebody has it open) | ERR_READ_ONLY | ERR_IO. */
 NODISCARD enum err store_set_aside(const char *path, char ret_moved_to[4096],
                                    struct errinfo *reterr);
 

@@ -1,0 +1,47 @@
+# Stumper: a thin front over meson. `make help` lists what there is.
+SHELL        := /bin/bash
+PREFIX       ?= /usr/local
+DESTDIR      ?=
+FUZZ_SECONDS ?= 60
+W            ?=
+RUNS         ?= 3
+
+.DEFAULT_GOAL := build
+.PHONY: build demo check bench lint fuzz install clean help
+
+build: ## Build build/stumper (the default)
+	@scripts/install-deps --ask build
+	@test -f build/build.ninja || meson setup build $(MESON_OPTIONS)
+	@ninja -C build stumper
+
+demo: ## Install what is missing, build, and watch a real job against the simulated provider
+	@scripts/install-deps build
+	@$(MAKE) --no-print-directory build
+	@scripts/demo
+
+check: ## Install what is missing, build with sanitizers, run every test
+	@scripts/check
+
+bench: ## Measure against three peers; W="W1 W4 kill" chooses workloads, RUNS=1 is quick
+	@scripts/install-deps bench
+	@$(MAKE) --no-print-directory build
+	@scripts/bench --runs $(RUNS) $(W)
+
+lint: ## Format, clang-tidy, shell scripts, manual page, spelling
+	@scripts/install-deps lint
+	@scripts/lint
+
+fuzz: ## Run each fuzz target for FUZZ_SECONDS (60)
+	@scripts/install-deps fuzz
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz
+
+install: build ## Install the program and its manual page (PREFIX, DESTDIR)
+	@meson configure build --prefix "$(PREFIX)"
+	@ninja -C build stumper
+	@DESTDIR="$(DESTDIR)" meson install -C build --no-rebuild
+
+clean: ## Remove everything that was built
+	rm -rf build build-*
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile

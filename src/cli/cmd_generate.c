@@ -1,0 +1,369 @@
+/* stumper generate: what is wanted (flags, environment, stumper.yaml, --spec) becomes one job; the
+ * job runs on a store beside the output file (run.h); what it made is written out, and the summary
+ * says how it went. */
+#include "base/clock.h"
+#include "cli/cmd.h"
+#include "cli/config.h"
+#include "cli/job_options.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/run.h"
+#include "cli/sim_child.h"
+#include "cli/summary.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define GENERATE_STATE_DEFAULT "stumper.db"        /* when the problems go to standard output */
+#define GENERATE_ARENA_BYTES_MAX ((size_t)4 << 30) /* millions of seeds */
+
+/* Where the options that do not say what the job is put their values. */
+struct generate_flags {
+    int64_t timeout_ms, tries;
+    const char *output, *state, *config, *sim;
+    int format, keep;
+    bool fresh, quiet, json_progress;
+};
+
+#define GENERATE_OWN_ROWS 11
+
+struct generate {
+    struct arena arena;
+    struct generate_flags flags;
+    struct job_options job;
+    struct opt rows[JOB_OPTIONS_ROWS + GENERATE_OWN_ROWS];
+    struct opt_command command;
+    struct opt_result options; /* points into the two above */
+    struct config config;
+    struct llm_config llm;
+    struct job_spec spec;
+    struct prompts prompts;
+    struct sim_child sim;
+    const char *output, *state;
+    struct progress progress;
+    struct llm_stats stats;
+    int64_t began_ms;
+    struct run_result result;
+    struct errinfo why;
+};
+
+static const char generate_examples[] =
+    "# 20 problems without any key, from the simulator\n"
+    "stumper generate -n 20 --engineer sim/engineer --checker sim/checker --target sim/target\n"
+    "\n"
+    "# real models, at most five dollars, 200 attempts at once\n"
+    "stumper generate -n 500 --engineer openai/gpt-5.4-mini --checker openai/gpt-5.4 \\\n"
+    "    --target openai/gpt-5.4-nano --concurrency 200 --max-cost 5 -o hard.jsonl\n"
+    "\n"
+    "# a killed run goes on with the same command; --fresh starts over\n";
+
+static bool generate_options(struct generate *g, int argc, char **argv, int *ret_code) {
+    struct generate_flags *f = &g->flags;
+    const struct opt own[GENERATE_OWN_ROWS] = {
+        {.group = "Calls",
+         .name = "timeout",
+         .kind = OPT_DURATION,
+         .value = "TIME",
+         .to = &f->timeout_ms,
+         .min = 100,
+         .max = 86400000,
+         .otherwise = "10m",
+         .help = "give up a request that has no answer by then"},
+        {.name = "tries",
+         .kind = OPT_INT,
+         .value = "N",
+         .to = &f->tries,
+         .min = 1,
+         .max = 100,
+         .otherwise = "6",
+         .help = "HTTP requests per call at most, the first included"},
+        {.name = "sim",
+         .kind = OPT_STR,
+         .value = "FLAGS",
+         .to = &f->sim,
+         .help = "flags of the simulator that models named sim/… start, such as \"--latency 200\""},
+        {.group = "Where it goes",
+         .name = "output",
+         .letter = 'o',
+         .kind = OPT_STR,
+         .value = "FILE",
+         .to = &f->output,
+         .help = "the problems; -: standard output; without it problems.jsonl"},
+        {.name = "format",
+         .kind = OPT_ENUM,
+         .value = "FORM",
+         .names = output_formats,
+         .to = &f->format,
+         .otherwise = "jsonl",
+         .help = "form of the output"},
+        {.name = "keep",
+         .kind = OPT_ENUM,
+         .value = "WHICH",
+         .names = output_keeps,
+         .to = &f->keep,
+         .otherwise = "accepted",
+         .help = "which problems to write out"},
+        {.name = "state",
+         .kind = OPT_STR,
+         .value = "FILE.db",
+         .to = &f->state,
+         .argv_only = true,
+         .help = "where the run remembers everything; without it OUTPUT.db"},
+        {.name = "fresh",
+         .kind = OPT_FLAG,
+         .to = &f->fresh,
+         .argv_only = true,
+         .help = "start over; the old state is moved aside"},
+        {.group = "Display and configuration",
+         .name = "quiet",
+         .letter = 'q',
+         .kind = OPT_FLAG,
+         .to = &f->quiet,
+         .help = "errors only"},
+        {.name = "json-progress",
+         .kind = OPT_FLAG,
+         .to = &f->json_progress,
+         .argv_only = true,
+         .help = "progress as JSON lines on standard error"},
+        {.name = "config",
+         .kind = OPT_STR,
+         .value = "FILE",
+         .to = &f->config,
+         .argv_only = true,
+         .help = "configuration; without it stumper.yaml in this folder, if it is there"},
+    };
+    job_options_rows(&g->job, g->rows);
+    memcpy(g->rows + JOB_OPTIONS_ROWS, own, sizeof own);
+    g->command = (struct opt_command){
+        .name = "generate",
+        .summary = "make problems that are valid and that the target model fails",
+        .about = "Keeps many attempts in flight: the engineer writes a problem, the checker "
+                 "validates it, the "
+                 "target attempts it, the checker judges. Kept is what is valid and unsolved. "
+                 "Every paid answer "
+                 "is stored at once, so a killed run goes on with the same command.",
+        .examples = generate_examples,
+        .rows = g->rows,
+        .rows_n = ARRAY_LEN(g->rows)};
+    return config_options(&g->command, argc, argv, &g->arena, &f->config, &g->config, &g->options,
+                          ret_code);
+}
+
+static void generate_choose_paths(struct generate *g) {
+    static const char *const defaults[] = {"problems.jsonl", "problems.json", "problems.csv",
+                                           "problems.chat.jsonl"};
+    const struct generate_flags *f = &g->flags;
+    g->output = f->output != NULL ? f->output : defaults[f->format];
+    g->state = f->state != NULL              ? f->state
+               : strcmp(g->output, "-") == 0 ? GENERATE_STATE_DEFAULT
+                                             : str_fmt(&g->arena, "%s.db", g->output).p;
+}
+
+static bool generate_wants_sim(const struct generate *g) {
+    bool wanted = false;
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        wanted = wanted || str_eq(g->spec.models[role].provider, S("sim"));
+    }
+    return wanted && llm_config_find(&g->llm, S("sim")) == NULL;
+}
+
+/* A provider "sim" on a port of its own. */
+static enum err generate_start_sim(struct generate *g) {
+    if (!generate_wants_sim(g)) {
+        return ERR_OK;
+    }
+    if (g->llm.providers_n == LLM_PROVIDERS_MAX) {
+        return errinfo_set(&g->why, ERR_TOO_BIG, "no room for the provider sim beside %d others",
+                           LLM_PROVIDERS_MAX);
+    }
+    const char *truth = str_fmt(&g->arena, "%s.truth.jsonl", g->state).p;
+    enum err e = sim_child_start(&g->sim, truth, str_of(g->flags.sim), &g->why);
+    if (e == ERR_OK) {
+        g->llm.providers[g->llm.providers_n++] = (struct llm_provider){
+            .name = "sim",
+            .type = "openai-chat",
+            .base_url = str_fmt(&g->arena, "http://127.0.0.1:%d/v1", g->sim.port).p};
+        progress_note(&g->progress,
+                      "started a simulated provider on 127.0.0.1:%d (what it planted: %s)",
+                      g->sim.port, truth);
+    }
+    return e;
+}
+
+/* A budget can be held only over calls whose price is known. */
+static enum err generate_check_prices(struct generate *g) {
+    for (int role = 0; g->spec.max_cost_nusd != MONEY_UNKNOWN && role < ROLE_COUNT; role++) {
+        const struct model_name *m = &g->spec.models[role];
+        if (price_find(g->llm.prices, m->provider, m->model) == NULL) {
+            return errinfo_set(&g->why, ERR_INVALID,
+                               "--max-cost: the price of %.*s/%.*s (%s) is not known; say it with "
+                               "--price %.*s/%.*s=IN,OUT (dollars per million tokens)",
+                               STR_ARG(m->provider), STR_ARG(m->model), role_name((enum role)role),
+                               STR_ARG(m->provider), STR_ARG(m->model));
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err generate_prepare(struct generate *g) {
+    struct price_table *prices;
+    enum err e = load_prices(&g->config, &g->job.prices, opt_label(&g->options, "price").s,
+                             &g->arena, &prices, &g->why);
+    if (e == ERR_OK) {
+        llm_config_init(&g->llm);
+        g->llm.prices = prices;
+        g->llm.first_byte_ms = g->llm.total_ms = g->flags.timeout_ms;
+        g->llm.tries_max = g->flags.tries;
+        e = config_providers(&g->config, &g->arena, &g->llm, &g->why);
+    }
+    if (e == ERR_OK) {
+        e = job_options_spec(&g->job, &g->options, &g->arena, &g->spec, &g->why);
+    }
+    if (e == ERR_OK) {
+        e = load_prompts(g->job.prompts, g->spec.seeds_n > 0, &g->arena, &g->prompts, &g->why);
+    }
+    if (e == ERR_OK) {
+        g->llm.in_flight_max = g->spec.concurrency;
+        e = generate_check_prices(g);
+    }
+    return e;
+}
+
+static enum err generate_set_aside(struct generate *g) {
+    char moved_to[4096];
+    if (!g->flags.fresh || access(g->state, F_OK) != 0) {
+        return ERR_OK;
+    }
+    enum err e = store_set_aside(g->state, moved_to, &g->why);
+    if (e == ERR_OK) {
+        progress_note(&g->progress, "moved the old state to %s", moved_to);
+    }
+    return e;
+}
+
+static void generate_tick(void *ctx, const struct worker_view *view,
+                          const struct llm_stats *stats) {
+    struct generate *g = ctx;
+    g->stats = *stats;
+    progress_update(&g->progress, view, stats, clock_mono_ms());
+}
+
+static void generate_interrupted(void *ctx, const struct worker_view *view) {
+    struct generate *g = ctx;
+    progress_interrupted(&g->progress, view);
+}
+
+static enum err generate_run(struct generate *g) {
+    const struct run_options options = {.state_path = g->state,
+                                        .spec = &g->spec,
+                                        .prompts = &g->prompts,
+                                        .llm = &g->llm,
+                                        .tick = generate_tick,
+                                        .interrupted = generate_interrupted,
+                                        .ctx = g};
+    enum err e = generate_set_aside(g);
+    if (e == ERR_OK) {
+        e = generate_start_sim(g);
+    }
+    if (e == ERR_OK) {
+        e = run_job(&options, &g->result, &g->why);
+    }
+    sim_child_stop(&g->sim);
+    progress_end(&g->progress);
+    return e;
+}
+
+/* Write the problems out and tell how it went. */
+static enum err generate_report(struct generate *g) {
+    struct store_reader *reader;
+    struct job_row job;
+    struct spend_row *spend = NULL;
+    struct summary s = {.job = &job,
+                        .stop = g->result.was_done ? STOP_DONE : g->result.view.sched.stop};
+    enum err e = store_reader_open(g->state, &reader, &g->why);
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = store_read_job(reader, NULL, &g->arena, &job, &g->why);
+    if (e == ERR_OK) {
+        e = store_read_spend(reader, job.id, &g->arena, &spend, &s.spend_n, &g->why);
+    }
+    if (e == ERR_OK) {
+        e = output_write(reader, job.id, (enum output_format)g->flags.format,
+                         (enum output_keep)g->flags.keep, g->output, &s.output_n, &g->why);
+    }
+    store_reader_close(reader);
+    if (e == ERR_OK && !g->flags.quiet && !g->flags.json_progress) {
+        s.spend = spend;
+        s.view = g->result.was_done ? NULL : &g->result.view;
+        s.stats = g->result.was_done ? NULL : &g->stats;
+        s.elapsed_ms = clock_mono_ms() - g->began_ms;
+        s.cause = g->result.view.sched.cause;
+        s.fatal = g->result.view.fatal;
+        s.fatal_detail = g->result.view.fatal_detail;
+        s.output = g->output;
+        s.state = g->state;
+        summary_print(&s, stderr);
+    }
+    return e;
+}
+
+static int generate_exit_code(const struct run_result *r) {
+    if (r->was_done) {
+        return EXIT_DONE;
+    }
+    if (r->view.fatal != ERR_OK) {
+        return EXIT_FAILED;
+    }
+    switch (r->view.sched.stop) {
+    case STOP_DONE:
+        return EXIT_DONE;
+    case STOP_INTERRUPTED:
+        return EXIT_INTERRUPTED;
+    case STOP_ERRORS:
+        return r->view.sched.outcomes[OUTCOME_ACCEPTED] > 0 ? EXIT_SHORT : EXIT_FAILED;
+    case STOP_NOT_YET:
+    case STOP_MAX_ATTEMPTS:
+    case STOP_MAX_COST:
+    case STOP_DEADLINE:
+    case STOP_STALLED:
+    case STOP_COUNT:
+        break;
+    }
+    return EXIT_SHORT;
+}
+
+static int generate(struct generate *g) {
+    enum err e = generate_prepare(g);
+    if (e != ERR_OK) {
+        return cmd_fail("generate", EXIT_USAGE, "%s", errinfo_text(&g->why, e));
+    }
+    generate_choose_paths(g);
+    enum progress_mode mode =
+        progress_mode_for(g->flags.quiet, g->flags.json_progress, STDERR_FILENO, cmd_getenv);
+    g->began_ms = clock_mono_ms();
+    progress_init(&g->progress, mode, STDERR_FILENO, cmd_getenv, g->began_ms);
+    e = generate_run(g);
+    if (e == ERR_OK) {
+        e = generate_report(g);
+    }
+    if (e != ERR_OK) {
+        return cmd_fail("generate", EXIT_FAILED, "%s", errinfo_text(&g->why, e));
+    }
+    if (g->result.view.fatal != ERR_OK) {
+        return cmd_fail("generate", EXIT_FAILED, "%s: %s", g->state, g->result.view.fatal_detail);
+    }
+    return generate_exit_code(&g->result);
+}
+
+int cmd_generate(int argc, char **argv) {
+    struct generate g = {0};
+    int code;
+    arena_init(&g.arena, GENERATE_ARENA_BYTES_MAX);
+    if (generate_options(&g, argc, argv, &code)) {
+        code = generate(&g);
+    }
+    arena_release(&g.arena);
+    return code;
+}

@@ -1,0 +1,245 @@
+#include "cli/output.h"
+
+#include "cli/sink.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define OUTPUT_LINE_BYTES_MAX ((size_t)64 * 1024 * 1024)
+#define OUTPUT_ARENA_BYTES_MAX ((size_t)256 * 1024 * 1024)
+#define OUTPUT_JOB_BYTES_MAX ((size_t)4 << 30) /* a spec may hold seeds by the million */
+
+const char *const output_formats[] = {"jsonl", "json", "csv", "chat", NULL};
+const char *const output_keeps[] = {"accepted", "all", NULL};
+
+/* The fields of a problem, in the order of its JSON. */
+static const char *const output_columns[] = {
+    "id",
+    "job_id",
+    "attempt",
+    "status",
+    "subject",
+    "topic",
+    "difficulty",
+    "problem",
+    "answer",
+    "hints",
+    "hints_were_corrected",
+    "target_model_answer",
+    "target_model_text",
+    "reference",
+    "rejection_reason",
+    "error",
+    "verdict",
+    "checks",
+    "samples",
+    "solve_rate",
+    "similar",
+    "usage",
+    "cost_usd",
+    "models",
+    "created_at",
+    "notes",
+};
+
+unsigned output_mask(enum output_keep keep) {
+    return keep == OUTPUT_ALL ? (1u << OUTCOME_COUNT) - 1 : 1u << OUTCOME_ACCEPTED;
+}
+
+void output_csv_field(struct str text, struct sbuf *out) {
+    bool quoted = false;
+    for (size_t i = 0; i < text.n && !quoted; i++) {
+        quoted = strchr(",\"\r\n", text.p[i]) != NULL;
+    }
+    if (!quoted) {
+        sbuf_add(out, text);
+        return;
+    }
+    sbuf_add_char(out, '"');
+    while (text.n > 0) {
+        size_t quote = str_find_char(text, '"');
+        sbuf_add(out, str_take(text, quote));
+        if (quote != STR_NPOS) {
+            sbuf_add_cstr(out, "\"\"");
+        }
+        text = str_skip(text, quote == STR_NPOS ? text.n : quote + 1);
+    }
+    sbuf_add_char(out, '"');
+}
+
+void output_csv_header(struct sbuf *out) {
+    for (size_t i = 0; i < ARRAY_LEN(output_columns); i++) {
+        sbuf_addf(out, "%s%s", i > 0 ? "," : "", output_columns[i]);
+    }
+    sbuf_add_cstr(out, "\r\n");
+}
+
+static void output_csv_line(const struct jnode *problem, struct arena *a, struct sbuf *out) {
+    for (size_t i = 0; i < ARRAY_LEN(output_columns); i++) {
+        const struct jnode *j = jnode_get(problem, output_columns[i]);
+        enum jnode_type type = jnode_type(j);
+        if (i > 0) {
+            sbuf_add_char(out, ',');
+        }
+        if (type == JNODE_STRING) {
+            output_csv_field(jnode_str(j), out);
+        } else if (type != JNODE_NONE && type != JNODE_NULL) {
+            output_csv_field(jnode_text(j, a), out);
+        }
+    }
+    sbuf_add_cstr(out, "\r\n");
+}
+
+static void output_chat_message(struct jwrite *w, const char *role, struct str content) {
+    jwrite_object(w);
+    jwrite_key(w, "role");
+    jwrite_cstr(w, role);
+    jwrite_key(w, "content");
+    jwrite_str(w, content);
+    jwrite_end(w);
+}
+
+static void output_chat_line(const struct jnode *problem, struct arena *a, struct sbuf *out) {
+    struct str question = jnode_get_str(problem, "problem");
+    struct str answer = jnode_get_str(problem, "answer"), key;
+    const struct jnode *value;
+    struct jwrite w;
+    if (question.n == 0 || answer.n == 0) {
+        return;
+    }
+    jwrite_init(&w, out);
+    jwrite_object(&w);
+    jwrite_key(&w, "messages");
+    jwrite_array(&w);
+    output_chat_message(&w, "user", question);
+    output_chat_message(&w, "assistant", answer);
+    jwrite_end(&w);
+    jwrite_key(&w, "metadata");
+    jwrite_object(&w);
+    for (void *i = jnode_next(problem, NULL, &key, &value); i != NULL;
+         i = jnode_next(problem, i, &key, &value)) {
+        if (!str_eq(key, S("problem")) && !str_eq(key, S("answer"))) {
+            jwrite_key_str(&w, key);
+            jwrite_raw(&w, jnode_text(value, a));
+        }
+    }
+    jwrite_end(&w);
+    jwrite_end(&w);
+    sbuf_add_char(out, '\n');
+}
+
+enum err output_line(enum output_format format, struct str line, struct arena *a,
+                     struct sbuf *out) {
+    const struct jnode *problem;
+    if (format == OUTPUT_JSONL || format == OUTPUT_JSON) {
+        sbuf_add(out, line);
+        sbuf_add_cstr(out, format == OUTPUT_JSONL ? "\n" : "");
+        return ERR_OK;
+    }
+    if (jnode_parse(line, a, &problem, NULL) != ERR_OK || jnode_type(problem) != JNODE_OBJECT) {
+        return ERR_CORRUPT;
+    }
+    if (format == OUTPUT_CSV) {
+        output_csv_line(problem, a, out);
+    } else {
+        output_chat_line(problem, a, out);
+    }
+    return ERR_OK;
+}
+
+/* One file under way. */
+struct output {
+    struct sink sink;
+    enum output_format format;
+    struct arena arena; /* of one line */
+    struct sbuf line;
+    int64_t n;
+    enum err err;
+    struct errinfo *reterr;
+};
+
+static void output_flush_line(struct output *o) {
+    if (o->err == ERR_OK && sbuf_overflowed(&o->line)) {
+        o->err = errinfo_set(o->reterr, ERR_TOO_BIG, "a problem is larger than %zu bytes",
+                             OUTPUT_LINE_BYTES_MAX);
+    }
+    if (o->err == ERR_OK) {
+        o->err = sink_write(&o->sink, sbuf_str(&o->line), o->reterr);
+    }
+    sbuf_clear(&o->line);
+}
+
+static bool output_each(void *ctx, const struct problem_row *row) {
+    struct output *o = ctx;
+    size_t before;
+    if (o->format == OUTPUT_JSON) {
+        sbuf_add_cstr(&o->line, o->n > 0 ? ",\n" : "\n");
+    }
+    before = o->line.n;
+    o->err = output_line(o->format, row->line, &o->arena, &o->line);
+    if (o->err != ERR_OK) {
+        (void)errinfo_set(o->reterr, o->err, "problem %.*s: the stored line is not an object",
+                          STR_ARG(row->id));
+    }
+    o->n += o->line.n > before;
+    output_flush_line(o);
+    arena_reset(&o->arena);
+    return o->err == ERR_OK;
+}
+
+static void output_all(struct output *o, struct store_reader *r, const char *job_id,
+                       enum output_keep keep) {
+    if (o->format == OUTPUT_CSV) {
+        output_csv_header(&o->line);
+    } else if (o->format == OUTPUT_JSON) {
+        sbuf_add_char(&o->line, '[');
+    }
+    output_flush_line(o);
+    if (o->err == ERR_OK) {
+        enum err e = store_read_problems(r, job_id, output_mask(keep), output_each, o, o->reterr);
+        o->err = o->err == ERR_OK ? e : o->err;
+    }
+    if (o->format == OUTPUT_JSON) {
+        sbuf_add_cstr(&o->line, "\n]\n");
+        output_flush_line(o);
+    }
+}
+
+enum err output_newest_job(struct store_reader *r, char ret[ID_BYTES], struct errinfo *reterr) {
+    struct arena a;
+    struct job_row job;
+    arena_init(&a, OUTPUT_JOB_BYTES_MAX);
+    enum err e = store_read_job(r, NULL, &a, &job, reterr);
+    if (e == ERR_OK) {
+        (void)snprintf(ret, ID_BYTES, "%s", job.id);
+    }
+    arena_release(&a);
+    return e;
+}
+
+enum err output_write(struct store_reader *r, const char *job_id, enum output_format format,
+                      enum output_keep keep, const char *path, int64_t *ret_n,
+                      struct errinfo *reterr) {
+    struct output o = {.format = format, .reterr = reterr};
+    char newest[ID_BYTES];
+    enum err e = job_id != NULL ? ERR_OK : output_newest_job(r, newest, reterr);
+    job_id = job_id != NULL ? job_id : newest;
+    e = e == ERR_OK ? sink_open(&o.sink, path, reterr) : e;
+    if (e != ERR_OK) {
+        return e;
+    }
+    arena_init(&o.arena, OUTPUT_ARENA_BYTES_MAX);
+    sbuf_init(&o.line, OUTPUT_LINE_BYTES_MAX);
+    output_all(&o, r, job_id, keep);
+    sbuf_release(&o.line);
+    arena_release(&o.arena);
+    if (o.err != ERR_OK) {
+        sink_drop(&o.sink);
+        return o.err;
+    }
+    e = sink_commit(&o.sink, reterr);
+    if (e == ERR_OK) {
+        *ret_n = o.n;
+    }
+    return e;
+}

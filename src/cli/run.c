@@ -1,0 +1,215 @@
+/* The order of things: open the store and see what an earlier run left ─► resolve the models ─►
+ * submit the job if it is new ─► worker until it is done ─► close. The first Ctrl-C lets what is in
+ * flight finish, the second ends it at once; either way the same command goes on later. */
+#include "cli/run.h"
+
+#include "base/clock.h"
+#include "base/id.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#define RUN_TICK_MS 100
+#define RUN_ARENA_BYTES_MAX ((size_t)4 << 30) /* seeds and hashes of millions of problems */
+
+struct run {
+    const struct run_options *options;
+    struct run_result *result;
+    struct arena arena;
+    struct loop *loop;
+    struct store *store;
+    struct llm *llm;
+    struct worker *worker;
+    struct worker_options worker_options;
+    struct job_row job;
+    char job_id[ID_BYTES];
+    struct store_submit submit;
+    struct loop_timer tick;
+    enum err submit_err;
+    struct errinfo *reterr;
+};
+
+static void run_tick(struct run *r) {
+    if (r->options->tick != NULL) {
+        struct llm_stats stats = llm_stats(r->llm);
+        r->options->tick(r->options->ctx, worker_view(r->worker), &stats);
+    }
+}
+
+static void run_on_tick(void *ctx) {
+    struct run *r = ctx;
+    run_tick(r);
+    loop_timer_start(r->loop, &r->tick, RUN_TICK_MS, run_on_tick, r);
+}
+
+static void run_on_signal(void *ctx, int signum) {
+    struct run *r = ctx;
+    (void)signum;
+    if (r->worker == NULL) {
+        loop_stop(r->loop);
+        return;
+    }
+    bool first = worker_view(r->worker)->sched.stop == STOP_NOT_YET;
+    worker_interrupt(r->worker);
+    if (first && r->options->interrupted != NULL) {
+        r->options->interrupted(r->options->ctx, worker_view(r->worker));
+    }
+}
+
+static void run_worker_done(void *ctx) {
+    struct run *r = ctx;
+    loop_timer_stop(&r->tick);
+    loop_stop(r->loop);
+}
+
+static void run_start_worker(struct run *r) {
+    r->worker = worker_start(&r->worker_options);
+    loop_timer_start(r->loop, &r->tick, RUN_TICK_MS, run_on_tick, r);
+}
+
+static void run_submitted(struct store_op *op) {
+    struct run *r = CONTAINER_OF(op, struct run, submit.op);
+    r->submit_err = op->err;
+    if (op->err != ERR_OK) {
+        (void)errinfo_set(r->reterr, op->err, "%s", errinfo_text(&op->detail, op->err));
+        loop_stop(r->loop);
+        return;
+    }
+    run_start_worker(r);
+}
+
+static void run_submit(struct run *r) {
+    struct sbuf text;
+    struct jwrite w;
+    sbuf_init(&text, RUN_ARENA_BYTES_MAX);
+    jwrite_init(&w, &text);
+    job_spec_write(r->options->spec, &w);
+    id_new("job", r->job_id);
+    r->job.id = r->job_id;
+    r->submit = (struct store_submit){.op.done = run_submitted,
+                                      .job_id = r->job_id,
+                                      .spec = str_dup(&r->arena, sbuf_str(&text)),
+                                      .wanted = r->options->spec->num_problems,
+                                      .created_ms = clock_wall_ms()};
+    sbuf_release(&text);
+    store_submit(r->store, &r->submit);
+}
+
+/* ERR_CONFLICT if the stored job is another one than is asked for now. */
+static enum err run_compare(struct run *r) {
+    const struct jnode *doc;
+    struct job_spec stored;
+    struct jcheck c;
+    enum err e = jnode_parse(r->job.spec, &r->arena, &doc, r->reterr);
+    if (e != ERR_OK) {
+        return errinfo_wrap(r->reterr, ERR_CORRUPT, "%s: the stored job", r->options->state_path);
+    }
+    jcheck_init(&c, &r->arena);
+    if (!job_spec_read(&c, doc, &r->options->spec->taxonomy, &r->arena, &stored)) {
+        return errinfo_set(r->reterr, ERR_CORRUPT, "%s: the stored job: %s", r->options->state_path,
+                           jcheck_text(&c, &r->arena).p);
+    }
+    const char *field = job_spec_difference(&stored, r->options->spec);
+    if (field != NULL) {
+        return errinfo_set(r->reterr, ERR_CONFLICT,
+                           "%s holds another job (its %s differs); run it with the same settings, "
+                           "choose another output, or start over with --fresh",
+                           r->options->state_path, field);
+    }
+    return ERR_OK;
+}
+
+/* What an earlier run left: r->job (id NULL if nothing) and the hashes of its problems. */
+static enum err run_look_back(struct run *r) {
+    struct store_reader *reader;
+    uint64_t *hashes = NULL;
+    enum err e = store_reader_open(r->options->state_path, &reader, r->reterr);
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = store_read_job(reader, NULL, &r->arena, &r->job, r->reterr);
+    if (e == ERR_NOT_FOUND) {
+        r->job = (struct job_row){0};
+        e = ERR_OK;
+    } else if (e == ERR_OK) {
+        e = run_compare(r);
+        if (e == ERR_OK) {
+            e = store_read_hashes(reader, r->job.id, &r->arena, &hashes,
+                                  &r->worker_options.hashes_n, r->reterr);
+            r->worker_options.hashes = hashes;
+        }
+    }
+    store_reader_close(reader);
+    return e;
+}
+
+static enum err run_resolve(struct run *r) {
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        enum err e = llm_resolve(r->llm, &r->options->spec->models[role],
+                                 &r->worker_options.models[role], r->reterr);
+        if (e != ERR_OK) {
+            return errinfo_wrap(r->reterr, e, "%s model", role_name((enum role)role));
+        }
+    }
+    return ERR_OK;
+}
+
+static void run_until_done(struct run *r) {
+    if (r->job.id == NULL) {
+        run_submit(r);
+    } else {
+        run_start_worker(r);
+    }
+    loop_on_signal(r->loop, SIGINT, run_on_signal, r);
+    loop_on_signal(r->loop, SIGTERM, run_on_signal, r);
+    loop_run(r->loop);
+    if (r->worker != NULL) {
+        run_tick(r);
+        r->result->view = *worker_view(r->worker);
+        worker_free(r->worker);
+    }
+}
+
+static enum err run_with_store(struct run *r) {
+    enum err e = run_look_back(r);
+    if (e != ERR_OK) {
+        return e;
+    }
+    r->result->resumed = r->job.id != NULL;
+    r->result->was_done = r->job.id != NULL && r->job.state == JOB_SUCCEEDED;
+    if (r->result->was_done) {
+        return ERR_OK;
+    }
+    r->worker_options.loop = r->loop;
+    r->worker_options.store = r->store;
+    r->worker_options.llm = r->llm;
+    r->worker_options.spec = r->options->spec;
+    r->worker_options.prompts = r->options->prompts;
+    r->worker_options.job = &r->job;
+    r->worker_options.job_id = r->job.id != NULL ? r->job.id : r->job_id;
+    r->worker_options.done = run_worker_done;
+    r->worker_options.ctx = r;
+    run_until_done(r);
+    return r->submit_err;
+}
+
+enum err run_job(const struct run_options *options, struct run_result *ret,
+                 struct errinfo *reterr) {
+    struct run r = {.options = options, .result = ret, .reterr = reterr};
+    *ret = (struct run_result){0};
+    arena_init(&r.arena, RUN_ARENA_BYTES_MAX);
+    r.loop = loop_new();
+    r.llm = llm_new(r.loop, options->llm);
+    enum err e = run_resolve(&r); /* before anything is written */
+    if (e == ERR_OK) {
+        e = store_open(r.loop, options->state_path, &r.store, reterr);
+    }
+    if (e == ERR_OK) {
+        e = run_with_store(&r);
+        store_close(r.store);
+    }
+    llm_free(r.llm);
+    loop_free(r.loop);
+    arena_release(&r.arena);
+    return e;
+}

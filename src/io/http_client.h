@@ -1,0 +1,113 @@
+/* http_client.h - the inside of the HTTP client: what http.c and http_transfer.c share.
+ *
+ *     http_send ─► WAITING ─► ACTIVE (in a shard) ─► FINISHED ─► `done` ─► back to the pool
+ *                  (gate of        │ deadline, cancel ▲
+ *                   its target)    └──────────────────┘
+ *
+ * A transfer is in exactly one list: the waiting list of its target, the client's active, finished
+ * or idle list.
+ */
+#ifndef STUMPER_IO_HTTP_CLIENT_H
+#define STUMPER_IO_HTTP_CLIENT_H
+
+#include "base/sbuf.h"
+#include "io/http.h"
+#include "io/http_sockets.h"
+
+#include <curl/curl.h>
+#include <sys/queue.h>
+
+#define HTTP_HEADER_BYTES_MAX ((size_t)64 * 1024)
+#define HTTP_NO_CONNECTION "no connection" /* and then "within 10000 ms" */
+
+/* Where a reply grows; only transfers whose reply has begun hold one. */
+struct http_buffers {
+    SLIST_ENTRY(http_buffers) link;
+    struct sbuf headers, body;
+};
+
+struct http_shard {
+    struct http_client *client;
+    CURLM *multi;
+    struct loop_timer timer; /* curl's own */
+    int64_t transfers;
+    bool touched; /* may have transfers that ended */
+};
+
+enum http_state { HTTP_IDLE, HTTP_WAITING, HTTP_ACTIVE, HTTP_FINISHED };
+
+struct http_transfer {
+    TAILQ_ENTRY(http_transfer) link;
+    struct http_client *client;
+    struct http_shard *shard;   /* while ACTIVE */
+    struct http_target *target; /* NULL: the URL is invalid */
+    CURL *easy;
+    const struct http_request *request;
+    http_done_fn *done;
+    void *ctx;
+    struct http_buffers *buffers; /* NULL until the first byte */
+    struct loop_timer deadline;
+    int64_t sent_ms, admitted_ms;               /* loop's clock; the deadlines count from these */
+    int64_t started_us, first_byte_us, over_us; /* first_byte_us: 0 until it came */
+    enum http_state state;
+    bool connected;  /* it has a connection and the request is on its way */
+    bool repeated;   /* curl wanted to send it a second time */
+    bool counted;    /* in target->connecting */
+    enum err err;    /* how it ended */
+    const char *why; /* a fixed text beside err, or NULL: what curl says */
+    int64_t why_ms;  /* the deadline that passed */
+    struct curl_slist headers[HTTP_HEADERS_MAX + 1]; /* nodes only; the texts are the request's */
+    char curl_text[CURL_ERROR_SIZE];
+};
+
+/** A list of transfers. */
+TAILQ_HEAD(http_transfers, http_transfer);
+
+/* One URL, parsed once. The gate in front of it keeps a burst of new connections from becoming
+ * thousands of name look-ups (each a thread of curl's) or handshakes at once. */
+struct http_target {
+    struct http_target *next;
+    CURLU *parsed;
+    char *name;                    /* for messages: "api.openai.com", "127.0.0.1:8000" */
+    struct http_transfers waiting; /* oldest first */
+    int64_t connecting;            /* transfers let in that have no connection yet */
+    bool resolved;                 /* its address is in the DNS cache */
+    size_t url_n;
+    char url[];
+};
+
+struct http_client {
+    struct loop *loop;
+    int64_t in_flight_max, in_flight;
+    char *user_agent;
+    struct http_sockets *sockets;
+    CURLSH *share; /* DNS cache and TLS sessions, for all shards */
+    struct http_shard **shards;
+    size_t shards_n, shards_room; /* first shard that may have room */
+    struct http_target *targets;
+    struct http_transfers active, finished, idle;
+    SLIST_HEAD(, http_buffers) buffers;
+    int64_t buffers_n;
+    struct loop_timer tick; /* delivers what finished outside of curl's work */
+    bool no_proxy;          /* none is configured in the environment */
+    bool gate_moved;        /* a target may let more in */
+    bool closing;
+};
+
+/** A transfer with a handle whose lasting options are set. */
+struct http_transfer *http_transfer_new(struct http_client *c);
+void http_transfer_free(struct http_transfer *t);
+
+/** Set the handle up for t->request. */
+void http_transfer_prepare(struct http_transfer *t);
+
+/** What curl's result means; keeps what was noted before. */
+void http_transfer_note(struct http_transfer *t, CURLcode code);
+
+/** Make the reply of a finished transfer; borrowed from it. */
+void http_transfer_reply(const struct http_transfer *t, struct http_reply *ret);
+
+/** Give the reply's memory back to the client. */
+void http_transfer_drop_buffers(struct http_transfer *t);
+
+#endif

@@ -1,0 +1,277 @@
+/* One call, from asking to the answer:
+ *
+ *     llm_call ─► WAITING ─► SENT ─► answer, or a failure that no retry mends ─► done
+ *                    ▲         └─► BACKOFF ─┐
+ *                    └──────────────────────┘
+ *
+ * Invariants (1) a call is in its model's queue exactly while WAITING, and counted by the gate
+ * exactly while SENT; (2) a try counts against tries_max unless it taught us a quirk, or was a 429
+ * while others got through: waiting one's turn is no failure, but a model that lets nobody through
+ * ends its calls; (3) `done` is called once, from a callback of the loop, never from inside
+ * llm_call().
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "core/backoff.h"
+#include "llm/client.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define LLM_ADAPT_AFTER 50 /* answers of a model before its pace is known */
+#define LLM_ADAPT_MS_MIN 30000
+#define LLM_ADAPT_FACTOR 10 /* times the 95th percentile */
+
+static void llm_call_replied(void *ctx, const struct http_reply *reply);
+
+static void llm_call_wait(struct llm_call *c) {
+    c->state = LLM_CALL_WAITING;
+    c->model->llm->stats.waiting++;
+    TAILQ_INSERT_TAIL(&c->model->waiting, c, link);
+}
+
+static void llm_call_unwait(struct llm_call *c) {
+    TAILQ_REMOVE(&c->model->waiting, c, link);
+    c->model->llm->stats.waiting--;
+}
+
+/* Back to the pool, then tell: `done` may ask the next question at once. */
+static void llm_call_end(struct llm_call *c, const struct call_answer *answer) {
+    struct llm *m = c->model->llm;
+    llm_done_fn *done = c->done;
+    void *ctx = c->ctx;
+    c->state = LLM_CALL_IDLE;
+    sbuf_release(&c->body);
+    LIST_REMOVE(c, all);
+    LIST_INSERT_HEAD(&m->pool, c, all);
+    done(ctx, answer);
+}
+
+static void llm_call_fail(struct llm_call *c, enum err e, const struct errinfo *why) {
+    struct errinfo detail = *why;
+    const struct llm_model *model = c->model;
+    (void)errinfo_wrap(&detail, e, "%s/%.*s", model->provider->name, STR_ARG(model->name));
+    const struct call_answer answer = {.err = e,
+                                       .detail = detail.text,
+                                       .cost_nusd = MONEY_UNKNOWN,
+                                       .usage = {.input_tokens = -1, .output_tokens = -1},
+                                       .tries = MAX(c->tries, 1)};
+    llm_call_end(c, &answer);
+}
+
+void llm_call_abort(struct llm_call *c) {
+    llm_call_fail(c, ERR_CANCELED, &(struct errinfo){.text = "canceled"});
+}
+
+static void llm_call_canceled(void *ctx) {
+    llm_call_abort(ctx);
+}
+
+/* Long enough for the slowest answers of this model, short enough that a hung request does not hold
+ * a run. */
+static int64_t llm_first_byte_ms(const struct llm_model *model) {
+    const struct histogram *h = &model->first_byte_ms;
+    int64_t configured = model->llm->config->first_byte_ms;
+    if (h->n < LLM_ADAPT_AFTER) {
+        return configured;
+    }
+    return MIN(configured, MAX(LLM_ADAPT_FACTOR * histogram_quantile(h, 0.95), LLM_ADAPT_MS_MIN));
+}
+
+static void llm_call_fill_request(struct llm_call *c) {
+    const struct llm_model *model = c->model;
+    const struct llm_config *config = model->llm->config;
+    if (c->body.n == 0) {
+        model->wire->body(c->spec, model->name, &model->quirks, &c->body);
+    }
+    c->request = (struct http_request){.method = "POST",
+                                       .url = model->url,
+                                       .headers = c->headers,
+                                       .body = sbuf_str(&c->body),
+                                       .connect_ms = config->connect_ms,
+                                       .first_byte_ms = llm_first_byte_ms(model),
+                                       .total_ms = config->total_ms,
+                                       .body_bytes_max = LLM_REPLY_BYTES_MAX};
+}
+
+/* True if the call has left; the gate has let it in. */
+static bool llm_call_send(struct llm_call *c) {
+    struct llm *m = c->model->llm;
+    llm_call_fill_request(c);
+    c->answers_seen = c->model->gate.answers;
+    if (http_send(m->http, &c->request, llm_call_replied, c, &c->transfer) != ERR_OK) {
+        c->model->gate.in_flight--; /* the HTTP client is full: the next answer makes room */
+        return false;
+    }
+    c->state = LLM_CALL_SENT;
+    m->stats.requests++;
+    m->stats.retries += c->tries++ > 0;
+    m->stats.in_flight++;
+    return true;
+}
+
+static void llm_model_reopen(void *ctx) {
+    llm_model_pump(ctx);
+}
+
+void llm_model_pump(struct llm_model *model) {
+    int64_t now_ms = loop_now_ms(model->llm->loop);
+    struct llm_call *c;
+    while ((c = TAILQ_FIRST(&model->waiting)) != NULL && gate_enter(&model->gate, now_ms)) {
+        llm_call_unwait(c);
+        if (!llm_call_send(c)) {
+            c->state = LLM_CALL_WAITING;
+            TAILQ_INSERT_HEAD(&model->waiting, c, link);
+            model->llm->stats.waiting++;
+            return;
+        }
+    }
+    int64_t closed_ms = gate_closed_ms(&model->gate, now_ms);
+    if (c == NULL) {
+        gate_idle(&model->gate);
+    } else if (closed_ms >= 0) {
+        loop_timer_start(model->llm->loop, &model->reopen, closed_ms, llm_model_reopen, model);
+    }
+}
+
+static void llm_call_again(void *ctx) {
+    struct llm_call *c = ctx;
+    c->model->llm->stats.waiting--;
+    llm_call_wait(c);
+    llm_model_pump(c->model);
+}
+
+static void llm_call_back_off(struct llm_call *c, int64_t wait_ms) {
+    struct llm *m = c->model->llm;
+    c->state = LLM_CALL_BACKOFF;
+    m->stats.waiting++;
+    loop_timer_start(m->loop, &c->timer, wait_ms, llm_call_again, c);
+}
+
+/* A failure that cost nothing: try again, or give up. @asked_ms: the provider's wish, -1 if it has
+ * none. */
+static void llm_call_retry(struct llm_call *c, enum err e, const struct errinfo *why,
+                           int64_t asked_ms) {
+    struct llm *m = c->model->llm;
+    struct errinfo detail = *why;
+    bool others_get_through = c->model->gate.answers > c->answers_seen;
+    if (e != ERR_RATE_LIMIT || !others_get_through) {
+        c->failures++;
+    }
+    int64_t wait_ms =
+        asked_ms >= 0 ? asked_ms : backoff_ms(MAX(c->failures - 1, 0), rng_u64(&m->rng));
+    if (c->failures >= m->config->tries_max) {
+        if (c->tries > 1) {
+            (void)errinfo_wrap(&detail, e, "%" PRId64 " tries, the last", c->tries);
+        }
+        llm_call_fail(c, e, &detail);
+    } else if (wait_ms > m->config->retry_wait_ms_max) {
+        (void)errinfo_wrap(&detail, e, "asked to wait %" PRId64 " s", wait_ms / 1000);
+        llm_call_fail(c, e, &detail);
+    } else {
+        llm_call_back_off(c, wait_ms);
+    }
+}
+
+static void llm_call_answered(struct llm_call *c, const struct http_reply *reply,
+                              struct call_answer *answer) {
+    struct llm_model *model = c->model;
+    histogram_add(&model->first_byte_ms, reply->first_byte_us / 1000);
+    answer->latency_ms = reply->total_us / 1000;
+    answer->tries = c->tries;
+    answer->cost_nusd = price_cost(model->price, &answer->usage);
+    llm_call_end(c, answer);
+}
+
+static void llm_call_read(struct llm_call *c, const struct http_reply *reply) {
+    struct llm_model *model = c->model;
+    struct llm *m = model->llm;
+    int64_t now_ms = loop_now_ms(m->loop);
+    struct wire_result result;
+    model->wire->read(reply, &model->quirks, &m->scratch, &result);
+    if (result.err == ERR_RATE_LIMIT) {
+        m->stats.rate_limited++;
+        gate_limited(&model->gate, now_ms, MAX(result.retry_after_ms, 0));
+    } else {
+        gate_left(&model->gate, result.err == ERR_OK);
+    }
+    enum err_class class = err_class(result.err);
+    if (result.err == ERR_OK) {
+        llm_call_answered(c, reply, &result.answer);
+    } else if (result.learned) {
+        sbuf_clear(&c->body);
+        llm_call_wait(c);
+    } else if (class == ERR_CLASS_RETRY || class == ERR_CLASS_WAIT) {
+        llm_call_retry(c, result.err, &result.detail, result.retry_after_ms);
+    } else {
+        llm_call_fail(c, result.err, &result.detail);
+    }
+}
+
+static void llm_call_replied(void *ctx, const struct http_reply *reply) {
+    struct llm_call *c = ctx;
+    struct llm_model *model = c->model;
+    struct llm *m = model->llm;
+    c->transfer = NULL;
+    m->stats.in_flight--;
+    if (reply->err == ERR_OK) {
+        llm_call_read(c, reply);
+        arena_reset(&m->scratch);
+    } else {
+        gate_left(&model->gate, false);
+        if (err_class(reply->err) == ERR_CLASS_RETRY) {
+            llm_call_retry(c, reply->err, &reply->detail, -1);
+        } else {
+            llm_call_fail(c, reply->err, &reply->detail);
+        }
+    }
+    for (model = m->models; model != NULL && !m->closing; model = model->next) {
+        llm_model_pump(model); /* room at the HTTP client is room for all */
+    }
+}
+
+static struct llm_call *llm_call_new(struct llm *m) {
+    struct llm_call *c = LIST_FIRST(&m->pool);
+    if (c != NULL) {
+        LIST_REMOVE(c, all);
+    } else {
+        c = mem_new(sizeof *c);
+        sbuf_init(&c->body, LLM_BODY_BYTES_MAX);
+    }
+    LIST_INSERT_HEAD(&m->calls, c, all);
+    return c;
+}
+
+void llm_call(struct llm *m, const struct llm_model *model, const struct call_spec *spec,
+              const char *tag, llm_done_fn *done, void *ctx, struct llm_call **ret) {
+    struct llm_call *c = llm_call_new(m);
+    c->model = (struct llm_model *)(uintptr_t)model; /* const for callers only */
+    c->spec = spec;
+    c->done = done;
+    c->ctx = ctx;
+    c->tries = c->failures = 0;
+    (void)snprintf(c->tag, sizeof c->tag, "X-Client-Request-Id: %s", tag);
+    for (size_t i = 0; i < model->headers_n; i++) {
+        c->headers[i] = model->headers[i];
+    }
+    c->headers[model->headers_n] = c->tag;
+    c->headers[model->headers_n + 1] = NULL;
+    *ret = c;
+    llm_call_wait(c);
+    llm_model_pump(c->model);
+}
+
+void llm_cancel(struct llm_call *c) {
+    struct llm *m = c->model->llm;
+    if (c->state == LLM_CALL_SENT) {
+        http_cancel(c->transfer);
+        return;
+    }
+    if (c->state == LLM_CALL_WAITING) {
+        llm_call_unwait(c);
+    } else if (c->state == LLM_CALL_BACKOFF) {
+        m->stats.waiting--;
+    }
+    c->state = LLM_CALL_ENDING;
+    loop_timer_start(m->loop, &c->timer, 0, llm_call_canceled, c);
+}

@@ -1,0 +1,131 @@
+/* The client: models resolved once, with everything about them that does not change from call to
+ * call. What happens to a call is in calls.c. */
+#include "llm/llm.h"
+
+#include "base/mem.h"
+#include "llm/client.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LLM_ARENA_BYTES_MAX ((size_t)16 * 1024 * 1024)
+#define LLM_SCRATCH_BYTES_MAX ((size_t)256 * 1024 * 1024)
+
+struct llm *llm_new(struct loop *l, const struct llm_config *config) {
+    struct llm *m = mem_new(sizeof *m);
+    uint64_t seed;
+    m->loop = l;
+    m->config = config;
+    m->http = http_new(l, &(struct http_client_options){.in_flight_max = config->in_flight_max,
+                                                        .user_agent = "stumper/" STUMPER_VERSION});
+    arena_init(&m->arena, LLM_ARENA_BYTES_MAX);
+    arena_init(&m->scratch, LLM_SCRATCH_BYTES_MAX);
+    rng_os(&seed, sizeof seed);
+    rng_init(&m->rng, seed);
+    LIST_INIT(&m->calls);
+    LIST_INIT(&m->pool);
+    return m;
+}
+
+static void llm_free_calls(struct llm_calls *calls) {
+    struct llm_call *c;
+    while ((c = LIST_FIRST(calls)) != NULL) {
+        LIST_REMOVE(c, all);
+        sbuf_release(&c->body);
+        free(c);
+    }
+}
+
+void llm_free(struct llm *m) {
+    m->closing = true;
+    http_free(m->http); /* those at a provider end here */
+    for (struct llm_call *c = LIST_FIRST(&m->calls), *next; c != NULL; c = next) {
+        next = LIST_NEXT(c, all);
+        loop_timer_stop(&c->timer);
+        llm_call_abort(c);
+    }
+    for (struct llm_model *model = m->models; model != NULL; model = model->next) {
+        loop_timer_stop(&model->reopen);
+    }
+    llm_free_calls(&m->pool);
+    arena_release(&m->scratch);
+    arena_release(&m->arena);
+    free(m);
+}
+
+static enum err llm_no_provider(const struct llm *m, struct str name, struct errinfo *reterr) {
+    const char *nearest = NULL;
+    size_t best = 3; /* more edits are another word */
+    for (size_t i = 0; i < m->config->providers_n; i++) {
+        size_t edits = str_distance(name, str_of(m->config->providers[i].name));
+        if (edits < best) {
+            best = edits;
+            nearest = m->config->providers[i].name;
+        }
+    }
+    if (nearest != NULL) {
+        return errinfo_set(reterr, ERR_NOT_FOUND, "there is no provider '%.*s'; did you mean %s?",
+                           STR_ARG(name), nearest);
+    }
+    return errinfo_set(
+        reterr, ERR_NOT_FOUND,
+        "there is no provider '%.*s'; describe it in stumper.yaml: providers: {%.*s: {base_url: "
+        "http://127.0.0.1:8000/v1}}",
+        STR_ARG(name), STR_ARG(name));
+}
+
+static void llm_model_fill(struct llm_model *model, struct llm *m, const struct llm_provider *p,
+                           const struct wire *wire, struct str name) {
+    *model = (struct llm_model){.next = m->models,
+                                .llm = m,
+                                .provider = p,
+                                .wire = wire,
+                                .price = price_find(m->config->prices, str_of(p->name), name),
+                                .name = str_dup(&m->arena, name),
+                                .quirks = {.legacy_max_tokens = p->legacy_max_tokens}};
+    model->url = wire->url(p, model->name, &m->arena).p;
+    model->headers_n = wire->headers(p, &m->arena, model->headers);
+    for (size_t i = 0; p->headers != NULL && p->headers[i] != NULL; i++) {
+        ASSERT(model->headers_n + 2 < LLM_HEADERS_MAX); /* config.c allows 16 */
+        model->headers[model->headers_n++] = p->headers[i];
+    }
+    gate_init(&model->gate);
+    TAILQ_INIT(&model->waiting);
+}
+
+enum err llm_resolve(struct llm *m, const struct model_name *name, const struct llm_model **ret,
+                     struct errinfo *reterr) {
+    for (struct llm_model *model = m->models; model != NULL; model = model->next) {
+        if (str_eq(str_of(model->provider->name), name->provider) &&
+            str_eq(model->name, name->model)) {
+            *ret = model;
+            return ERR_OK;
+        }
+    }
+    const struct llm_provider *p = llm_config_find(m->config, name->provider);
+    if (p == NULL) {
+        return llm_no_provider(m, name->provider, reterr);
+    }
+    if (p->key_env != NULL && p->key == NULL) {
+        return errinfo_set(reterr, ERR_AUTH, "%s needs a key: set the variable %s", p->name,
+                           p->key_env);
+    }
+    const struct wire *wire = wire_find(p->type);
+    if (wire == NULL) {
+        return errinfo_set(reterr, ERR_UNSUPPORTED, "%s: the wire format %s is not supported",
+                           p->name, p->type);
+    }
+    struct llm_model *model = ARENA_NEW(&m->arena, struct llm_model);
+    llm_model_fill(model, m, p, wire, name->model);
+    m->models = model;
+    *ret = model;
+    return ERR_OK;
+}
+
+const struct price *llm_model_price(const struct llm_model *model) {
+    return model->price;
+}
+
+struct llm_stats llm_stats(const struct llm *m) {
+    return m->stats;
+}

@@ -1,0 +1,291 @@
+/* OpenAI Chat Completions, and every server that speaks it. Facts: OpenAI's specification
+ * (openai-openapi), its SDKs, and the documentation of compatible servers.
+ *
+ * What differs between servers is not configured but learned: a 400 that names a parameter sets a
+ * quirk of that model and the request is built again (wire_result.learned).
+ */
+#include "base/clock.h"
+#include "llm/wire.h"
+
+#include "json/write.h"
+
+#include <string.h>
+
+#define CHAT_MESSAGE_BYTES_SHOWN 300
+
+static struct str chat_url(const struct llm_provider *p, struct str model, struct arena *a) {
+    (void)model;
+    return str_fmt(a, "%s/chat/completions", p->base_url);
+}
+
+static size_t chat_headers(const struct llm_provider *p, struct arena *a, const char **ret) {
+    size_t n = 0;
+    ret[n++] = "Content-Type: application/json";
+    if (p->key != NULL) {
+        ret[n++] = str_fmt(a, "Authorization: Bearer %s", p->key).p;
+    }
+    return n;
+}
+
+static void chat_response_format(const struct call_spec *spec, const struct wire_quirks *q,
+                                 struct jwrite *w) {
+    if (spec->schema == NULL || (q->no_schema && q->no_json_object)) {
+        return;
+    }
+    jwrite_key(w, "response_format");
+    jwrite_object(w);
+    jwrite_key(w, "type");
+    jwrite_cstr(w, q->no_schema ? "json_object" : "json_schema");
+    if (!q->no_schema) {
+        jwrite_key(w, "json_schema");
+        jwrite_object(w);
+        jwrite_key(w, "name");
+        jwrite_cstr(w, spec->schema->name);
+        jwrite_key(w, "strict");
+        jwrite_bool(w, true);
+        jwrite_key(w, "schema");
+        jwrite_raw(w, spec->schema->json);
+        jwrite_end(w);
+    }
+    jwrite_end(w);
+}
+
+static void chat_body(const struct call_spec *spec, struct str model, const struct wire_quirks *q,
+                      struct sbuf *ret) {
+    static const char *const roles[] = {
+        [CALL_SYSTEM] = "system", [CALL_USER] = "user", [CALL_ASSISTANT] = "assistant"};
+    struct jwrite w;
+    jwrite_init(&w, ret);
+    jwrite_object(&w);
+    jwrite_key(&w, "model");
+    jwrite_str(&w, model);
+    jwrite_key(&w, "messages");
+    jwrite_array(&w);
+    for (size_t i = 0; i < spec->messages_n; i++) {
+        const struct call_message *m = &spec->messages[i];
+        jwrite_object(&w);
+        jwrite_key(&w, "role");
+        jwrite_cstr(&w, m->author == CALL_SYSTEM && q->no_system ? "developer" : roles[m->author]);
+        jwrite_key(&w, "content");
+        jwrite_str(&w, m->text);
+        jwrite_end(&w);
+    }
+    jwrite_end(&w);
+    jwrite_key(&w, q->legacy_max_tokens ? "max_tokens" : "max_completion_tokens");
+    jwrite_int(&w, spec->output_tokens_max);
+    chat_response_format(spec, q, &w);
+    jwrite_end(&w);
+}
+
+/* --- errors
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+struct chat_error {
+    struct str message, code, type, param;
+};
+
+/* OpenAI's {"error":{…}}, also with a number as code (OpenRouter), a string as error (Ollama) or in
+ * an array (Gemini). */
+static struct chat_error chat_error_of(const struct jnode *doc, struct arena *a) {
+    const struct jnode *body = jnode_type(doc) == JNODE_ARRAY ? jnode_at(doc, 0) : doc;
+    const struct jnode *e = jnode_get(body, "error");
+    if (jnode_type(e) == JNODE_STRING) {
+        return (struct chat_error){.message = jnode_str(e)};
+    }
+    struct chat_error error = {.message = jnode_get_str(e, "message"),
+                               .code = jnode_get_str(e, "code"),
+                               .type = jnode_get_str(e, "type"),
+                               .param = jnode_get_str(e, "param")};
+    if (jnode_type(jnode_get(e, "code")) == JNODE_INT) {
+        error.code = str_fmt(a, "%lld", (long long)jnode_get_int(e, "code", 0));
+    }
+    if (error.message.n == 0) {
+        error.message = jnode_get_str(body, "message"); /* Mistral, some gateways */
+    }
+    return error;
+}
+
+/* A 429 that waiting does not mend. */
+static bool chat_is_out_of_quota(const struct chat_error *e) {
+    static const char *const codes[] = {"insufficient_quota",
+                                        "credit_balance_exhausted",
+                                        "organization_usage_limit_exceeded",
+                                        "organization_spend_limit_exceeded",
+                                        "project_spend_limit_exceeded",
+                                        "billing_hard_limit_reached",
+                                        "enforced_spend_limit_reached"};
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+        if (str_eq(e->code, str_of(codes[i])) || str_eq(e->type, str_of(codes[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum err chat_classify_status(int status, const struct chat_error *e) {
+    switch (status) {
+    case 401:
+    case 403:
+        return ERR_AUTH;
+    case 402:
+        return ERR_QUOTA;
+    case 404:
+        return ERR_NOT_FOUND;
+    case 408:
+    case 409:
+        return ERR_UNAVAILABLE;
+    case 429:
+        return chat_is_out_of_quota(e) ? ERR_QUOTA : ERR_RATE_LIMIT;
+    default:
+        return status >= 500 ? ERR_UNAVAILABLE : ERR_REJECTED;
+    }
+}
+
+/* An error inside a 200: the code may be an HTTP status (OpenRouter); otherwise it is the server's
+ * own trouble. */
+static int chat_status_of(int status, const struct chat_error *e) {
+    int64_t code;
+    if (status != 200) {
+        return status;
+    }
+    return str_to_i64(e->code, &code) && code >= 400 && code < 600 ? (int)code : 500;
+}
+
+static bool chat_names(const struct chat_error *e, const char *parameter) {
+    return str_find(e->param, str_of(parameter)) != STR_NPOS ||
+           str_find(e->message, str_of(parameter)) != STR_NPOS;
+}
+
+/* Does this 400 tell how to ask? */
+static bool chat_learn(const struct chat_error *e, struct wire_quirks *q) {
+    if (chat_names(e, "max_completion_tokens") || chat_names(e, "max_tokens")) {
+        bool wants_new = !str_eq(e->param, S("max_completion_tokens")) && q->legacy_max_tokens &&
+                         chat_names(e, "max_completion_tokens");
+        bool wants_old = !q->legacy_max_tokens && !str_eq(e->param, S("max_tokens")) &&
+                         chat_names(e, "max_completion_tokens");
+        if ((wants_new || wants_old) && !q->learned_max_tokens) {
+            q->learned_max_tokens =
+                true; /* once: servers that take neither must not make us turn for ever */
+            q->legacy_max_tokens = wants_old;
+            return true;
+        }
+        return false;
+    }
+    if (chat_names(e, "response_format") || chat_names(e, "json_schema") ||
+        chat_names(e, "json_object")) {
+        bool *refused = !q->no_schema ? &q->no_schema : &q->no_json_object;
+        bool is_news = !*refused;
+        *refused = true;
+        return is_news;
+    }
+    if (!q->no_system && chat_names(e, "'system'")) {
+        q->no_system = true;
+        return true;
+    }
+    return false;
+}
+
+static void chat_read_error(const struct http_reply *reply, const struct jnode *doc,
+                            struct wire_quirks *q, struct arena *a, struct wire_result *ret) {
+    struct chat_error error = chat_error_of(doc, a);
+    int status = chat_status_of(reply->status, &error);
+    struct str should_retry = http_reply_header(reply, S("x-should-retry"));
+    struct str shown = str_take_utf8(error.message.n > 0 ? error.message : str_trim(reply->body),
+                                     CHAT_MESSAGE_BYTES_SHOWN);
+    ret->err = chat_classify_status(status, &error);
+    if (str_eq(should_retry, S("true")) && err_class(ret->err) == ERR_CLASS_PERMANENT) {
+        ret->err = ERR_UNAVAILABLE;
+    } else if (str_eq(should_retry, S("false")) && err_class(ret->err) != ERR_CLASS_PERMANENT) {
+        ret->err = ERR_REJECTED;
+    }
+    ret->retry_after_ms = wire_retry_after_ms(reply, clock_wall_ms());
+    ret->learned = (status == 400 || status == 422) && chat_learn(&error, q);
+    (void)errinfo_set(&ret->detail, ret->err, "HTTP %d%s%.*s", status, shown.n > 0 ? ": " : "",
+                      STR_ARG(shown));
+}
+
+/* --- answers
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+/* A string, or an array of {"type":"text","text":…} parts. */
+static struct str chat_text(const struct jnode *content, struct arena *a) {
+    if (jnode_type(content) != JNODE_ARRAY) {
+        return jnode_str(content);
+    }
+    struct str text = {0};
+    for (size_t i = 0; i < jnode_len(content); i++) {
+        struct str part = jnode_get_str(jnode_at(content, i), "text");
+        text = text.n == 0 ? part : str_fmt(a, "%.*s%.*s", STR_ARG(text), STR_ARG(part));
+    }
+    return text;
+}
+
+static enum call_finish chat_finish(struct str reason) {
+    return str_eq(reason, S("stop"))             ? CALL_FINISH_STOP
+           : str_eq(reason, S("length"))         ? CALL_FINISH_LENGTH
+           : str_eq(reason, S("content_filter")) ? CALL_FINISH_REFUSAL
+                                                 : CALL_FINISH_OTHER;
+}
+
+static struct call_usage chat_usage(const struct jnode *usage) {
+    const struct jnode *in = jnode_get(usage, "prompt_tokens_details");
+    const struct jnode *out = jnode_get(usage, "completion_tokens_details");
+    return (struct call_usage){
+        .input_tokens = jnode_get_int(usage, "prompt_tokens", -1),
+        .cached_tokens =
+            jnode_get_int(in, "cached_tokens", jnode_get_int(usage, "prompt_cache_hit_tokens", 0)),
+        .output_tokens = jnode_get_int(usage, "completion_tokens", -1),
+        .reasoning_tokens = jnode_get_int(out, "reasoning_tokens", 0)};
+}
+
+static bool chat_is_server_trouble(struct str finish) {
+    return str_eq(finish, S("error")) || str_eq(finish, S("insufficient_system_resource"));
+}
+
+static void chat_read_answer(const struct http_reply *reply, const struct jnode *doc,
+                             struct arena *a, struct wire_result *ret) {
+    const struct jnode *choice = jnode_at(jnode_get(doc, "choices"), 0);
+    const struct jnode *message = jnode_get(choice, "message");
+    struct str finish = jnode_get_str(choice, "finish_reason");
+    struct str refusal = jnode_get_str(message, "refusal");
+    if (jnode_type(message) != JNODE_OBJECT) {
+        ret->err = errinfo_set(&ret->detail, ERR_PROTOCOL, "the answer has no choices[0].message");
+        return;
+    }
+    if (chat_is_server_trouble(finish)) {
+        ret->err = errinfo_set(&ret->detail, ERR_UNAVAILABLE,
+                               "the answer ended with finish_reason %.*s", STR_ARG(finish));
+        return;
+    }
+    ret->answer = (struct call_answer){
+        .text = refusal.n > 0 ? refusal : chat_text(jnode_get(message, "content"), a),
+        .finish = refusal.n > 0 ? CALL_FINISH_REFUSAL : chat_finish(finish),
+        .usage = chat_usage(jnode_get(doc, "usage")),
+        .cost_nusd = MONEY_UNKNOWN,
+        .model_id = jnode_get_str(doc, "model"),
+        .request_id = http_reply_header(reply, S("x-request-id"))};
+}
+
+static void chat_read(const struct http_reply *reply, struct wire_quirks *q, struct arena *a,
+                      struct wire_result *ret) {
+    const struct jnode *doc = NULL;
+    struct errinfo why = {0};
+    *ret = (struct wire_result){.retry_after_ms = -1};
+    enum err e = jnode_parse(str_trim(reply->body), a, &doc,
+                             &why); /* some servers send blank lines to keep it alive */
+    if (reply->status != 200 || jnode_type(jnode_get(doc, "error")) == JNODE_OBJECT) {
+        chat_read_error(reply, doc, q, a, ret);
+    } else if (e != ERR_OK) {
+        ret->err = errinfo_set(&ret->detail, ERR_PROTOCOL, "the answer is not JSON: %s", why.text);
+    } else {
+        chat_read_answer(reply, doc, a, ret);
+    }
+}
+
+const struct wire wire_openai_chat = {.type = "openai-chat",
+                                      .url = chat_url,
+                                      .headers = chat_headers,
+                                      .body = chat_body,
+                                      .read = chat_read};

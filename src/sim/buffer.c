@@ -1,0 +1,54 @@
+#include "sim/buffer.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+#define BUFFERS_UNUSED_MAX ((size_t)16384)
+#define BUFFER_KEEP_BYTES ((size_t)64 * 1024) /* a larger one is not worth keeping */
+
+void buffers_init(struct buffers *b, size_t bytes_max) {
+    *b = (struct buffers){.bytes_max = bytes_max};
+}
+
+static void buffer_free(struct buffer *b) {
+    sbuf_release(&b->data);
+    free(b);
+}
+
+void buffers_release(struct buffers *b) {
+    while (b->unused != NULL) {
+        struct buffer *next = b->unused->next;
+        buffer_free(b->unused);
+        b->unused = next;
+    }
+    b->unused_n = 0;
+}
+
+struct buffer *buffer_take(struct buffers *b) {
+    struct buffer *taken = b->unused;
+    if (taken == NULL) {
+        taken = mem_new(sizeof *taken);
+        taken->owner = b;
+        sbuf_init(&taken->data, b->bytes_max);
+        return taken;
+    }
+    b->unused = taken->next;
+    b->unused_n--;
+    sbuf_clear(&taken->data);
+    return taken;
+}
+
+void buffer_give(struct buffer *b) {
+    if (b == NULL) {
+        return;
+    }
+    struct buffers *owner = b->owner;
+    if (b->data.capacity > BUFFER_KEEP_BYTES || owner->unused_n == BUFFERS_UNUSED_MAX) {
+        buffer_free(b);
+        return;
+    }
+    b->next = owner->unused;
+    owner->unused = b;
+    owner->unused_n++;
+}

@@ -1,0 +1,30 @@
+/* buffer.h - byte buffers that are used again: one for each request body and answer under way. */
+#ifndef STUMPER_SIM_BUFFER_H
+#define STUMPER_SIM_BUFFER_H
+
+#include "base/sbuf.h"
+
+struct buffer {
+    struct sbuf data;
+    struct buffer *next;
+    struct buffers *owner;
+};
+
+struct buffers {
+    struct buffer *unused;
+    size_t unused_n;
+    size_t bytes_max; /* of one buffer */
+};
+
+void buffers_init(struct buffers *b, size_t bytes_max);
+
+/** Frees the unused ones; those in use must have been given back. */
+void buffers_release(struct buffers *b);
+
+/** An empty buffer. */
+struct buffer *buffer_take(struct buffers *b);
+
+/** Give it back; NULL is harmless. */
+void buffer_give(struct buffer *b);
+
+#endif

@@ -1,0 +1,119 @@
+#include "sim/ledger.h"
+
+#include "base/clock.h"
+#include "json/write.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define LEDGER_REMEMBERED ((size_t)1 << 20)
+#define LEDGER_PROVIDER S("sim")
+
+enum err ledger_open(struct ledger *l, const char *path, const struct price_table *prices,
+                     struct errinfo *reterr) {
+    *l = (struct ledger){.prices = prices};
+    enum err e = journal_open(&l->file, path, reterr);
+    if (e == ERR_OK) {
+        table_init(&l->requests, LEDGER_REMEMBERED);
+        table_init(&l->ids, LEDGER_REMEMBERED);
+    }
+    return e;
+}
+
+void ledger_close(struct ledger *l) {
+    journal_close(&l->file);
+    table_release(&l->requests);
+    table_release(&l->ids);
+}
+
+/* True if @key was billed before without a fault; remembers it if there is none now. */
+static bool ledger_seen(struct table *t, uint64_t key, bool fault) {
+    uint64_t *billed = table_put(t, key);
+    bool before = *billed > 0;
+    *billed += !fault;
+    return before;
+}
+
+static int64_t ledger_cost(const struct ledger *l, const struct ledger_entry *e) {
+    const struct call_usage usage = {.input_tokens = e->input_tokens,
+                                     .output_tokens = e->output_tokens};
+    const struct price *p =
+        l->prices != NULL ? price_find(l->prices, LEDGER_PROVIDER, str_of(e->model)) : NULL;
+    return p != NULL ? price_cost(p, &usage) : MONEY_UNKNOWN;
+}
+
+static void ledger_write(struct ledger *l, const struct ledger_entry *e, int64_t cost_nusd,
+                         bool repeated) {
+    char time[CLOCK_RFC3339_BYTES], hash[20];
+    struct jwrite w;
+    clock_rfc3339(clock_wall_ms(), time);
+    int n = snprintf(hash, sizeof hash, "%016" PRIx64, e->request_hash);
+    jwrite_init(&w, &l->file.pending);
+    jwrite_object(&w);
+    jwrite_key(&w, "time");
+    jwrite_cstr(&w, time);
+    jwrite_key(&w, "model");
+    jwrite_cstr(&w, e->model);
+    jwrite_key(&w, "role");
+    jwrite_cstr(&w, role_name(e->role));
+    jwrite_key(&w, "client_request_id");
+    jwrite_cstr(&w, e->client_id[0] != '\0' ? e->client_id : NULL);
+    jwrite_key(&w, "request");
+    jwrite_str(&w, (struct str){hash, (size_t)n});
+    jwrite_key(&w, "input_tokens");
+    jwrite_int(&w, e->input_tokens);
+    jwrite_key(&w, "output_tokens");
+    jwrite_int(&w, e->output_tokens);
+    jwrite_key(&w, "cost_usd");
+    jwrite_usd(&w, cost_nusd);
+    jwrite_key(&w, "fault");
+    jwrite_cstr(&w, e->fault != FAULT_NONE ? fault_name(e->fault) : NULL);
+    jwrite_key(&w, "repeated");
+    jwrite_bool(&w, repeated);
+    jwrite_end(&w);
+    sbuf_add_char(&l->file.pending, '\n');
+}
+
+void ledger_add(struct ledger *l, const struct ledger_entry *e) {
+    bool fault = e->fault != FAULT_NONE;
+    int64_t cost_nusd = ledger_cost(l, e);
+    bool repeated = ledger_seen(&l->requests, e->request_hash, fault);
+    l->calls++;
+    l->useless += fault;
+    l->repeated += repeated;
+    if (e->client_id[0] != '\0') {
+        l->repeated_ids += ledger_seen(&l->ids, table_hash(str_of(e->client_id), 0), fault);
+    }
+    l->by_role[e->role]++;
+    l->input_tokens += e->input_tokens;
+    l->output_tokens += e->output_tokens;
+    l->cost_nusd += MAX(cost_nusd, INT64_C(0));
+    if (l->file.fd >= 0) {
+        ledger_write(l, e, cost_nusd, repeated);
+    }
+}
+
+void ledger_summary(const struct ledger *l, struct sbuf *out) {
+    struct jwrite w;
+    jwrite_init(&w, out);
+    jwrite_object(&w);
+    jwrite_key(&w, "calls");
+    jwrite_int(&w, l->calls);
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        jwrite_key(&w, role_name((enum role)role));
+        jwrite_int(&w, l->by_role[role]);
+    }
+    jwrite_key(&w, "with_fault");
+    jwrite_int(&w, l->useless);
+    jwrite_key(&w, "repeated");
+    jwrite_int(&w, l->repeated);
+    jwrite_key(&w, "repeated_request_ids");
+    jwrite_int(&w, l->repeated_ids);
+    jwrite_key(&w, "input_tokens");
+    jwrite_int(&w, l->input_tokens);
+    jwrite_key(&w, "output_tokens");
+    jwrite_int(&w, l->output_tokens);
+    jwrite_key(&w, "cost_usd");
+    jwrite_usd(&w, l->cost_nusd);
+    jwrite_end(&w);
+}

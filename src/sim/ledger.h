@@ -1,0 +1,49 @@
+/* ledger.h - who was billed for what: a line of JSON for every call that was answered with 200, and
+ * the sums.
+ *
+ * Its purpose is to be compared with a client's own books: what is answered is paid, whether the
+ * client got to read it or not. Lines are buffered; journal_flush() writes them.
+ */
+#ifndef STUMPER_SIM_LEDGER_H
+#define STUMPER_SIM_LEDGER_H
+
+#include "core/price.h"
+#include "sim/brain.h"
+#include "sim/journal.h"
+
+#define LEDGER_ID_BYTES 96
+
+/* What is known of a call when it is answered. */
+struct ledger_entry {
+    enum role role;
+    enum fault fault;
+    uint64_t request_hash;
+    int64_t input_tokens, output_tokens;
+    char model[64];
+    char client_id[LEDGER_ID_BYTES]; /* X-Client-Request-Id, or empty */
+};
+
+struct ledger {
+    struct journal file;
+    const struct price_table *prices;
+    struct table requests, ids; /* billed already */
+    int64_t calls, useless;     /* all / of these with a fault */
+    int64_t repeated;           /* same request as an earlier one that had no fault */
+    int64_t repeated_ids;       /* same X-Client-Request-Id likewise */
+    int64_t by_role[ROLE_COUNT];
+    int64_t input_tokens, output_tokens, cost_nusd; /* of those with a known price */
+};
+
+/** @path: appended to, NULL for none. @prices: may be NULL. ERR_IO, ERR_READ_ONLY. */
+NODISCARD enum err ledger_open(struct ledger *l, const char *path, const struct price_table *prices,
+                               struct errinfo *reterr);
+
+/** Writes what is pending. */
+void ledger_close(struct ledger *l);
+
+void ledger_add(struct ledger *l, const struct ledger_entry *e);
+
+/** The sums as a JSON object. */
+void ledger_summary(const struct ledger *l, struct sbuf *out);
+
+#endif

@@ -1,0 +1,48 @@
+/* server.h - a provider that is not there: an HTTP server that speaks OpenAI Chat Completions.
+ *
+ *     POST /v1/chat/completions   (also without /v1)
+ *     GET  /v1/models, /v1/models/{id}
+ *     GET  /healthz               "ok"
+ *     GET  /ledger/summary        what was billed so far
+ *
+ * One thread does everything. A request is read and answered in memory at once; the connection is
+ * then suspended until its latency has passed. Ten thousand may be waiting.
+ */
+#ifndef STUMPER_SIM_SERVER_H
+#define STUMPER_SIM_SERVER_H
+
+#include "sim/brain.h"
+
+struct sim_options {
+    const char *listen;      /* IPv4 or IPv6 address */
+    int port;                /* 0: any free one */
+    const char *truth_path;  /* NULL: none */
+    const char *ledger_path; /* NULL: none */
+    const char *key;         /* bearer key that is asked for; NULL: none is */
+    bool reasoning;          /* refuse max_tokens, temperature and top_p, as reasoning models do */
+    struct spread latency_ms;
+    struct brain_options brain;
+    const struct price_table *prices; /* for the ledger; may be NULL */
+    int stop_fd;                      /* readable: end (a signalfd, an eventfd) */
+};
+
+struct sim_server;
+
+/**
+ * Listen. Free with sim_server_free().
+ *
+ * @options  must outlive the server
+ * @return   ERR_USAGE (address), ERR_BUSY (port in use), ERR_IO, ERR_READ_ONLY (files)
+ */
+NODISCARD enum err sim_server_new(const struct sim_options *options, struct sim_server **ret,
+                                  struct errinfo *reterr);
+
+/** The port it listens on. */
+int sim_server_port(const struct sim_server *s);
+
+/** Serve until stop_fd is readable. What is still unanswered then stays so. */
+void sim_server_run(struct sim_server *s);
+
+void sim_server_free(struct sim_server *s);
+
+#endif

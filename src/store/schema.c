@@ -1,0 +1,13 @@
+#include "store/schema.h"
+
+extern const unsigned char store_schema_0001[];
+
+static const char *const schema_texts[] = {
+    (const char *)store_schema_0001,
+};
+
+const struct sql_schema store_schema = {
+    .application_id = 0x53544d50, /* "STMP" */
+    .texts = schema_texts,
+    .texts_n = ARRAY_LEN(schema_texts),
+};

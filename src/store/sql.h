@@ -1,0 +1,91 @@
+/* sql.h - what the store asks of a database: one connection, prepared queries, transactions.
+ *
+ * Inside the room only. sqlite.c keeps this contract today; texts are written so that PostgreSQL
+ * can ($1, $2 …, ON CONFLICT, RETURNING).
+ *
+ * Errors     the first failure sticks: from then on every call does nothing, rows end and numbers
+ * are 0, until sql_commit(), sql_rollback() or sql_take_err() reports it. So rules read straight
+ * through and nothing after a failure is ever written. Threading  one thread at a time.
+ */
+#ifndef STUMPER_STORE_SQL_H
+#define STUMPER_STORE_SQL_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct sql;       /* a connection */
+struct sql_query; /* one prepared text of it */
+
+enum sql_mode {
+    SQL_WRITER, /* makes and migrates; the caller sees to it that there is one in the world */
+    SQL_READER  /* never writes, never checkpoints */
+};
+
+/* Numbered migrations: texts[i] takes version i to i + 1. */
+struct sql_schema {
+    int32_t application_id;
+    const char *const *texts;
+    size_t texts_n;
+};
+
+/**
+ * Open @path; as a writer make or migrate it.
+ *
+ * @texts   the queries, known by their index from now on; must outlive the connection
+ * @return  ERR_NOT_FOUND (reader: no such file, or an empty one) | ERR_CORRUPT (not ours, or newer
+ *          than @schema) | ERR_BUSY | ERR_READ_ONLY | ERR_DISK_FULL | ERR_IO; @reterr names the
+ * file
+ */
+NODISCARD enum err sql_open(const char *path, enum sql_mode mode, const struct sql_schema *schema,
+                            const char *const *texts, size_t texts_n, struct sql **ret,
+                            struct errinfo *reterr);
+
+/** A writer leaves one file behind, without companions, unless a reader is still connected. */
+void sql_close(struct sql *db);
+
+/** Begin a transaction: of a writer, with the right to write; of a reader, one unchanging view. */
+void sql_begin(struct sql *db);
+
+/** Commit, durably. On any failure since sql_begin(), and in here, nothing is kept. The failure is
+ * taken. */
+NODISCARD enum err sql_commit(struct sql *db, struct errinfo *reterr);
+void sql_rollback(struct sql *db);
+
+/** True if something has failed and was not taken yet. */
+bool sql_failed(const struct sql *db);
+
+/** Take the failure. ERR_OK if there is none. */
+NODISCARD enum err sql_take_err(struct sql *db, struct errinfo *reterr);
+
+/** Fail with ERR_CORRUPT: a row says @what, which cannot be. */
+void sql_found_corrupt(struct sql *db, const char *what);
+
+/** Between transactions: keep the database in shape (here: checkpoint once the WAL is long). */
+void sql_upkeep(struct sql *db);
+
+/** The database's own integrity check. Reported like any other failure. */
+void sql_check(struct sql *db);
+
+/* --- queries
+ * ------------------------------------------------------------------------------------------------
+ * sql_use() → sql_put_…() for every parameter, in order → sql_run(), or sql_next() until it is
+ * false (sql_end() gives up the rest). Text that is put must live until then.
+ */
+struct sql_query *sql_use(struct sql *db, size_t index);
+void sql_put_int(struct sql_query *q, int64_t value);
+void sql_put_str(struct sql_query *q, struct str value);
+void sql_put_null(struct sql_query *q);
+
+/** Run a query that gives no rows; returns how many it inserted, changed or deleted. */
+int64_t sql_run(struct sql_query *q);
+
+/** Step to the next row. False: no more, or failed; the query is then ended. */
+bool sql_next(struct sql_query *q);
+void sql_end(struct sql_query *q);
+
+/* Columns of the current row, from 0. Text is borrowed until the next step. */
+int64_t sql_int(struct sql_query *q, int column);
+struct str sql_str(struct sql_query *q, int column);
+bool sql_is_null(struct sql_query *q, int column);
+
+#endif

@@ -1,0 +1,298 @@
+/* The life of one attempt:
+ *
+ *     FREE ─► (REPLAY) ─► CALL ─► RECORD ─► CALL ─► … ─► FINISH ─► FREE
+ *                          ▲ └► MONEY ┘                     every arrow out of RECORD and FINISH is
+ * a commit └── give up ─► RELEASE ─► FREE
+ *
+ * Invariants (1) a call starts only when every earlier answer of its attempt is on disk (G3):
+ * slot_act() is entered from a commit, from a replay, or at the beginning, never straight from an
+ * answer; (2) a call starts only with its whole bound reserved (G4), and each reservation is
+ * settled or released exactly once, in slot_answered(); (3) whatever the attempt machine is fed
+ * lives in the slot's arena until the slot is free again.
+ */
+#include "worker/slot.h"
+
+#include "answer/extract.h"
+#include "base/clock.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static void slot_act(struct slot *s);
+
+/* All changes of state pass here. */
+static void slot_set_state(struct slot *s, enum slot_state to) {
+    static const unsigned allowed_from[SLOT_STATES] = {
+        [SLOT_FREE] = 1u << SLOT_FINISH | 1u << SLOT_RELEASE | 1u << SLOT_RECORD,
+        [SLOT_REPLAY] = 1u << SLOT_FREE,
+        [SLOT_CALL] = 1u << SLOT_FREE | 1u << SLOT_REPLAY | 1u << SLOT_RECORD | 1u << SLOT_MONEY,
+        [SLOT_RECORD] = 1u << SLOT_CALL,
+        [SLOT_MONEY] = 1u << SLOT_FREE | 1u << SLOT_REPLAY | 1u << SLOT_RECORD,
+        [SLOT_FINISH] = 1u << SLOT_FREE | 1u << SLOT_REPLAY | 1u << SLOT_CALL,
+        [SLOT_RELEASE] = 1u << SLOT_FREE | 1u << SLOT_REPLAY | 1u << SLOT_CALL | 1u << SLOT_RECORD |
+                         1u << SLOT_MONEY,
+    };
+    ASSERT(allowed_from[to] & 1u << s->state);
+    s->worker->waiting_money += (to == SLOT_MONEY) - (s->state == SLOT_MONEY);
+    s->state = to;
+}
+
+static void slot_free(struct slot *s) {
+    slot_set_state(s, SLOT_FREE);
+    arena_release(&s->arena);
+    worker_slot_done(s->worker, s);
+}
+
+static void slot_released(struct store_op *op) {
+    struct slot *s = CONTAINER_OF(op, struct slot, op.release.op);
+    if (op->err != ERR_OK) {
+        worker_fail(s->worker, op->err, &op->detail);
+    }
+    slot_free(s);
+}
+
+static void slot_release(struct slot *s) {
+    struct worker *w = s->worker;
+    sched_dropped(&w->view.sched, s->stage);
+    slot_set_state(s, SLOT_RELEASE);
+    s->op.release = (struct store_release){
+        .op.done = slot_released, .job_id = w->options.job_id, .leases = &s->lease, .n = 1};
+    store_release(w->options.store, &s->op.release);
+}
+
+static void slot_step(struct slot *s, const struct attempt_event *event) {
+    attempt_step(s->attempt, event, &s->action);
+    enum attempt_stage stage = attempt_stage(s->attempt);
+    if (stage != s->stage) {
+        sched_moved(&s->worker->view.sched, s->stage, stage);
+        s->stage = stage;
+    }
+}
+
+static void slot_step_answer(struct slot *s, const struct call_answer *answer, enum role role) {
+    struct attempt_event event = {.kind = ATTEMPT_EV_ANSWER, .answer = answer};
+    if (answer->err == ERR_OK && role == ROLE_TARGET) {
+        event.final_answer = answer_extract(answer->text, &s->arena);
+    }
+    slot_step(s, &event);
+}
+
+static void slot_finished(struct store_op *op) {
+    struct slot *s = CONTAINER_OF(op, struct slot, op.finish.op);
+    struct worker *w = s->worker;
+    if (op->err == ERR_OK) {
+        sched_ended(&w->view.sched, s->launch, s->stage, s->op.finish.ret_outcome,
+                    s->action.problem->cause);
+    } else {
+        sched_dropped(&w->view.sched, s->stage);
+        if (op->err != ERR_STALE) {
+            worker_fail(w, op->err, &op->detail);
+        }
+    }
+    slot_free(s);
+}
+
+/* @call: the last answer, still to be recorded; NULL if there is none. */
+static void slot_finish(struct slot *s, const struct ledger_call *call) {
+    struct worker *w = s->worker;
+    struct store_finish *o = &s->op.finish;
+    (void)snprintf(s->problem_id, sizeof s->problem_id, "p%" PRId64 "-%08" PRIx32,
+                   s->lease.attempt_no, (uint32_t)str_hash(str_of(w->options.job_id)));
+    slot_set_state(s, SLOT_FINISH);
+    *o = (struct store_finish){.op.done = slot_finished,
+                               .job_id = w->options.job_id,
+                               .lease = s->lease,
+                               .call = call,
+                               .problem = s->action.problem,
+                               .ids = {.id = s->problem_id,
+                                       .job_id = w->options.job_id,
+                                       .attempt = s->lease.attempt_no,
+                                       .created_ms = clock_wall_ms()}};
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        o->ids.models[role].provider = w->options.spec->models[role].provider;
+        o->ids.models[role].model = w->options.spec->models[role].model;
+    }
+    store_finish(w->options.store, o);
+}
+
+static void slot_recorded(struct store_op *op) {
+    struct slot *s = CONTAINER_OF(op, struct slot, op.record.op);
+    if (op->err == ERR_OK) {
+        slot_act(s);
+        return;
+    }
+    sched_dropped(&s->worker->view.sched, s->stage); /* stale: somebody else has the attempt */
+    if (op->err != ERR_STALE) {
+        worker_fail(s->worker, op->err, &op->detail);
+    }
+    slot_free(s);
+}
+
+static void slot_record(struct slot *s) {
+    struct worker *w = s->worker;
+    slot_set_state(s, SLOT_RECORD);
+    s->op.record = (struct store_record){
+        .op.done = slot_recorded, .job_id = w->options.job_id, .lease = s->lease, .call = &s->paid};
+    store_record(w->options.store, &s->op.record);
+}
+
+static void slot_count(struct worker *w, enum role role, const struct call_answer *answer) {
+    struct worker_view *v = &w->view;
+    v->calls++;
+    v->input_tokens += MAX(answer->usage.input_tokens, 0);
+    v->output_tokens += MAX(answer->usage.output_tokens, 0);
+    v->calls_unpriced += answer->cost_nusd == MONEY_UNKNOWN;
+    histogram_add(&v->latency_ms[role], answer->latency_ms);
+}
+
+/* Copy an answer to where the attempt can keep it. */
+static void slot_keep(struct slot *s, const struct call_answer *answer) {
+    struct call_answer *kept = &s->paid.answer;
+    *kept = *answer;
+    kept->text = str_dup(&s->arena, answer->text);
+    kept->model_id = str_dup(&s->arena, answer->model_id);
+    kept->request_id = str_dup(&s->arena, answer->request_id);
+    kept->detail = answer->detail == NULL ? NULL : str_cstr(&s->arena, str_of(answer->detail));
+}
+
+static void slot_answered(void *ctx, const struct call_answer *answer) {
+    struct slot *s = ctx;
+    struct worker *w = s->worker;
+    enum role role = s->action.call->role;
+    s->call = NULL;
+    w->view.calls_in_flight--;
+    if (answer->err == ERR_OK) {
+        budget_settle(&w->view.budget, s->reserved_nusd, answer->cost_nusd);
+        slot_count(w, role, answer);
+    } else {
+        budget_release(&w->view.budget, s->reserved_nusd);
+    }
+    if (answer->err == ERR_CANCELED) {
+        slot_release(s);
+        return;
+    }
+    const struct model_name *model = &w->options.spec->models[role];
+    s->paid = (struct ledger_call){
+        .attempt_no = s->lease.attempt_no,
+        .call_no = s->action.call_no,
+        .role = role,
+        .model = str_fmt(&s->arena, "%.*s/%.*s", STR_ARG(model->provider), STR_ARG(model->model)),
+        .created_ms = clock_wall_ms()};
+    slot_keep(s, answer);
+    slot_step_answer(s, &s->paid.answer, role);
+    const struct ledger_call *paid = answer->err == ERR_OK ? &s->paid : NULL;
+    if (s->action.kind == ATTEMPT_ACT_FINISH) {
+        slot_finish(s, paid);
+    } else {
+        ASSERT(paid != NULL); /* a failed call ends its attempt */
+        slot_record(s);
+    }
+    worker_pump(w); /* settled money may let others go on */
+}
+
+/* Reserve and call; false if there is no money for it now. */
+static bool slot_call(struct slot *s) {
+    struct worker *w = s->worker;
+    const struct call_spec *call = s->action.call;
+    const struct llm_model *model = w->options.models[call->role];
+    const struct price *price = llm_model_price(model);
+    s->reserved_nusd = price == NULL ? 0 : price_bound(price, call);
+    if (!budget_reserve(&w->view.budget, s->reserved_nusd)) {
+        return false;
+    }
+    slot_set_state(s, SLOT_CALL);
+    (void)snprintf(s->tag, sizeof s->tag, "%s/%" PRId64 "/%" PRId64, w->options.job_id,
+                   s->lease.attempt_no, s->action.call_no);
+    w->view.calls_in_flight++;
+    llm_call(w->options.llm, model, call, s->tag, slot_answered, s, &s->call);
+    return true;
+}
+
+/* The ledger's answer to the call that the machine asks for, or NULL. */
+static const struct call_answer *slot_replayed(struct slot *s) {
+    for (size_t i = 0; i < s->replay_n; i++) {
+        if (s->replay[i].call_no == s->action.call_no) {
+            return &s->replay[i].answer;
+        }
+    }
+    return NULL;
+}
+
+/* Do what the machine asks for until something must be awaited. */
+static void slot_act(struct slot *s) {
+    struct worker *w = s->worker;
+    for (;;) {
+        if (s->action.kind == ATTEMPT_ACT_FINISH) {
+            slot_finish(s, NULL);
+            return;
+        }
+        if (s->action.kind == ATTEMPT_ACT_DEDUP) {
+            bool is_new = hashset_add(&w->hashes, s->action.hash);
+            slot_step(s, &(struct attempt_event){.kind = ATTEMPT_EV_DEDUP, .duplicate = !is_new});
+            continue;
+        }
+        const struct call_answer *known = slot_replayed(s);
+        if (known == NULL) {
+            break;
+        }
+        w->view.replayed++;
+        slot_step_answer(s, known, s->action.call->role);
+    }
+    if (!worker_may_call(w)) {
+        slot_release(s);
+    } else if (!slot_call(s)) {
+        slot_set_state(s, SLOT_MONEY);
+        worker_pump(w);
+    }
+}
+
+static void slot_start(struct slot *s) {
+    s->attempt = attempt_new(&s->arena, &s->worker->setup, s->lease.attempt_no);
+    slot_step(s, &(struct attempt_event){.kind = ATTEMPT_EV_START});
+    slot_act(s);
+}
+
+static void slot_calls_read(struct store_op *op) {
+    struct slot *s = CONTAINER_OF(op, struct slot, op.calls.op);
+    if (op->err != ERR_OK) {
+        worker_fail(s->worker, op->err, &op->detail);
+        slot_release(s);
+        return;
+    }
+    s->replay = s->op.calls.ret;
+    s->replay_n = s->op.calls.ret_n;
+    slot_start(s);
+}
+
+void slot_begin(struct slot *s, const struct lease *lease) {
+    struct worker *w = s->worker;
+    s->lease = *lease;
+    s->replay = NULL;
+    s->replay_n = 0;
+    s->stage = ATTEMPT_STAGE_ENGINEER;
+    arena_init(&s->arena, ATTEMPT_ARENA_BYTES_MAX);
+    s->launch = sched_launched(&w->view.sched);
+    if (lease->attempt_no > w->options.job->attempts) {
+        slot_start(s); /* numbered in this run: nothing to replay */
+        return;
+    }
+    slot_set_state(s, SLOT_REPLAY);
+    s->op.calls = (struct store_calls){.op.done = slot_calls_read,
+                                       .job_id = w->options.job_id,
+                                       .attempt_no = lease->attempt_no,
+                                       .a = &s->arena};
+    store_calls(w->options.store, &s->op.calls);
+}
+
+bool slot_retry_money(struct slot *s) {
+    ASSERT(s->state == SLOT_MONEY);
+    return slot_call(s);
+}
+
+void slot_give_up(struct slot *s) {
+    if (s->state == SLOT_CALL) {
+        llm_cancel(s->call); /* goes on in slot_answered() */
+    } else if (s->state == SLOT_MONEY) {
+        slot_release(s);
+    }
+}

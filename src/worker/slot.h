@@ -1,0 +1,91 @@
+/* slot.h - inside the worker: one attempt in flight, and what slots need of their worker. Not for
+ * other rooms. */
+#ifndef STUMPER_WORKER_SLOT_H
+#define STUMPER_WORKER_SLOT_H
+
+#include "base/hashset.h"
+#include "worker/worker.h"
+
+/* What a slot waits for; one thing at a time. */
+enum slot_state {
+    SLOT_FREE,
+    SLOT_REPLAY,  /* the ledger's answers of an earlier run */
+    SLOT_CALL,    /* the model's answer */
+    SLOT_RECORD,  /* the answer's commit */
+    SLOT_MONEY,   /* a reservation: others hold what is left of the budget */
+    SLOT_FINISH,  /* the outcome's commit */
+    SLOT_RELEASE, /* the commit that gives the lease back */
+    SLOT_STATES
+};
+
+#define SLOT_TAG_BYTES 96
+#define SLOT_ID_BYTES 48
+
+struct slot {
+    struct worker *worker;
+    struct slot *next_free;
+    enum slot_state state;
+    struct lease lease;
+    int64_t launch; /* the scheduler's index */
+    struct arena arena; /* the attempt's lifetime */
+    struct attempt *attempt;
+    enum attempt_stage stage; /* as the scheduler knows it */
+    struct attempt_action action;
+    const struct ledger_call *replay; /* answers already paid for, in order of call_no */
+    size_t replay_n;
+    struct llm_call *call;
+    int64_t reserved_nusd;
+    struct ledger_call paid; /* the answer being recorded */
+    char tag[SLOT_TAG_BYTES];
+    char problem_id[SLOT_ID_BYTES];
+    union {
+        struct store_calls calls;
+        struct store_record record;
+        struct store_finish finish;
+        struct store_release release;
+    } op;
+};
+
+struct worker {
+    struct worker_options options;
+    struct worker_view view;
+    struct attempt_setup setup;
+    struct hashset hashes;
+    struct slot *slots; /* concurrency of them, never moved */
+    struct slot *free;
+    int64_t busy;          /* slots that are not free */
+    int64_t waiting_money; /* slots in SLOT_MONEY */
+    struct store_claim claim;
+    struct lease *leases; /* room for the claim under way */
+    bool started;         /* the job's state is set */
+    bool claiming;
+    bool cut_off; /* interrupted twice, or the store gave out: nothing in flight is awaited */
+    bool ending;
+    struct loop_timer deadline;
+    struct store_job_set end;
+};
+
+/** Begin the attempt of @lease in a free slot. */
+void slot_begin(struct slot *s, const struct lease *lease);
+
+/** Try again to reserve money; true if the slot waits no longer. */
+bool slot_retry_money(struct slot *s);
+
+/** Give the attempt up without an outcome; its lease goes back to the store. Only while it waits
+ * for an answer (the call is cut off first) or for money. */
+void slot_give_up(struct slot *s);
+
+/* --- what slots ask of their worker (worker.c) --- */
+
+/** Something changed: launch, wake slots that wait for money, or end. */
+void worker_pump(struct worker *w);
+
+/** True while calls may still be started. */
+bool worker_may_call(const struct worker *w);
+
+/** The store gave out. */
+void worker_fail(struct worker *w, enum err e, const struct errinfo *detail);
+
+void worker_slot_done(struct worker *w, struct slot *s);
+
+#endif
