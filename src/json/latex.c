@@ -6,43 +6,41 @@
 #define JLATEX_MATH_BYTES_MAX ((size_t)512)
 #define JLATEX_WORD_BYTES_MAX ((size_t)24)
 
-/* Words that nothing but LaTeX explains: what remains after the control character is no word. */
-static const char jlatex_words[] =
-    /* \b */
-    " backepsilon backprime backsim backsimeq backslash bar barwedge bcancel because begin beta "
-    "beth"
-    " between bfseries big bigcap bigcirc bigcup bigg biggl biggm biggr bigl bigm bigodot bigoplus"
-    " bigotimes bigr bigskip bigsqcup bigstar bigtriangledown bigtriangleup biguplus bigvee "
-    "bigwedge"
-    " binom blacklozenge blacksquare blacktriangle blacktriangledown blacktriangleleft"
-    " blacktriangleright bm bmatrix bmod boldmath boldsymbol bot bowtie boxdot boxed boxminus "
-    "boxplus"
-    " boxtimes bra braket breve bullet bumpeq"
-    /* \f */
-    " fallingdotseq fbox fcolorbox fint flat floor flushleft flushright footnote footnotesize "
-    "forall"
-    " frac frak framebox frown"
-    /* \n */
-    " nLeftarrow nLeftrightarrow nRightarrow nVDash nVdash nabla natural ncong nearrow neq "
-    "newcommand"
-    " newline ngeq ngeqq ngeqslant ngtr nleftarrow nleftrightarrow nleq nleqq nleqslant nolimits"
-    " nonumber norm normalsize not notag notin nrightarrow nshortmid nshortparallel nsubseteq"
-    " nsubseteqq nsupseteq nsupseteqq ntriangleleft ntrianglelefteq ntriangleright ntrianglerighteq"
-    " nvDash nvdash nwarrow noindent"
-    /* \r */
-    " rVert raisebox rangle rbrace rbrack rceil restriction rfloor rgroup rho right rightarrow"
-    " rightarrowtail rightharpoondown rightharpoonup rightleftarrows rightleftharpoons"
-    " rightrightarrows rightsquigarrow risingdotseq rlap rmoustache rtimes ruled rvert"
-    /* \t */
-    " tanh tau tbinom text textbf textcolor textit textnormal textrm textsc textsf textstyle texttt"
-    " textup tfrac therefore theta thickapprox thicksim thinspace tilde times triangle triangledown"
-    " triangleleft trianglelefteq triangleq triangleright trianglerighteq twoheadleftarrow"
-    " twoheadrightarrow ";
+/* By their first letter. Words that nothing but LaTeX explains: what remains after the control
+ * character is no word. */
+static const char *const jlatex_words[] = {
+    ['b'] = " backepsilon backprime backsim backsimeq backslash bar barwedge bcancel because"
+            " begin beta beth between bfseries big bigcap bigcirc bigcup bigg biggl biggm biggr"
+            " bigl bigm bigodot bigoplus bigotimes bigr bigskip bigsqcup bigstar bigtriangledown"
+            " bigtriangleup biguplus bigvee bigwedge binom blacklozenge blacksquare blacktriangle"
+            " blacktriangledown blacktriangleleft blacktriangleright bm bmatrix bmod boldmath"
+            " boldsymbol bot bowtie boxdot boxed boxminus boxplus boxtimes bra braket breve"
+            " bullet bumpeq ",
+    ['f'] = " fallingdotseq fbox fcolorbox fint flat floor flushleft flushright footnote"
+            " footnotesize forall frac frak framebox frown ",
+    ['n'] = " nabla natural ncong nearrow neq newcommand newline ngeq ngeqq ngeqslant ngtr"
+            " nLeftarrow nleftarrow nLeftrightarrow nleftrightarrow nleq nleqq nleqslant noindent"
+            " nolimits nonumber norm normalsize not notag notin nRightarrow nrightarrow nshortmid"
+            " nshortparallel nsubseteq nsubseteqq nsupseteq nsupseteqq ntriangleleft"
+            " ntrianglelefteq ntriangleright ntrianglerighteq nVDash nVdash nvDash nvdash nwarrow ",
+    ['r'] = " raisebox rangle rbrace rbrack rceil restriction rfloor rgroup rho right rightarrow"
+            " rightarrowtail rightharpoondown rightharpoonup rightleftarrows rightleftharpoons"
+            " rightrightarrows rightsquigarrow risingdotseq rlap rmoustache rtimes ruled rVert"
+            " rvert ",
+    ['t'] = " tanh tau tbinom text textbf textcolor textit textnormal textrm textsc textsf"
+            " textstyle texttt textup tfrac therefore theta thickapprox thicksim thinspace tilde"
+            " times triangle triangledown triangleleft trianglelefteq triangleq triangleright"
+            " trianglerighteq twoheadleftarrow twoheadrightarrow ",
+};
 
 /* Words that may as well be a control character and the rest: newline + "exists", tab + "op". */
-static const char jlatex_ambiguous[] =
-    " bf ne neg nexists ni nless nmid nparallel nprec nsim nsucc nu"
-    " rm tag tan tiny to top tt ";
+static const char *const jlatex_ambiguous[] = {
+    ['b'] = " bf ",
+    ['f'] = "",
+    ['n'] = " ne neg nexists ni nless nmid nparallel nprec nsim nsucc nu ",
+    ['r'] = " rm ",
+    ['t'] = " tag tan tiny to top tt ",
+};
 
 static bool jlatex_is_letter(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -58,14 +56,15 @@ static struct str jlatex_run(struct str text, size_t at) {
     return str_take(rest, n);
 }
 
-static bool jlatex_lists(const char *words, struct str word) {
+/* @word begins with one of b, f, n, r, t. */
+static bool jlatex_lists(const char *const words['t' + 1], struct str word) {
     char spaced[JLATEX_WORD_BYTES_MAX + 3] = " ";
     if (word.n == 0 || word.n >= JLATEX_WORD_BYTES_MAX) {
         return false;
     }
     memcpy(spaced + 1, word.p, word.n);
     spaced[word.n + 1] = ' ';
-    return strstr(words, spaced) != NULL;
+    return strstr(words[(unsigned char)word.p[0]], spaced) != NULL;
 }
 
 /* Is the $ that was opened before @at closed behind it, in the same string? */
@@ -112,7 +111,7 @@ size_t jlatex_dollar(struct jlatex *l, struct str text, size_t at) {
 static bool jlatex_is_word(const struct jlatex *l, struct str text, size_t at) {
     struct str word = jlatex_run(text, at);
     return jlatex_lists(jlatex_words, word) ||
-           ((l->shown || jlatex_in_math(l, text, at)) && jlatex_lists(jlatex_ambiguous, word));
+           (jlatex_lists(jlatex_ambiguous, word) && (l->shown || jlatex_in_math(l, text, at)));
 }
 
 size_t jlatex_escape(struct jlatex *l, struct str text, size_t at, bool *ret_bare) {

@@ -418,16 +418,21 @@ static bool jrepair_read_strict(struct str text, struct arena *a, const struct j
 /* Where the last (@last) or first closing tag of reasoning is; sets *@behind. STR_NPOS without. */
 static size_t jrepair_closing_tag(struct str text, bool last, size_t *behind) {
     static const char *const tags[] = {"</think>", "</thinking>", "</reasoning>", "</thought>"};
-    size_t best = STR_NPOS;
-    for (size_t i = 0; i < ARRAY_LEN(tags); i++) {
-        struct str tag = str_of(tags[i]);
-        size_t at = last ? str_rfind(text, tag) : str_find(text, tag);
-        if (at != STR_NPOS && (best == STR_NPOS || (last ? at > best : at < best))) {
-            best = at;
-            *behind = at + tag.n;
+    size_t found = STR_NPOS;
+    size_t n;
+    for (size_t at = 0; (n = str_find(str_skip(text, at), S("</"))) != STR_NPOS; at += 2) {
+        at += n;
+        for (size_t i = 0; i < ARRAY_LEN(tags); i++) {
+            if (jscan_has(text, at, tags[i])) {
+                found = at;
+                *behind = at + strlen(tags[i]);
+            }
+        }
+        if (found != STR_NPOS && !last) {
+            break;
         }
     }
-    return best;
+    return found;
 }
 
 static size_t jrepair_opening_tag_len(struct str text) {

@@ -11,6 +11,7 @@
  * llm_call().
  */
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "core/backoff.h"
 #include "llm/client.h"
@@ -51,6 +52,7 @@ static void llm_call_fail(struct llm_call *c, enum err e, const struct errinfo *
     struct errinfo detail = *why;
     const struct llm_model *model = c->model;
     (void)errinfo_wrap(&detail, e, "%s/%.*s", model->provider->name, STR_ARG(model->name));
+    log_redact(detail.text);
     const struct call_answer answer = {.err = e,
                                        .detail = detail.text,
                                        .cost_nusd = MONEY_UNKNOWN,
@@ -82,7 +84,8 @@ static void llm_call_fill_request(struct llm_call *c) {
     const struct llm_model *model = c->model;
     const struct llm_config *config = model->llm->config;
     if (c->body.n == 0) {
-        model->wire->body(c->spec, model->name, &model->quirks, &c->body);
+        c->asked = model->quirks;
+        model->wire->body(c->spec, model->name, &c->asked, &c->body);
     }
     c->request = (struct http_request){.method = "POST",
                                        .url = model->url,
@@ -117,6 +120,9 @@ static void llm_model_reopen(void *ctx) {
 void llm_model_pump(struct llm_model *model) {
     int64_t now_ms = loop_now_ms(model->llm->loop);
     struct llm_call *c;
+    if (model->llm->closing) {
+        return; /* the HTTP client may be gone */
+    }
     while ((c = TAILQ_FIRST(&model->waiting)) != NULL && gate_enter(&model->gate, now_ms)) {
         llm_call_unwait(c);
         if (!llm_call_send(c)) {
@@ -188,7 +194,7 @@ static void llm_call_read(struct llm_call *c, const struct http_reply *reply) {
     struct llm *m = model->llm;
     int64_t now_ms = loop_now_ms(m->loop);
     struct wire_result result;
-    model->wire->read(reply, &model->quirks, &m->scratch, &result);
+    model->wire->read(reply, &c->asked, &model->quirks, &m->scratch, &result);
     if (result.err == ERR_RATE_LIMIT) {
         m->stats.rate_limited++;
         gate_limited(&model->gate, now_ms, MAX(result.retry_after_ms, 0));
@@ -225,7 +231,7 @@ static void llm_call_replied(void *ctx, const struct http_reply *reply) {
             llm_call_fail(c, reply->err, &reply->detail);
         }
     }
-    for (model = m->models; model != NULL && !m->closing; model = model->next) {
+    for (model = m->models; model != NULL; model = model->next) {
         llm_model_pump(model); /* room at the HTTP client is room for all */
     }
 }

@@ -34,8 +34,9 @@ struct llm_call {
     struct http_transfer *transfer; /* while SENT */
     struct http_request request;
     const char *headers[LLM_HEADERS_MAX];
-    char tag[LLM_TAG_BYTES]; /* a whole header */
-    struct sbuf body;        /* written once, kept for retries */
+    char tag[LLM_TAG_BYTES];  /* a whole header */
+    struct sbuf body;         /* written once, kept for retries */
+    struct wire_quirks asked; /* what the body was written by */
     struct loop_timer timer;
     int64_t tries;        /* requests made */
     int64_t failures;     /* of them, those that count against tries_max */
