@@ -359,8 +359,8 @@ static void test_a_written_spec_reads_back_the_same(void **state) {
         "[]}",
         ", \"max_cost_usd\": 999999.999999999, \"deadline_seconds\": 31535999.999",
         ", \"max_cost_usd\": 0.1, \"deadline_seconds\": 3.3",
-        ", \"seed_data\": [{\"problem\": \"p\\\\frac\", \"answer\": 1.5, \"tags\": []}],"
-        "\"benchmark_name\": \"b\"",
+        (", \"seed_data\": [{\"problem\": \"p\\\\frac\", \"answer\": 1.5, \"tags\": []}],"
+         "\"benchmark_name\": \"b\""),
         ", \"topics\": [\"A/x\", \"A/w\", \"subjects/level\"]",
     };
     for (size_t i = 0; i < ARRAY_LEN(mores); i++) {
