@@ -26,7 +26,9 @@ static const struct command commands[] = {
     {"show", cmd_show, "problems, laid out for reading"},
     {"status", cmd_status, "where a job stands and what it has cost"},
     {"export", cmd_export, "write out the problems of a store"},
+    {"doctor", cmd_doctor, "check configuration, keys and endpoints"},
     {"sim", cmd_sim, "a simulated provider: try everything without a key"},
+    {"score", cmd_score, "kept problems against what the simulator planted"},
     {"version", cmd_version, "which Stumper this is, and what it was built with"},
 };
 
@@ -100,9 +102,11 @@ static int flush(int code) {
     if (fclose(stdout) == 0 && !failed) {
         return code;
     }
-    (void)fprintf(stderr, "stumper: cannot write to standard output%s%s\n", errno != 0 ? ": " : "",
-                  errno != 0 ? strerror(errno) : "");
-    return code == EXIT_DONE ? EXIT_FAILED : code;
+    if (code != EXIT_FAILED) { /* else the command has told what failed */
+        (void)fprintf(stderr, "stumper: cannot write standard output%s%s\n", errno != 0 ? ": " : "",
+                      errno != 0 ? strerror(errno) : "");
+    }
+    return EXIT_FAILED;
 }
 
 int main(int argc, char **argv) {

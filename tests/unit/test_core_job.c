@@ -239,7 +239,7 @@ static void test_all_errors_of_a_request_are_told_at_once(void **state) {
     struct job_spec s;
     assert_false(read_job(f,
                           "{\"num_problems\": 0, \"engineer_model\": \"gpt\", \"checker_model\": 3,"
-                          "\"taxonomy\": {}, \"concurency\": 5, \"max_cost_usd\": \"5\","
+                          "\"taxonomy\": {}, \"concurrencies\": 5, \"max_cost_usd\": \"5\","
                           "\"use_search\": true, \"votes\": 3, \"deadline_seconds\": 0}",
                           &s));
     static const char *const wanted[] = {
