@@ -26,7 +26,7 @@ struct slot {
     struct slot *next_free;
     enum slot_state state;
     struct lease lease;
-    int64_t launch; /* the scheduler's index */
+    int64_t launch;     /* the scheduler's index */
     struct arena arena; /* the attempt's lifetime */
     struct attempt *attempt;
     enum attempt_stage stage; /* as the scheduler knows it */
@@ -86,6 +86,7 @@ bool worker_may_call(const struct worker *w);
 /** The store gave out. */
 void worker_fail(struct worker *w, enum err e, const struct errinfo *detail);
 
+/** @s is free again. */
 void worker_slot_done(struct worker *w, struct slot *s);
 
 #endif
