@@ -6,9 +6,9 @@
  *
  * Invariants (1) a call is in its model's queue exactly while WAITING, and counted by the gate
  * exactly while SENT; (2) a try counts against tries_max unless it taught us a quirk, or was a 429
- * while others got through: waiting one's turn is no failure, but a model that lets nobody through
- * ends its calls; (3) `done` is called once, from a callback of the loop, never from inside
- * llm_call().
+ * and others got through since this call's last one: waiting one's turn is no failure, but a model
+ * that lets nobody through ends its calls; (3) `done` is called once, from a callback of the loop,
+ * never from inside llm_call().
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -101,7 +101,6 @@ static void llm_call_fill_request(struct llm_call *c) {
 static bool llm_call_send(struct llm_call *c) {
     struct llm *m = c->model->llm;
     llm_call_fill_request(c);
-    c->answers_seen = c->model->gate.answers;
     if (http_send(m->http, &c->request, llm_call_replied, c, &c->transfer) != ERR_OK) {
         c->model->gate.in_flight--; /* the HTTP client is full: the next answer makes room */
         return false;
@@ -133,16 +132,21 @@ void llm_model_pump(struct llm_model *model) {
         }
     }
     int64_t closed_ms = gate_closed_ms(&model->gate, now_ms);
-    if (c == NULL) {
+    if (c == NULL && model->backing_off == 0) {
         gate_idle(&model->gate);
-    } else if (closed_ms >= 0) {
+    } else if (c != NULL && closed_ms >= 0) {
         loop_timer_start(model->llm->loop, &model->reopen, closed_ms, llm_model_reopen, model);
     }
 }
 
+static void llm_call_leave_backoff(struct llm_call *c) {
+    c->model->backing_off--;
+    c->model->llm->stats.waiting--;
+}
+
 static void llm_call_again(void *ctx) {
     struct llm_call *c = ctx;
-    c->model->llm->stats.waiting--;
+    llm_call_leave_backoff(c);
     llm_call_wait(c);
     llm_model_pump(c->model);
 }
@@ -150,6 +154,7 @@ static void llm_call_again(void *ctx) {
 static void llm_call_back_off(struct llm_call *c, int64_t wait_ms) {
     struct llm *m = c->model->llm;
     c->state = LLM_CALL_BACKOFF;
+    c->model->backing_off++;
     m->stats.waiting++;
     loop_timer_start(m->loop, &c->timer, wait_ms, llm_call_again, c);
 }
@@ -161,6 +166,7 @@ static void llm_call_retry(struct llm_call *c, enum err e, const struct errinfo 
     struct llm *m = c->model->llm;
     struct errinfo detail = *why;
     bool others_get_through = c->model->gate.answers > c->answers_seen;
+    c->answers_seen = c->model->gate.answers;
     if (e != ERR_RATE_LIMIT || !others_get_through) {
         c->failures++;
     }
@@ -256,6 +262,7 @@ void llm_call(struct llm *m, const struct llm_model *model, const struct call_sp
     c->done = done;
     c->ctx = ctx;
     c->tries = c->failures = 0;
+    c->answers_seen = model->gate.answers;
     (void)snprintf(c->tag, sizeof c->tag, "X-Client-Request-Id: %s", tag);
     for (size_t i = 0; i < model->headers_n; i++) {
         c->headers[i] = model->headers[i];
@@ -276,7 +283,7 @@ void llm_cancel(struct llm_call *c) {
     if (c->state == LLM_CALL_WAITING) {
         llm_call_unwait(c);
     } else if (c->state == LLM_CALL_BACKOFF) {
-        m->stats.waiting--;
+        llm_call_leave_backoff(c);
     }
     c->state = LLM_CALL_ENDING;
     loop_timer_start(m->loop, &c->timer, 0, llm_call_canceled, c);
