@@ -95,25 +95,29 @@ static void test_what_no_json_string_may_hold_becomes_replacement_characters(voi
     }
 }
 
-/* Every special byte at every place of a word of eight and around it. */
-static void test_a_string_reads_back_wherever_its_special_bytes_stand(void **state) {
-    static const char *const specials[] = {
-        "\"", "\\", "\n", "\x1F", "\x7F", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9D\x84\x9E",
-        " ",  "!",  "#",  "[",    "]"};
-    struct jwrite *w = *state;
-    for (size_t i = 0; i < ARRAY_LEN(specials); i++) {
-        for (size_t at = 0; at < 20; at++) {
-            struct arena a;
-            const struct jnode *j = NULL;
-            arena_init(&a, (size_t)1 << 20);
-            struct str s = str_fmt(&a, "%.*s%s%s%.*s", (int)at, "abcdefghijklmnopqrst", specials[i],
-                                   specials[i], (int)(19 - at), "ABCDEFGHIJKLMNOPQRST");
-            jwrite_str(w, s);
-            assert_int_equal(jnode_parse(sbuf_str(w->out), &a, &j, NULL), ERR_OK);
-            assert_true(str_eq(jnode_str(j), s));
-            sbuf_clear(w->out);
-            jwrite_init(w, w->out);
-            arena_release(&a);
+/* @piece, twice in a row, @at bytes behind the start of a longer text. */
+static void assert_reads_back(struct jwrite *w, const char *piece, int at) {
+    struct arena a;
+    const struct jnode *j = NULL;
+    arena_init(&a, (size_t)1 << 20);
+    struct str s = str_fmt(&a, "%.*s%s%s%.*s", at, "abcdefghijklmnopqrst", piece, piece, 20 - at,
+                           "ABCDEFGHIJKLMNOPQRST");
+    jwrite_str(w, s);
+    assert_int_equal(jnode_parse(sbuf_str(w->out), &a, &j, NULL), ERR_OK);
+    assert_true(str_eq(jnode_str(j), s));
+    sbuf_clear(w->out);
+    jwrite_init(w, w->out);
+    arena_release(&a);
+}
+
+static void test_any_character_at_any_place_reads_back_the_same(void **state) {
+    static const char *const wide[] = {"\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9D\x84\x9E"};
+    for (int at = 0; at < 20; at++) {
+        for (char c = 1; c > 0 && c < 0x7F; c++) {
+            assert_reads_back(*state, (const char[]){c, '\0'}, at);
+        }
+        for (size_t i = 0; i < ARRAY_LEN(wide); i++) {
+            assert_reads_back(*state, wide[i], at);
         }
     }
 }
@@ -229,8 +233,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_escapes_are_the_short_ones, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_what_no_json_string_may_hold_becomes_replacement_characters, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_string_reads_back_wherever_its_special_bytes_stand,
-                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_any_character_at_any_place_reads_back_the_same, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_random_bytes_always_give_json, setup, teardown),
         cmocka_unit_test_setup_teardown(test_integers_are_written_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reals_are_the_shortest_that_read_back_the_same, setup,
