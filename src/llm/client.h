@@ -45,7 +45,10 @@ struct llm_call {
     int64_t answers_seen; /* of the model, at the start or this call's last failure */
 };
 
+/** Calls that wait for their turn, oldest first. */
 TAILQ_HEAD(llm_queue, llm_call);
+
+/** Calls in no order. */
 LIST_HEAD(llm_calls, llm_call);
 
 struct llm_model {
