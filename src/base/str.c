@@ -192,8 +192,18 @@ static size_t str_utf8_len(struct str s) {
     return len;
 }
 
+/* True if the eight bytes at @p are ASCII, as most text is. */
+static bool str_ascii8(const char *p) {
+    uint64_t x;
+    memcpy(&x, p, sizeof x);
+    return (x & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool str_is_utf8(struct str s) {
     while (s.n > 0) {
+        while (s.n > 8 && str_ascii8(s.p)) {
+            s = str_skip(s, 8);
+        }
         size_t len = str_utf8_len(s);
         if (len == 0) {
             return false;

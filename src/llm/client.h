@@ -34,12 +34,13 @@ struct llm_call {
     struct http_transfer *transfer; /* while SENT */
     struct http_request request;
     const char *headers[LLM_HEADERS_MAX];
-    char tag[LLM_TAG_BYTES]; /* a whole header */
-    struct sbuf body;        /* written once, kept for retries */
+    char tag[LLM_TAG_BYTES];  /* a whole header */
+    struct sbuf body;         /* written once, kept for retries */
+    struct wire_quirks asked; /* what the body was written by */
     struct loop_timer timer;
     int64_t tries;        /* requests made */
     int64_t failures;     /* of them, those that count against tries_max */
-    int64_t answers_seen; /* of the model when this call last went out */
+    int64_t answers_seen; /* of the model, at the start or this call's last failure */
 };
 
 TAILQ_HEAD(llm_queue, llm_call);
@@ -58,6 +59,7 @@ struct llm_model {
     struct wire_quirks quirks;
     struct gate gate;
     struct llm_queue waiting; /* oldest first */
+    int64_t backing_off;      /* calls whose timer runs before they queue again */
     struct loop_timer reopen;
     struct histogram first_byte_ms;
 };

@@ -35,7 +35,8 @@ void gate_left(struct gate *g, bool answered);
 /** A call came back with a 429 that asks to wait @wait_ms. */
 void gate_limited(struct gate *g, int64_t now_ms, int64_t wait_ms);
 
-/** Nobody waits any more: the limit is forgotten. */
+/** Nobody waits any more, neither for the gate nor for a time to try again: the limit is forgotten.
+ */
 void gate_idle(struct gate *g);
 
 #endif

@@ -113,7 +113,7 @@ static void brain_spoil(struct sbuf *text, const struct sim_request *q, struct b
 
 void brain_answer(struct brain *b, struct sim_request *q, struct sbuf *text,
                   struct brain_reply *ret) {
-    uint64_t subject, all;
+    uint64_t subject = 0, all = 0;
     brain_hash(b, q, &subject, &all);
     uint64_t *seen = table_put(&b->seen, all);
     uint64_t sight = b->options->repeat_faults ? 0 : (*seen)++;

@@ -8,12 +8,14 @@ static const struct family *const family_branches[] = {
     families_linear,  families_counting,  families_geometry,
 };
 
+#define FAMILY_EACH(f)                                                                             \
+    for (size_t branch_ = 0; branch_ < ARRAY_LEN(family_branches); branch_++)                      \
+        for (const struct family *f = family_branches[branch_]; f->name != NULL; f++)
+
 const struct family *family_at(size_t i) {
-    for (size_t b = 0; b < ARRAY_LEN(family_branches); b++) {
-        for (const struct family *f = family_branches[b]; f->name != NULL; f++, i--) {
-            if (i == 0) {
-                return f;
-            }
+    FAMILY_EACH(f) {
+        if (i-- == 0) {
+            return f;
         }
     }
     return NULL;
@@ -21,15 +23,14 @@ const struct family *family_at(size_t i) {
 
 size_t family_count(void) {
     size_t n = 0;
-    while (family_at(n) != NULL) {
+    FAMILY_EACH(f) {
         n++;
     }
     return n;
 }
 
 const struct family *family_find(struct str name) {
-    const struct family *f;
-    for (size_t i = 0; (f = family_at(i)) != NULL; i++) {
+    FAMILY_EACH(f) {
         if (str_eq(str_of(f->name), name)) {
             return f;
         }
@@ -46,32 +47,37 @@ void family_write(const struct family *f, uint64_t draw, struct item *ret) {
 }
 
 /* The longest subject at the start of @text, if longer than @best. */
-static const char *family_longer(struct str text, const char *best) {
-    const struct family *f;
-    for (size_t i = 0; (f = family_at(i)) != NULL; i++) {
+static const struct family *family_longer(struct str text, const struct family *best) {
+    FAMILY_EACH(f) {
+        if ((f->subject[0] ^ text.p[0]) & ~0x20) {
+            continue; /* most words begin with another letter */
+        }
         struct str subject = str_of(f->subject);
-        if (subject.n > str_of(best).n && str_eq_nocase(str_take(text, subject.n), subject)) {
-            best = f->subject;
+        if ((best == NULL || subject.n > strlen(best->subject)) &&
+            str_eq_nocase(str_take(text, subject.n), subject)) {
+            best = f;
         }
     }
     return best;
 }
 
 const char *family_subject_in(struct str text) {
-    const char *best = NULL;
+    const struct family *best = NULL;
+    bool in_word = false;
     for (size_t i = 0; i < text.n; i++) {
-        if (isalpha((unsigned char)text.p[i]) &&
-            (i == 0 || !isalpha((unsigned char)text.p[i - 1]))) {
+        bool letter = isalpha((unsigned char)text.p[i]) != 0;
+        if (letter && !in_word) {
             best = family_longer(str_skip(text, i), best);
         }
+        in_word = letter;
     }
-    return best;
+    return best != NULL ? best->subject : NULL;
 }
 
 const struct family *family_draw(const char *subject, struct rng *r) {
-    const struct family *f, *drawn = NULL;
+    const struct family *drawn = NULL;
     uint64_t n = 0;
-    for (size_t i = 0; (f = family_at(i)) != NULL; i++) { /* each of the n so far with chance 1/n */
+    FAMILY_EACH(f) { /* each of the n so far with chance 1/n */
         if ((subject == NULL || strcmp(f->subject, subject) == 0) && rng_below(r, ++n) == 0) {
             drawn = f;
         }

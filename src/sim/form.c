@@ -29,20 +29,24 @@ struct str form_final(struct str text) {
 
 /* Length of what does not count at the start of @s, or 0. */
 static size_t form_noise(struct str s) {
-    static const char *const noise[] = {
-        "\\left", "\\right", "\\displaystyle", "\\,", "\\;", "\\!", "\\ ", "$", " ", "\n"};
-    for (size_t i = 0; i < ARRAY_LEN(noise); i++) {
-        size_t n = strlen(noise[i]);
-        if (str_starts(s, (struct str){noise[i], n}) &&
-            !(noise[i][1] == 'r' && str_starts(s, S("\\rightarrow")))) {
-            return n;
+    static const char *const commands[] = {"\\left", "\\right", "\\displaystyle", "\\,", "\\;",
+                                           "\\!",    "\\ "};
+    if (s.p[0] != '\\') {
+        return s.p[0] == '$' || s.p[0] == ' ' || s.p[0] == '\n';
+    }
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        struct str command = str_of(commands[i]);
+        bool word = command.n > 2; /* and not the beginning of a longer one */
+        if (str_starts(s, command) &&
+            !(word && s.n > command.n && isalpha((unsigned char)s.p[command.n]))) {
+            return command.n;
         }
     }
     return 0;
 }
 
 static bool form_is_frac(struct str s) {
-    return str_starts(s, S("\\dfrac")) || str_starts(s, S("\\tfrac"));
+    return s.p[0] == '\\' && (str_starts(s, S("\\dfrac")) || str_starts(s, S("\\tfrac")));
 }
 
 /* Behind "x=", "(x,y)=" or "f(x)=", if one of them comes first and there is one "=" only. */

@@ -28,7 +28,7 @@ static void slot_set_state(struct slot *s, enum slot_state to) {
         [SLOT_CALL] = 1u << SLOT_FREE | 1u << SLOT_REPLAY | 1u << SLOT_RECORD | 1u << SLOT_MONEY,
         [SLOT_RECORD] = 1u << SLOT_CALL,
         [SLOT_MONEY] = 1u << SLOT_FREE | 1u << SLOT_REPLAY | 1u << SLOT_RECORD,
-        [SLOT_FINISH] = 1u << SLOT_FREE | 1u << SLOT_REPLAY | 1u << SLOT_CALL,
+        [SLOT_FINISH] = 1u << SLOT_FREE | 1u << SLOT_REPLAY | 1u << SLOT_CALL | 1u << SLOT_RECORD,
         [SLOT_RELEASE] = 1u << SLOT_FREE | 1u << SLOT_REPLAY | 1u << SLOT_CALL | 1u << SLOT_RECORD |
                          1u << SLOT_MONEY,
     };

@@ -80,8 +80,8 @@ static void test_mistakes_are_named_with_file_line_and_variable(void **state) {
         enum prompt_kind kind;
         const char *text, *says;
     } bad[] = {
-        {PROMPT_TARGET, "# user\n\nSolve {{probelm}}",
-         "target.md: line 3: unknown variable \"{{probelm}}\"; this prompt has problem"},
+        {PROMPT_TARGET, "# user\n\nSolve {{problems}}",
+         "target.md: line 3: unknown variable \"{{problems}}\"; this prompt has problem"},
         {PROMPT_TARGET, "# user\n{{Problem}}", "unknown variable"},
         {PROMPT_TARGET, "# user\n{{answer}} {{problem}}", "unknown variable"},
         {PROMPT_TARGET, "# user\nSolve it.", "target.md: the variable {{problem}} is missing"},

@@ -1,0 +1,34 @@
+/* score.h - kept problems against what the simulator planted.
+ *
+ * Pure: lines of a truth file go in (truth.h), then lines of a problems file; counts come out.
+ */
+#ifndef STUMPER_SIM_SCORE_H
+#define STUMPER_SIM_SCORE_H
+
+#include "json/node.h"
+
+struct score_truth;
+
+struct score {
+    struct arena *a; /* owns what is remembered of the truth */
+    struct score_truth *entries;
+    size_t entries_n, entries_max;
+    bool sorted;
+    int64_t kept;                     /* accepted problems */
+    int64_t unknown;                  /* of these: not in the truth; in none of the counts below */
+    int64_t key_right, key_wrong;     /* is the stated answer a right one? */
+    int64_t unsolved, solved, unsure; /* was the target's answer a planted wrong one / a right one
+                                         / neither of them? */
+    int64_t good;                     /* key right and unsolved */
+};
+
+void score_init(struct score *s, struct arena *a);
+void score_release(struct score *s);
+
+/** Add a line of a truth file; false if it is not one. */
+NODISCARD bool score_add_truth(struct score *s, const struct jnode *line);
+
+/** Count a line of a problems file; those with another status than "accepted" are passed over. */
+void score_add_problem(struct score *s, const struct jnode *line);
+
+#endif
