@@ -55,7 +55,7 @@ static int command_unknown(const char *name) {
 static int help_print(FILE *to) {
     (void)fputs(
         "stumper: problems that a chosen model gets wrong and that are nonetheless right\n\n"
-        "usage: stumper COMMAND [OPTION…]\n\nCommands:\n",
+        "usage: stumper COMMAND [OPTION]...\n\nCommands:\n",
         to);
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         (void)fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
@@ -67,7 +67,7 @@ static int help_print(FILE *to) {
 }
 
 static int help_command(int argc, char **argv) {
-    if (argc < 2) {
+    if (argc < 2 || argv[1][0] == '-') {
         return help_print(stdout);
     }
     const struct command *c = command_find(argv[1]);

@@ -329,7 +329,7 @@ int cmd_doctor(int argc, char **argv) {
     const struct opt_command command = {
         .name = "doctor",
         .summary = "check configuration, keys and endpoints",
-        .args = "[PROVIDER/MODEL …]",
+        .args = "[PROVIDER/MODEL]...",
         .about = "Reads the configuration and sends one tiny request to every model that is named, "
                  "else to those of the settings (engineer, checker, target) and to the cheapest "
                  "known one of every other configured provider. Keys are never shown. Exits with 0 "

@@ -32,6 +32,8 @@ struct llm_call {
     void *ctx;
     enum llm_call_state state;
     struct http_transfer *transfer; /* while SENT */
+    int64_t sent_ms;                /* on the loop's clock */
+    bool late;                      /* cut off because its model answers faster than this */
     struct http_request request;
     const char *headers[LLM_HEADERS_MAX];
     char tag[LLM_TAG_BYTES];  /* a whole header */
@@ -78,6 +80,7 @@ struct llm {
     struct rng rng; /* jitter */
     struct llm_stats stats;
     bool closing;
+    struct loop_timer sweep; /* runs while a request is under way */
 };
 
 /** Send what waits at @model as far as its gate and the HTTP client allow. */
