@@ -26,7 +26,6 @@
 #define STUMPER_STORE_STORE_H
 
 #include "core/problem.h"
-#include "core/sched.h"
 #include "io/loop.h"
 
 struct store;
