@@ -40,6 +40,7 @@ struct guard {
     struct guard_conn lists[GUARD_PHASES]; /* heads of rings */
 };
 
+/** No connections. */
 void guard_init(struct guard *g);
 void guard_add(struct guard *g, struct guard_conn *c, int fd, int64_t now_ms);
 void guard_remove(struct guard_conn *c);
@@ -58,6 +59,7 @@ struct guard_verdict {
     uint64_t body_bytes; /* 0 when chunked */
 };
 
+/** Judge the headers of a request; @version as the client wrote it ("HTTP/1.1"). */
 struct guard_verdict guard_headers(struct MHD_Connection *connection, const char *version);
 
 #endif

@@ -43,6 +43,7 @@ enum job_state {
 };
 /** "queued", … / whether nothing can follow it but a resumption. */
 const char *job_state_name(enum job_state s);
+/** True for succeeded, partial, failed and cancelled. */
 bool job_state_is_final(enum job_state s);
 
 /**
