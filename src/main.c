@@ -3,6 +3,7 @@
  *   generate ─► cli/cmd_generate.c   submits a job to a store and runs a worker on it
  *   sim      ─► cli/cmd_sim.c        a simulated provider, a real HTTP server (sim/)
  *   score    ─► cli/cmd_score.c      kept problems against what the simulator planted
+ *   compare ─► cli/cmd_compare.c     two answers, or a file of pairs, by answer/
  *   show status export doctor version ─► one file each in cli/
  *
  * ARCHITECTURE.md tells the rest.
@@ -26,6 +27,8 @@ static const struct command commands[] = {
     {"show", cmd_show, "problems, laid out for reading"},
     {"status", cmd_status, "where a job stands and what it has cost"},
     {"export", cmd_export, "write out the problems of a store"},
+    {"doctor", cmd_doctor, "check configuration, keys and endpoints"},
+    {"compare", cmd_compare, "are two final answers the same?"},
     {"sim", cmd_sim, "a simulated provider: try everything without a key"},
     {"score", cmd_score, "kept problems against what the simulator planted"},
     {"version", cmd_version, "which Stumper this is, and what it was built with"},
@@ -54,7 +57,7 @@ static int command_unknown(const char *name) {
 static int help_print(FILE *to) {
     (void)fputs(
         "stumper: problems that a chosen model gets wrong and that are nonetheless right\n\n"
-        "usage: stumper COMMAND [OPTION…]\n\nCommands:\n",
+        "usage: stumper COMMAND [OPTION]...\n\nCommands:\n",
         to);
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         (void)fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
@@ -66,7 +69,7 @@ static int help_print(FILE *to) {
 }
 
 static int help_command(int argc, char **argv) {
-    if (argc < 2) {
+    if (argc < 2 || argv[1][0] == '-') {
         return help_print(stdout);
     }
     const struct command *c = command_find(argv[1]);
@@ -101,9 +104,11 @@ static int flush(int code) {
     if (fclose(stdout) == 0 && !failed) {
         return code;
     }
-    (void)fprintf(stderr, "stumper: cannot write to standard output%s%s\n", errno != 0 ? ": " : "",
-                  errno != 0 ? strerror(errno) : "");
-    return code == EXIT_DONE ? EXIT_FAILED : code;
+    if (code != EXIT_FAILED) { /* else the command has told what failed */
+        (void)fprintf(stderr, "stumper: cannot write standard output%s%s\n", errno != 0 ? ": " : "",
+                      errno != 0 ? strerror(errno) : "");
+    }
+    return EXIT_FAILED;
 }
 
 int main(int argc, char **argv) {

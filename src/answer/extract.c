@@ -329,12 +329,33 @@ static bool tagged(struct str s, struct answer_found *ret) {
     return false;
 }
 
+/* A formula written without delimiters, behind the last "is" or "=" of the sentence; a number in it
+ * is no answer. */
+static bool bare_formula(struct str s, struct str *ret) {
+    static const char *const leads[] = {" is ", "\\ is\\ ", "is:", " are "};
+    if (str_find_char(s, '\\') == STR_NPOS) {
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(leads); i++) {
+        size_t at = rfind_nocase(s, str_of(leads[i]));
+        if (at != STR_NPOS && str_trim(str_skip(s, at + strlen(leads[i]))).n > 0) {
+            *ret = str_skip(s, at + strlen(leads[i]));
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The last formula; or the number behind it, if the text goes on and ends with one. */
 static bool guessed(struct str s, struct arena *a, struct answer_found *ret) {
     struct formula f = {0};
     bool formula = last_formula(s, &f);
     struct str tail = formula ? str_skip(s, f.end) : s, number;
     bool sentence = formula_is_prose(tail);
+    if (!formula && bare_formula(s, &number)) {
+        *ret = (struct answer_found){number, ANSWER_FROM_FORMULA};
+        return true;
+    }
     if ((!formula || sentence) && last_number(tail, a, &number)) {
         *ret = (struct answer_found){number, ANSWER_FROM_NUMBER};
         return true;

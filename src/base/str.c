@@ -192,25 +192,17 @@ static size_t str_utf8_len(struct str s) {
     return len;
 }
 
-/* Number of ASCII bytes at the start of @s, a multiple of 8: most text is all ASCII. */
-static size_t str_ascii_len(struct str s) {
-    size_t n = 0;
-    uint64_t eight;
-    while (s.n - n >= sizeof eight) {
-        memcpy(&eight, s.p + n, sizeof eight);
-        if ((eight & UINT64_C(0x8080808080808080)) != 0) {
-            break;
-        }
-        n += sizeof eight;
-    }
-    return n;
+/* True if the eight bytes at @p are ASCII, as most text is. */
+static bool str_ascii8(const char *p) {
+    uint64_t x;
+    memcpy(&x, p, sizeof x);
+    return (x & UINT64_C(0x8080808080808080)) == 0;
 }
 
 bool str_is_utf8(struct str s) {
     while (s.n > 0) {
-        s = str_skip(s, str_ascii_len(s));
-        if (s.n == 0) {
-            break;
+        while (s.n > 8 && str_ascii8(s.p)) {
+            s = str_skip(s, 8);
         }
         size_t len = str_utf8_len(s);
         if (len == 0) {

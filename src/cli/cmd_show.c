@@ -5,6 +5,7 @@
 #include "cli/output.h"
 #include "cli/pretty.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +25,8 @@ struct show {
     struct term term;
     struct arena arena; /* of one line */
     struct sbuf page;   /* one problem, or with an id the one that matched */
-    int64_t shown, skipped;
+    int64_t shown;
+    int errnum;          /* of a write that failed; 0: none did */
     struct sbuf matches; /* ids that begin with `id` */
     int64_t matched;
     bool exact;
@@ -54,7 +56,6 @@ static bool show_match(struct show *s, const struct jnode *j) {
 
 static bool show_next(struct show *s, const struct jnode *j) {
     if (!show_is_kept(s, jnode_get_str(j, "status"))) {
-        s->skipped++;
         return true;
     }
     sbuf_clear(&s->page);
@@ -63,7 +64,10 @@ static bool show_next(struct show *s, const struct jnode *j) {
     }
     pretty_problem(j, &s->term, &s->arena, &s->page);
     s->shown++;
-    return fputs(sbuf_str(&s->page).p, stdout) >= 0 && (s->limit == 0 || s->shown < s->limit);
+    if (fputs(sbuf_str(&s->page).p, stdout) < 0) {
+        s->errnum = errno;
+    }
+    return s->errnum == 0 && (s->limit == 0 || s->shown < s->limit);
 }
 
 /* One line of either source. Sets *ret_more to false when no more are wanted. */
@@ -175,6 +179,9 @@ static int show_run(struct show *s) {
     int code = EXIT_DONE;
     if (e != ERR_OK) {
         code = cmd_fail("show", EXIT_FAILED, "%s", errinfo_text(&why, e));
+    } else if (s->errnum != 0) {
+        code =
+            cmd_fail("show", EXIT_FAILED, "cannot write standard output: %s", strerror(s->errnum));
     } else if (s->id.n > 0) {
         code = show_end_of_id(s);
     } else if (s->shown == 0) {

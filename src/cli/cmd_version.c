@@ -1,9 +1,13 @@
-/* stumper version: what this binary is made of, for a bug report. */
+/* stumper version: what this binary is made of, for a bug report. Libraries are asked at run time,
+ * by the functions that each has for it: the truth about this process, whatever it was built with.
+ * They are found by name, because their headers belong to other rooms. */
 #include "cli/cmd.h"
 #include "json/write.h"
 
+#include <dlfcn.h>
 #include <gnu/libc-version.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/utsname.h>
 
 #define VERSION_ARENA_BYTES_MAX ((size_t)1024 * 1024)
@@ -20,29 +24,60 @@
 #define VERSION_SANITIZED false
 #endif
 
+static const struct version_library {
+    const char *name, *function; /* const char *function(void) */
+} version_libraries[] = {
+    {"libuv", "uv_version_string"},         {"libcurl", "curl_version"},
+    {"sqlite", "sqlite3_libversion"},       {"jansson", "jansson_version_str"},
+    {"libyaml", "yaml_get_version_string"}, {"libmicrohttpd", "MHD_get_version"},
+};
+
+/* What the library says of itself; NULL if it is not loaded. */
+static const char *version_of(const struct version_library *l) {
+    void *symbol = dlsym(RTLD_DEFAULT, l->function);
+    const char *(*function)(void) = NULL;
+    memcpy(&function, &symbol, sizeof function); /* ISO C has no cast between the two */
+    return function != NULL ? function() : NULL;
+}
+
+static void version_member(struct jwrite *w, const char *key, const char *value) {
+    jwrite_key(w, key);
+    jwrite_cstr(w, value);
+}
+
 static void version_json(const struct utsname *host) {
     struct sbuf out;
     struct jwrite w;
-    sbuf_init(&out, 4096);
+    sbuf_init(&out, (size_t)64 * 1024);
     jwrite_init(&w, &out);
     jwrite_object(&w);
-    jwrite_key(&w, "version");
-    jwrite_cstr(&w, STUMPER_VERSION);
-    jwrite_key(&w, "compiler");
-    jwrite_cstr(&w, VERSION_COMPILER);
+    version_member(&w, "version", STUMPER_VERSION);
+    version_member(&w, "compiler", VERSION_COMPILER);
     jwrite_key(&w, "sanitized");
     jwrite_bool(&w, VERSION_SANITIZED);
-    jwrite_key(&w, "libc");
-    jwrite_cstr(&w, gnu_get_libc_version());
-    jwrite_key(&w, "system");
-    jwrite_cstr(&w, host->sysname);
-    jwrite_key(&w, "kernel");
-    jwrite_cstr(&w, host->release);
-    jwrite_key(&w, "machine");
-    jwrite_cstr(&w, host->machine);
+    version_member(&w, "libc", gnu_get_libc_version());
+    version_member(&w, "system", host->sysname);
+    version_member(&w, "kernel", host->release);
+    version_member(&w, "machine", host->machine);
+    jwrite_key(&w, "libraries");
+    jwrite_object(&w);
+    for (size_t i = 0; i < ARRAY_LEN(version_libraries); i++) {
+        version_member(&w, version_libraries[i].name, version_of(&version_libraries[i]));
+    }
+    jwrite_end(&w);
     jwrite_end(&w);
     (void)puts(sbuf_str(&out).p);
     sbuf_release(&out);
+}
+
+static void version_text(const struct utsname *host) {
+    (void)printf("stumper %s\n%-14s %s%s\n%-14s %s %s %s\n%-14s glibc %s\n", STUMPER_VERSION,
+                 "compiler", VERSION_COMPILER, VERSION_SANITIZED ? ", sanitized" : "", "system",
+                 host->sysname, host->release, host->machine, "libc", gnu_get_libc_version());
+    for (size_t i = 0; i < ARRAY_LEN(version_libraries); i++) {
+        const char *version = version_of(&version_libraries[i]);
+        (void)printf("%-14s %s\n", version_libraries[i].name, version != NULL ? version : "-");
+    }
 }
 
 int cmd_version(int argc, char **argv) {
@@ -61,8 +96,8 @@ int cmd_version(int argc, char **argv) {
         .rows_n = ARRAY_LEN(rows),
     };
     struct arena a;
-    struct opt_result options;
     struct utsname host = {0};
+    struct opt_result options;
     int code = EXIT_DONE;
     arena_init(&a, VERSION_ARENA_BYTES_MAX);
     if (cmd_options(&command, argc, argv, &a, &options, &code)) {
@@ -70,9 +105,7 @@ int cmd_version(int argc, char **argv) {
         if (json) {
             version_json(&host);
         } else {
-            (void)printf("stumper %s\ncompiler  %s%s\nlibc      glibc %s\nsystem    %s %s %s\n",
-                         STUMPER_VERSION, VERSION_COMPILER, VERSION_SANITIZED ? ", sanitized" : "",
-                         gnu_get_libc_version(), host.sysname, host.release, host.machine);
+            version_text(&host);
         }
     }
     arena_release(&a);

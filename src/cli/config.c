@@ -8,7 +8,7 @@ const char *const config_settings[] = {
     "num-problems", "engineer", "checker",      "target",         "taxonomy",     "topic",
     "seeds",        "prompts",  "output",       "format",         "keep",         "concurrency",
     "max-cost",     "deadline", "max-attempts", "stall-attempts", "stall-errors", "seed",
-    "name",         "quiet",    NULL,
+    "name",         "quiet",    "timeout",      "tries",          "sim",          NULL,
 };
 
 static const char *const config_sections[] = {"providers", "prices"};

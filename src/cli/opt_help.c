@@ -73,7 +73,7 @@ static void opt_help_usage(const struct opt_command *c, struct sbuf *out) {
             sbuf_addf(out, " --%s %s", c->rows[i].name, c->rows[i].value);
         }
     }
-    sbuf_add_cstr(out, " [OPTION…]");
+    sbuf_add_cstr(out, " [OPTION]...");
     if (c->args != NULL) {
         sbuf_addf(out, " %s", c->args);
     }

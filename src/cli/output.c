@@ -74,6 +74,45 @@ void output_csv_header(struct sbuf *out) {
     sbuf_add_cstr(out, "\r\n");
 }
 
+#define OUTPUT_DEPTH_MAX 48 /* of nesting; what is deeper is copied as the parser writes it */
+
+/* A value as it was: numbers in their shortest form, not with all the digits of a binary fraction.
+ */
+static void output_value(struct jwrite *w, const struct jnode *j, struct arena *a) {
+    struct str key;
+    const struct jnode *value;
+    enum jnode_type type = jnode_type(j);
+    if (type == JNODE_REAL) {
+        jwrite_real(w, jnode_real(j, 0));
+    } else if (type == JNODE_ARRAY && w->depth < OUTPUT_DEPTH_MAX) {
+        jwrite_array(w);
+        for (size_t i = 0; i < jnode_len(j); i++) {
+            output_value(w, jnode_at(j, i), a);
+        }
+        jwrite_end(w);
+    } else if (type == JNODE_OBJECT && w->depth < OUTPUT_DEPTH_MAX) {
+        jwrite_object(w);
+        for (void *i = jnode_next(j, NULL, &key, &value); i != NULL;
+             i = jnode_next(j, i, &key, &value)) {
+            jwrite_key_str(w, key);
+            output_value(w, value, a);
+        }
+        jwrite_end(w);
+    } else {
+        jwrite_raw(w, jnode_text(j, a));
+    }
+}
+
+static void output_csv_value(const struct jnode *j, struct arena *a, struct sbuf *out) {
+    struct sbuf text;
+    struct jwrite w;
+    sbuf_init(&text, OUTPUT_LINE_BYTES_MAX);
+    jwrite_init(&w, &text);
+    output_value(&w, j, a);
+    output_csv_field(sbuf_str(&text), out);
+    sbuf_release(&text);
+}
+
 static void output_csv_line(const struct jnode *problem, struct arena *a, struct sbuf *out) {
     for (size_t i = 0; i < ARRAY_LEN(output_columns); i++) {
         const struct jnode *j = jnode_get(problem, output_columns[i]);
@@ -84,7 +123,7 @@ static void output_csv_line(const struct jnode *problem, struct arena *a, struct
         if (type == JNODE_STRING) {
             output_csv_field(jnode_str(j), out);
         } else if (type != JNODE_NONE && type != JNODE_NULL) {
-            output_csv_field(jnode_text(j, a), out);
+            output_csv_value(j, a, out);
         }
     }
     sbuf_add_cstr(out, "\r\n");
@@ -120,7 +159,7 @@ static void output_chat_line(const struct jnode *problem, struct arena *a, struc
          i = jnode_next(problem, i, &key, &value)) {
         if (!str_eq(key, S("problem")) && !str_eq(key, S("answer"))) {
             jwrite_key_str(&w, key);
-            jwrite_raw(&w, jnode_text(value, a));
+            output_value(&w, value, a);
         }
     }
     jwrite_end(&w);

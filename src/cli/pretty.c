@@ -85,7 +85,7 @@ static void pretty_hints(const struct pretty *p) {
 
 static void pretty_verdict(const struct pretty *p) {
     const struct jnode *verdict = jnode_get(p->j, "verdict");
-    double confidence = jnode_real(jnode_get(verdict, "confidence"), NAN);
+    double confidence = jnode_real(jnode_get(verdict, "confidence"), (double)NAN);
     char heading[96] = "Verdict";
     if (jnode_type(verdict) != JNODE_OBJECT) {
         return;

@@ -12,8 +12,9 @@
  * eta_ms (null: too early to tell) · in_flight (attempts), calls_in_flight · launched · outcomes
  * {accepted … failed: count} · calls, calls_unpriced, replayed, input_tokens, output_tokens (of
  * this run) · cost_usd (of all runs), max_cost_usd (null: no cap) · requests, retries,
- * rate_limited, waiting (HTTP requests; the last: now waiting to be retried) · errors_in_row, cause
- * (null: none) · stop (null while it goes on; then done, max_attempts, max_cost, deadline, …).
+ * rate_limited, waiting (HTTP requests; the last: calls now waiting for their turn or a retry) ·
+ * errors_in_row, cause (null: none) · stop (null while it goes on; then done, max_attempts,
+ * max_cost, deadline, …).
  */
 #ifndef STUMPER_CLI_PROGRESS_H
 #define STUMPER_CLI_PROGRESS_H

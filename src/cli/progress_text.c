@@ -116,7 +116,14 @@ static void progress_row_outcomes(const struct progress_facts *f, const struct t
                                          OUTCOME_FAILED, OUTCOME_SURPLUS};
     struct progress_row r;
     progress_row_begin(&r, out, term);
-    progress_part(&r, STYLE_PLAIN, "%s in flight", term_count(sched_in_flight(&f->view.sched)).s);
+    if (f->stats.waiting > 0) {
+        progress_part(&r, STYLE_PLAIN, "%s in flight (%s waiting)",
+                      term_count(sched_in_flight(&f->view.sched)).s,
+                      term_count(f->stats.waiting).s);
+    } else {
+        progress_part(&r, STYLE_PLAIN, "%s in flight",
+                      term_count(sched_in_flight(&f->view.sched)).s);
+    }
     for (size_t i = 0; i < ARRAY_LEN(order); i++) {
         int64_t n = f->view.sched.outcomes[order[i]];
         if (n > 0 || order[i] == OUTCOME_SOLVED || order[i] == OUTCOME_REJECTED) {
@@ -162,14 +169,14 @@ static void progress_row_spend(const struct progress_facts *f, const struct term
 static void progress_row_trouble(const struct progress_facts *f, const struct term *term,
                                  struct sbuf *out) {
     const struct sched *s = &f->view.sched;
+    bool limited = f->stats.waiting > 0 && f->stats.rate_limited > 0;
     struct progress_row r;
-    if (f->stats.waiting == 0 && s->cause[0] == '\0') {
+    if (!limited && s->cause[0] == '\0') {
         return;
     }
     progress_row_begin(&r, out, term);
-    if (f->stats.waiting > 0) {
-        progress_part(&r, STYLE_WARN, "%s waiting to retry (%s rate limits so far)",
-                      term_count(f->stats.waiting).s, term_count(f->stats.rate_limited).s);
+    if (limited) {
+        progress_part(&r, STYLE_WARN, "%s rate limits so far", term_count(f->stats.rate_limited).s);
     }
     if (s->cause[0] != '\0') {
         char before[64];
@@ -243,7 +250,7 @@ void progress_line(const struct progress_facts *f, struct sbuf *out) {
     sbuf_add_cstr(out, ", money ");
     progress_money(f->view.budget.spent_nusd, f->view.calls_unpriced, out);
     if (f->stats.waiting > 0) {
-        sbuf_addf(out, ", %s waiting to retry", term_count(f->stats.waiting).s);
+        sbuf_addf(out, ", %s waiting", term_count(f->stats.waiting).s);
     }
     if (s->errors_in_row > 0) {
         sbuf_addf(out, ", last error: %s (%s in a row)", s->cause, term_count(s->errors_in_row).s);

@@ -1,17 +1,11 @@
 #include "core/builtin.h"
 
 /* Written by scripts/embed.py: the bytes of each file and how many. */
-#define ASSET(name)                                                                                \
-    extern const unsigned char name[];                                                             \
-    extern const size_t name##_size
-ASSET(asset_engineer);
-ASSET(asset_engineer_seed);
-ASSET(asset_checker);
-ASSET(asset_equivalence);
-ASSET(asset_target);
-ASSET(asset_repair);
-ASSET(asset_taxonomy);
-ASSET(asset_prices);
+extern const unsigned char asset_engineer[], asset_engineer_seed[], asset_checker[],
+    asset_equivalence[], asset_target[], asset_repair[], asset_taxonomy[], asset_prices[];
+extern const size_t asset_engineer_size, asset_engineer_seed_size, asset_checker_size,
+    asset_equivalence_size, asset_target_size, asset_repair_size, asset_taxonomy_size,
+    asset_prices_size;
 
 #define ASSET_TEXT(name) ((struct str){(const char *)(name), name##_size})
 

@@ -32,6 +32,7 @@ static int topic_sort_order(const void *vx, const void *vy) {
 
 static struct taxonomy taxonomy_of(struct taxonomy_topic *topics, size_t n) {
     size_t kept = 0;
+    ASSERT(topics != NULL);
     qsort(topics, n, sizeof *topics, topic_sort_order);
     for (size_t i = 0; i < n; i++) {
         if (kept == 0 || topic_compare(&topics[kept - 1], &topics[i]) != 0) {
@@ -169,7 +170,7 @@ bool taxonomy_read_list(struct jcheck *c, struct jplace place, struct arena *a,
     }
     for (size_t i = 0; i < jnode_len(place.node); i++) {
         struct jplace one = jcheck_element(c, place, i);
-        struct taxonomy_topic topic;
+        struct taxonomy_topic topic = {0};
         struct errinfo info = {0};
         if (!jcheck_is(c, one, JNODE_STRING, true)) {
             continue;

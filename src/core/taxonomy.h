@@ -40,6 +40,7 @@ bool taxonomy_read_list(struct jcheck *c, struct jplace place, struct arena *a,
 /** Write it in the enhanced form, under "subjects". */
 void taxonomy_write(const struct taxonomy *t, struct jwrite *w);
 
+/** True if both have the same topics with the same levels and descriptions. */
 bool taxonomy_eq(const struct taxonomy *x, const struct taxonomy *y);
 
 /** One topic of the form "Subject/Topic" (a flag's value), split at the first slash; borrowed from

@@ -48,61 +48,74 @@ void jwrite_end(struct jwrite *w) {
     w->depth--;
 }
 
-/* Bytes that pass into a JSON string as they are. */
-static bool jwrite_plain(unsigned char c) {
-    return c >= 0x20 && c != '"' && c != '\\';
+/* True if none of the eight bytes needs a look: no control, no quote, no backslash, all ASCII. Each
+ * term sets the top bit of the bytes it objects to. */
+static bool jwrite_plain8(const char *p) {
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones * 0x80;
+    uint64_t w;
+    memcpy(&w, p, sizeof w);
+    uint64_t quote = w ^ (ones * '"'), backslash = w ^ (ones * '\\');
+    return ((w | (w - ones * 0x20) | (quote - ones) | (backslash - ones)) & tops) == 0;
 }
 
-static void jwrite_escape(struct sbuf *out, unsigned char c) {
-    static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt"; /* byte, letter, byte, letter, … */
+/* Length of the well-formed UTF-8 character at @at, or 0. */
+static size_t jwrite_utf8_len(struct str s, size_t at) {
+    unsigned char lead = (unsigned char)s.p[at];
+    size_t n = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+    return at + n <= s.n && str_is_utf8((struct str){s.p + at, n}) ? n : 0;
+}
+
+/* How many bytes from @at on pass into a JSON string as they are. */
+static size_t jwrite_run(struct str s, size_t at) {
+    size_t from = at;
+    while (at < s.n) {
+        unsigned char c = (unsigned char)s.p[at];
+        size_t n = s.n - at >= 8 && jwrite_plain8(s.p + at) ? 8
+                   : c >= 0x80                              ? jwrite_utf8_len(s, at)
+                   : c >= 0x20 && c != '"' && c != '\\'     ? 1u
+                                                            : 0u;
+        if (n == 0) {
+            break;
+        }
+        at += n;
+    }
+    return at - from;
+}
+
+/* What stands for a byte that does not pass, and its length. */
+static size_t jwrite_escape(unsigned char c, char escape[8]) {
+    static const char shorts[] = "\"\"\\\\\nn\tt\rr\bb\ff"; /* byte, letter, byte, letter, … */
+    if (c >= 0x80 || c == 0) {                              /* not UTF-8, or what node.h refuses */
+        memcpy(escape, "\xEF\xBF\xBD", 3);
+        return 3;
+    }
     for (const char *s = shorts; *s != '\0'; s += 2) {
         if ((unsigned char)s[0] == c) {
-            sbuf_add(out, (struct str){(const char[]){'\\', s[1]}, 2});
-            return;
+            escape[0] = '\\';
+            escape[1] = s[1];
+            return 2;
         }
     }
-    sbuf_addf(out, "\\u%04x", (unsigned)c);
+    (void)snprintf(escape, 8, "\\u%04x", (unsigned)c); /* c < 0x20: six characters */
+    return 6;
 }
 
-static void jwrite_chars(struct sbuf *out, struct str s) {
-    size_t from = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        if (!jwrite_plain((unsigned char)s.p[i])) {
-            sbuf_add(out, (struct str){s.p + from, i - from});
-            jwrite_escape(out, (unsigned char)s.p[i]);
-            from = i + 1;
-        }
-    }
-    sbuf_add(out, str_skip(s, from));
-}
-
-/* Well-formed stretches as they are, every other byte as U+FFFD. */
-static void jwrite_mended(struct sbuf *out, struct str s) {
-    while (s.n > 0) {
-        size_t good = 0, step = 1;
-        while (good < s.n) {
-            for (step = 1; step <= 4 && !str_is_utf8(str_take(str_skip(s, good), step)); step++) {
-            }
-            if (step > 4 || good + step > s.n) {
-                break;
-            }
-            good += step;
-        }
-        jwrite_chars(out, str_take(s, good));
-        if (good < s.n) {
-            sbuf_add_cstr(out, "\xEF\xBF\xBD");
-            good++;
-        }
-        s = str_skip(s, good);
-    }
-}
-
+/* A stretch that passes and the escape behind it go out in one step. */
 static void jwrite_quoted(struct sbuf *out, struct str s) {
     sbuf_add_char(out, '"');
-    if (str_is_utf8(s)) {
-        jwrite_chars(out, s);
-    } else {
-        jwrite_mended(out, s);
+    for (size_t at = 0; at < s.n;) {
+        char escape[8];
+        size_t run = jwrite_run(s, at);
+        bool bad = at + run < s.n;
+        size_t n = bad ? jwrite_escape((unsigned char)s.p[at + run], escape) : 0;
+        char *to = sbuf_reserve(out, run + n);
+        if (to == NULL) {
+            return;
+        }
+        memcpy(to, s.p + at, run);
+        memcpy(to + run, escape, n);
+        sbuf_grew(out, run + n);
+        at += run + (bad ? 1 : 0);
     }
     sbuf_add_char(out, '"');
 }

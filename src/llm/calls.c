@@ -6,11 +6,12 @@
  *
  * Invariants (1) a call is in its model's queue exactly while WAITING, and counted by the gate
  * exactly while SENT; (2) a try counts against tries_max unless it taught us a quirk, or was a 429
- * while others got through: waiting one's turn is no failure, but a model that lets nobody through
- * ends its calls; (3) `done` is called once, from a callback of the loop, never from inside
- * llm_call().
+ * and others got through since this call's last one: waiting one's turn is no failure, but a model
+ * that lets nobody through ends its calls; (3) `done` is called once, from a callback of the loop,
+ * never from inside llm_call().
  */
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "core/backoff.h"
 #include "llm/client.h"
@@ -20,6 +21,7 @@
 
 #define LLM_ADAPT_AFTER 50 /* answers of a model before its pace is known */
 #define LLM_ADAPT_MS_MIN 30000
+#define LLM_SWEEP_MS 1000
 #define LLM_ADAPT_FACTOR 10 /* times the 95th percentile */
 
 static void llm_call_replied(void *ctx, const struct http_reply *reply);
@@ -51,6 +53,7 @@ static void llm_call_fail(struct llm_call *c, enum err e, const struct errinfo *
     struct errinfo detail = *why;
     const struct llm_model *model = c->model;
     (void)errinfo_wrap(&detail, e, "%s/%.*s", model->provider->name, STR_ARG(model->name));
+    log_redact(detail.text);
     const struct call_answer answer = {.err = e,
                                        .detail = detail.text,
                                        .cost_nusd = MONEY_UNKNOWN,
@@ -68,28 +71,44 @@ static void llm_call_canceled(void *ctx) {
 }
 
 /* Long enough for the slowest answers of this model, short enough that a hung request does not hold
- * a run. */
-static int64_t llm_first_byte_ms(const struct llm_model *model) {
+ * a run. 0: too early to tell, the configured deadlines hold alone. */
+static int64_t llm_patience_ms(const struct llm_model *model) {
     const struct histogram *h = &model->first_byte_ms;
-    int64_t configured = model->llm->config->first_byte_ms;
-    if (h->n < LLM_ADAPT_AFTER) {
-        return configured;
+    return h->n < LLM_ADAPT_AFTER
+               ? 0
+               : MAX(LLM_ADAPT_FACTOR * histogram_quantile(h, 0.95), LLM_ADAPT_MS_MIN);
+}
+
+/* Looks at requests that were sent before their model's pace was known, too. */
+static void llm_sweep(void *ctx) {
+    struct llm *m = ctx;
+    int64_t now_ms = loop_now_ms(m->loop);
+    struct llm_call *c;
+    LIST_FOREACH(c, &m->calls, all) {
+        int64_t patience_ms = c->state == LLM_CALL_SENT ? llm_patience_ms(c->model) : 0;
+        if (patience_ms > 0 && now_ms - c->sent_ms > patience_ms && !c->late) {
+            c->late = true;
+            http_cancel(c->transfer); /* goes on in llm_call_replied() */
+        }
     }
-    return MIN(configured, MAX(LLM_ADAPT_FACTOR * histogram_quantile(h, 0.95), LLM_ADAPT_MS_MIN));
+    if (m->stats.in_flight > 0) {
+        loop_timer_start(m->loop, &m->sweep, LLM_SWEEP_MS, llm_sweep, m);
+    }
 }
 
 static void llm_call_fill_request(struct llm_call *c) {
     const struct llm_model *model = c->model;
     const struct llm_config *config = model->llm->config;
     if (c->body.n == 0) {
-        model->wire->body(c->spec, model->name, &model->quirks, &c->body);
+        c->asked = model->quirks;
+        model->wire->body(c->spec, model->name, &c->asked, &c->body);
     }
     c->request = (struct http_request){.method = "POST",
                                        .url = model->url,
                                        .headers = c->headers,
                                        .body = sbuf_str(&c->body),
                                        .connect_ms = config->connect_ms,
-                                       .first_byte_ms = llm_first_byte_ms(model),
+                                       .first_byte_ms = config->first_byte_ms,
                                        .total_ms = config->total_ms,
                                        .body_bytes_max = LLM_REPLY_BYTES_MAX};
 }
@@ -98,12 +117,16 @@ static void llm_call_fill_request(struct llm_call *c) {
 static bool llm_call_send(struct llm_call *c) {
     struct llm *m = c->model->llm;
     llm_call_fill_request(c);
-    c->answers_seen = c->model->gate.answers;
     if (http_send(m->http, &c->request, llm_call_replied, c, &c->transfer) != ERR_OK) {
         c->model->gate.in_flight--; /* the HTTP client is full: the next answer makes room */
         return false;
     }
     c->state = LLM_CALL_SENT;
+    c->sent_ms = loop_now_ms(m->loop);
+    c->late = false;
+    if (m->stats.in_flight == 0) {
+        loop_timer_start(m->loop, &m->sweep, LLM_SWEEP_MS, llm_sweep, m);
+    }
     m->stats.requests++;
     m->stats.retries += c->tries++ > 0;
     m->stats.in_flight++;
@@ -117,6 +140,9 @@ static void llm_model_reopen(void *ctx) {
 void llm_model_pump(struct llm_model *model) {
     int64_t now_ms = loop_now_ms(model->llm->loop);
     struct llm_call *c;
+    if (model->llm->closing) {
+        return; /* the HTTP client may be gone */
+    }
     while ((c = TAILQ_FIRST(&model->waiting)) != NULL && gate_enter(&model->gate, now_ms)) {
         llm_call_unwait(c);
         if (!llm_call_send(c)) {
@@ -127,16 +153,21 @@ void llm_model_pump(struct llm_model *model) {
         }
     }
     int64_t closed_ms = gate_closed_ms(&model->gate, now_ms);
-    if (c == NULL) {
+    if (c == NULL && model->backing_off == 0) {
         gate_idle(&model->gate);
-    } else if (closed_ms >= 0) {
+    } else if (c != NULL && closed_ms >= 0) {
         loop_timer_start(model->llm->loop, &model->reopen, closed_ms, llm_model_reopen, model);
     }
 }
 
+static void llm_call_leave_backoff(struct llm_call *c) {
+    c->model->backing_off--;
+    c->model->llm->stats.waiting--;
+}
+
 static void llm_call_again(void *ctx) {
     struct llm_call *c = ctx;
-    c->model->llm->stats.waiting--;
+    llm_call_leave_backoff(c);
     llm_call_wait(c);
     llm_model_pump(c->model);
 }
@@ -144,6 +175,7 @@ static void llm_call_again(void *ctx) {
 static void llm_call_back_off(struct llm_call *c, int64_t wait_ms) {
     struct llm *m = c->model->llm;
     c->state = LLM_CALL_BACKOFF;
+    c->model->backing_off++;
     m->stats.waiting++;
     loop_timer_start(m->loop, &c->timer, wait_ms, llm_call_again, c);
 }
@@ -155,6 +187,7 @@ static void llm_call_retry(struct llm_call *c, enum err e, const struct errinfo 
     struct llm *m = c->model->llm;
     struct errinfo detail = *why;
     bool others_get_through = c->model->gate.answers > c->answers_seen;
+    c->answers_seen = c->model->gate.answers;
     if (e != ERR_RATE_LIMIT || !others_get_through) {
         c->failures++;
     }
@@ -188,7 +221,7 @@ static void llm_call_read(struct llm_call *c, const struct http_reply *reply) {
     struct llm *m = model->llm;
     int64_t now_ms = loop_now_ms(m->loop);
     struct wire_result result;
-    model->wire->read(reply, &model->quirks, &m->scratch, &result);
+    model->wire->read(reply, &c->asked, &model->quirks, &m->scratch, &result);
     if (result.err == ERR_RATE_LIMIT) {
         m->stats.rate_limited++;
         gate_limited(&model->gate, now_ms, MAX(result.retry_after_ms, 0));
@@ -208,6 +241,22 @@ static void llm_call_read(struct llm_call *c, const struct http_reply *reply) {
     }
 }
 
+/* No whole reply came. */
+static void llm_call_unanswered(struct llm_call *c, const struct http_reply *reply) {
+    struct errinfo why = reply->detail;
+    enum err e = reply->err;
+    if (e == ERR_CANCELED && c->late) {
+        e = errinfo_set(&why, ERR_TIMEOUT,
+                        "no answer in %" PRId64 " s, much longer than its others take",
+                        (loop_now_ms(c->model->llm->loop) - c->sent_ms) / 1000);
+    }
+    if (err_class(e) == ERR_CLASS_RETRY) {
+        llm_call_retry(c, e, &why, -1);
+    } else {
+        llm_call_fail(c, e, &why);
+    }
+}
+
 static void llm_call_replied(void *ctx, const struct http_reply *reply) {
     struct llm_call *c = ctx;
     struct llm_model *model = c->model;
@@ -219,13 +268,9 @@ static void llm_call_replied(void *ctx, const struct http_reply *reply) {
         arena_reset(&m->scratch);
     } else {
         gate_left(&model->gate, false);
-        if (err_class(reply->err) == ERR_CLASS_RETRY) {
-            llm_call_retry(c, reply->err, &reply->detail, -1);
-        } else {
-            llm_call_fail(c, reply->err, &reply->detail);
-        }
+        llm_call_unanswered(c, reply);
     }
-    for (model = m->models; model != NULL && !m->closing; model = model->next) {
+    for (model = m->models; model != NULL; model = model->next) {
         llm_model_pump(model); /* room at the HTTP client is room for all */
     }
 }
@@ -250,6 +295,7 @@ void llm_call(struct llm *m, const struct llm_model *model, const struct call_sp
     c->done = done;
     c->ctx = ctx;
     c->tries = c->failures = 0;
+    c->answers_seen = model->gate.answers;
     (void)snprintf(c->tag, sizeof c->tag, "X-Client-Request-Id: %s", tag);
     for (size_t i = 0; i < model->headers_n; i++) {
         c->headers[i] = model->headers[i];
@@ -264,13 +310,16 @@ void llm_call(struct llm *m, const struct llm_model *model, const struct call_sp
 void llm_cancel(struct llm_call *c) {
     struct llm *m = c->model->llm;
     if (c->state == LLM_CALL_SENT) {
-        http_cancel(c->transfer);
+        if (!c->late) {
+            http_cancel(c->transfer);
+        }
+        c->late = false; /* whoever cut it off: it is cancelled now */
         return;
     }
     if (c->state == LLM_CALL_WAITING) {
         llm_call_unwait(c);
     } else if (c->state == LLM_CALL_BACKOFF) {
-        m->stats.waiting--;
+        llm_call_leave_backoff(c);
     }
     c->state = LLM_CALL_ENDING;
     loop_timer_start(m->loop, &c->timer, 0, llm_call_canceled, c);

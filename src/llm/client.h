@@ -32,17 +32,23 @@ struct llm_call {
     void *ctx;
     enum llm_call_state state;
     struct http_transfer *transfer; /* while SENT */
+    int64_t sent_ms;                /* on the loop's clock */
+    bool late;                      /* cut off because its model answers faster than this */
     struct http_request request;
     const char *headers[LLM_HEADERS_MAX];
-    char tag[LLM_TAG_BYTES]; /* a whole header */
-    struct sbuf body;        /* written once, kept for retries */
+    char tag[LLM_TAG_BYTES];  /* a whole header */
+    struct sbuf body;         /* written once, kept for retries */
+    struct wire_quirks asked; /* what the body was written by */
     struct loop_timer timer;
     int64_t tries;        /* requests made */
     int64_t failures;     /* of them, those that count against tries_max */
-    int64_t answers_seen; /* of the model when this call last went out */
+    int64_t answers_seen; /* of the model, at the start or this call's last failure */
 };
 
+/** Calls that wait for their turn, oldest first. */
 TAILQ_HEAD(llm_queue, llm_call);
+
+/** Calls in no order. */
 LIST_HEAD(llm_calls, llm_call);
 
 struct llm_model {
@@ -58,6 +64,7 @@ struct llm_model {
     struct wire_quirks quirks;
     struct gate gate;
     struct llm_queue waiting; /* oldest first */
+    int64_t backing_off;      /* calls whose timer runs before they queue again */
     struct loop_timer reopen;
     struct histogram first_byte_ms;
 };
@@ -73,6 +80,7 @@ struct llm {
     struct rng rng; /* jitter */
     struct llm_stats stats;
     bool closing;
+    struct loop_timer sweep; /* runs while a request is under way */
 };
 
 /** Send what waits at @model as far as its gate and the HTTP client allow. */

@@ -10,6 +10,10 @@
 #define LLM_CONFIG_HEADERS_MAX 16
 #define LLM_CONFIG_TEXT_BYTES_MAX 4096
 
+#define OLLAMA_HOST                                                                                \
+    "OLLAMA_HOST" /* the variable of its own client: a host, perhaps with a port                   \
+                   */
+
 static const struct llm_builtin {
     struct llm_provider provider;
     const char *base_url_env;
@@ -43,13 +47,29 @@ static const struct llm_builtin {
       .key_env = "FIREWORKS_API_KEY",
       .legacy_max_tokens = true},
      "FIREWORKS_BASE_URL"},
-    {{.name = "ollama", .base_url = "http://127.0.0.1:11434/v1", .legacy_max_tokens = true},
-     "OLLAMA_HOST"},
-    {{.name = "vllm", .base_url = "http://127.0.0.1:8000/v1", .legacy_max_tokens = true},
+    {{.name = "ollama",
+      .base_url = "http://127.0.0.1:11434/v1",
+      .key_env = "OLLAMA_API_KEY",
+      .key_optional = true,
+      .legacy_max_tokens = true},
+     OLLAMA_HOST},
+    {{.name = "vllm",
+      .base_url = "http://127.0.0.1:8000/v1",
+      .key_env = "VLLM_API_KEY",
+      .key_optional = true,
+      .legacy_max_tokens = true},
      "VLLM_BASE_URL"},
-    {{.name = "lmstudio", .base_url = "http://127.0.0.1:1234/v1", .legacy_max_tokens = true},
+    {{.name = "lmstudio",
+      .base_url = "http://127.0.0.1:1234/v1",
+      .key_env = "LMSTUDIO_API_KEY",
+      .key_optional = true,
+      .legacy_max_tokens = true},
      "LMSTUDIO_BASE_URL"},
-    {{.name = "llamacpp", .base_url = "http://127.0.0.1:8080/v1", .legacy_max_tokens = true},
+    {{.name = "llamacpp",
+      .base_url = "http://127.0.0.1:8080/v1",
+      .key_env = "LLAMA_API_KEY",
+      .key_optional = true,
+      .legacy_max_tokens = true},
      "LLAMACPP_BASE_URL"},
 };
 
@@ -71,19 +91,44 @@ const struct llm_provider *llm_config_find(const struct llm_config *c, struct st
     return NULL;
 }
 
-/* A base URL as people write it ("127.0.0.1:11434", "https://…/v1/") as we use it. */
-static const char *llm_config_url(const char *text, bool is_ollama_host, struct arena *a) {
-    struct str url = str_trim(str_of(text));
+/* A base URL as people write it, without the slash at its end. */
+static struct str llm_config_url(struct str text) {
+    struct str url = str_trim(text);
     while (str_ends(url, S("/"))) {
         url.n--;
     }
-    if (is_ollama_host && str_find(url, S("://")) == STR_NPOS) {
-        url = str_fmt(a, "http://%.*s", STR_ARG(url));
+    return url;
+}
+
+/* OLLAMA_HOST as Ollama reads it: "192.168.1.5", ":8080", "host:8080", "https://host/path"; the
+ * address to listen at (0.0.0.0) is not one to connect to. */
+static struct str llm_config_ollama_url(struct str text, struct arena *a) {
+    struct str rest = llm_config_url(text), scheme = S("http");
+    bool told = str_find(rest, S("://")) != STR_NPOS;
+    if (told) {
+        scheme = str_split(&rest, ':');
+        rest = str_skip(rest, 2);
     }
-    if (is_ollama_host && !str_ends(url, S("/v1"))) {
-        url = str_fmt(a, "%.*s/v1", STR_ARG(url));
+    size_t slash = str_find_char(rest, '/');
+    struct str path = slash == STR_NPOS ? S("/v1") : str_skip(rest, slash);
+    struct str host = str_take(rest, slash == STR_NPOS ? rest.n : slash);
+    size_t colon = str_rfind(host, S(":"));
+    bool has_port = colon != STR_NPOS && !str_ends(host, S("]"));
+    struct str port = has_port ? str_skip(host, colon) : told ? S("") : S(":11434");
+    host = str_take(host, has_port ? colon : host.n);
+    if (host.n == 0 || str_eq(host, S("0.0.0.0")) || str_eq(host, S("[::]"))) {
+        host = S("127.0.0.1");
     }
-    return str_cstr(a, url);
+    return str_fmt(a, "%.*s://%.*s%.*s%.*s", STR_ARG(scheme), STR_ARG(host), STR_ARG(port),
+                   STR_ARG(path));
+}
+
+static bool llm_config_url_is_right(struct str url) {
+    bool plain = true;
+    for (size_t i = 0; i < url.n; i++) {
+        plain = plain && (unsigned char)url.p[i] > ' ';
+    }
+    return plain && (str_starts(url, S("http://")) || str_starts(url, S("https://")));
 }
 
 static const char *llm_config_env(const char *(*getenv_fn)(const char *name), const char *name) {
@@ -91,7 +136,19 @@ static const char *llm_config_env(const char *(*getenv_fn)(const char *name), co
     return value == NULL || value[0] == '\0' ? NULL : value;
 }
 
-static void llm_config_add_builtins(struct llm_config *c,
+static void llm_config_move(struct llm_provider *p, const char *env, const char *value,
+                            struct jcheck *check, struct arena *a) {
+    struct str url = strcmp(env, OLLAMA_HOST) == 0 ? llm_config_ollama_url(str_of(value), a)
+                                                   : llm_config_url(str_of(value));
+    if (llm_config_url_is_right(url)) {
+        p->base_url = str_cstr(a, url);
+    } else {
+        jcheck_fail(check, str_fmt(a, "/providers/%s/base_url", p->name).p,
+                    "the variable %s must begin with http:// or https://", env);
+    }
+}
+
+static void llm_config_add_builtins(struct llm_config *c, struct jcheck *check,
                                     const char *(*getenv_fn)(const char *name), struct arena *a) {
     for (size_t i = 0; i < ARRAY_LEN(llm_builtins); i++) {
         const struct llm_builtin *b = &llm_builtins[i];
@@ -100,9 +157,20 @@ static void llm_config_add_builtins(struct llm_config *c,
         *p = b->provider;
         p->type = "openai-chat";
         if (moved != NULL) {
-            p->base_url = llm_config_url(moved, strcmp(b->base_url_env, "OLLAMA_HOST") == 0, a);
+            llm_config_move(p, b->base_url_env, moved, check, a);
         }
     }
+}
+
+static bool llm_config_is_header(struct str name, struct str value) {
+    bool right = name.n > 0 && value.n > 0 && str_find_char(name, ':') == STR_NPOS;
+    for (size_t i = 0; i < name.n; i++) {
+        right = right && name.p[i] > ' ' && name.p[i] <= '~';
+    }
+    for (size_t i = 0; i < value.n; i++) {
+        right = right && (unsigned char)value.p[i] >= ' ';
+    }
+    return right;
 }
 
 static void llm_config_headers(struct jcheck *check, struct jplace provider, struct llm_provider *p,
@@ -121,10 +189,9 @@ static void llm_config_headers(struct jcheck *check, struct jplace provider, str
     size_t n = 0;
     for (void *at = jnode_next(place.node, NULL, &name, &value); at != NULL;
          at = jnode_next(place.node, at, &name, &value)) {
-        struct str text = jnode_str(value);
-        if (text.n == 0 || str_find_char(text, '\n') != STR_NPOS ||
-            str_find_char(text, '\r') != STR_NPOS || str_find_char(name, ':') != STR_NPOS) {
-            jcheck_fail(check, place.pointer, "header %.*s must be a one-line string",
+        struct str text = str_trim(jnode_str(value));
+        if (!llm_config_is_header(name, text)) {
+            jcheck_fail(check, place.pointer, "%.*s is not a header with a one-line string",
                         STR_ARG(name));
             continue;
         }
@@ -155,17 +222,30 @@ static void llm_config_read(struct jcheck *check, struct jplace place, struct ll
                     "'%.*s' is not a wire format of this version; there is openai-chat",
                     STR_ARG(type));
     }
-    if (url.n > 0 && !str_starts(url, S("http://")) && !str_starts(url, S("https://"))) {
+    if (url.n > 0 && !llm_config_url_is_right(str_trim(url))) {
         jcheck_fail(check, jcheck_member(check, place, "base_url").pointer,
                     "must begin with http:// or https://");
     }
     p->type = type.n > 0 ? type.p : p->type;
-    p->base_url = url.n > 0 ? llm_config_url(url.p, false, a) : p->base_url;
-    p->key_env = key_env.n > 0 ? key_env.p : p->key_env;
+    p->base_url = url.n > 0 ? str_cstr(a, llm_config_url(url)) : p->base_url;
+    if (key_env.n > 0) {
+        p->key_env = key_env.p;
+        p->key_optional = false; /* whoever names a variable wants its key sent */
+    }
     llm_config_headers(check, place, p, a);
     if (p->base_url == NULL) {
         jcheck_fail(check, place.pointer, "needs a base_url, such as http://127.0.0.1:8000/v1");
     }
+}
+
+/* As in "provider/model": [a-z0-9][a-z0-9_-]*. */
+static bool llm_config_name_is_right(struct str name) {
+    bool right = name.n > 0 && name.p[0] != '-' && name.p[0] != '_';
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        right = right && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-');
+    }
+    return right;
 }
 
 static struct llm_provider *llm_config_slot(struct llm_config *c, struct str name,
@@ -184,26 +264,54 @@ static struct llm_provider *llm_config_slot(struct llm_config *c, struct str nam
     return p;
 }
 
+static void llm_config_read_all(struct llm_config *c, struct jcheck *check, struct jplace root,
+                                struct arena *a) {
+    struct str name;
+    const struct jnode *value;
+    for (void *at = jnode_next(root.node, NULL, &name, &value); at != NULL;
+         at = jnode_next(root.node, at, &name, &value)) {
+        if (!llm_config_name_is_right(name)) {
+            jcheck_fail(check, root.pointer,
+                        "'%.*s' cannot be a provider's name: small letters, digits, - and _ can",
+                        STR_ARG(name));
+            continue;
+        }
+        struct llm_provider *p = llm_config_slot(c, name, a);
+        if (p == NULL) {
+            jcheck_fail(check, root.pointer, "has more than %d providers with the built-in ones",
+                        LLM_PROVIDERS_MAX);
+            break;
+        }
+        llm_config_read(check, jcheck_member(check, root, p->name), p, a);
+    }
+}
+
+/* Files that hold a key end with a line break, and so do variables read from them. */
+static void llm_config_key(struct llm_provider *p, const char *(*getenv_fn)(const char *name),
+                           struct jcheck *check, struct arena *a) {
+    const char *value = llm_config_env(getenv_fn, p->key_env);
+    struct str key = str_trim(str_of(value));
+    bool printable = true;
+    for (size_t i = 0; i < key.n; i++) {
+        printable = printable && key.p[i] > ' ' && key.p[i] <= '~';
+    }
+    log_add_secret(key);
+    if (!printable) {
+        jcheck_fail(check, str_fmt(a, "/providers/%s/api_key_env", p->name).p,
+                    "the variable %s holds characters that no key has", p->key_env);
+        return;
+    }
+    p->key = key.n > 0 ? str_cstr(a, key) : NULL;
+}
+
 void llm_config_providers(struct llm_config *c, const struct jnode *yaml, struct jcheck *check,
                           const char *(*getenv_fn)(const char *name), struct arena *a) {
     struct jplace root = {.node = yaml, .pointer = "/providers"};
-    struct str name;
-    const struct jnode *value;
-    llm_config_add_builtins(c, getenv_fn, a);
+    llm_config_add_builtins(c, check, getenv_fn, a);
     if (jcheck_is(check, root, JNODE_OBJECT, false)) {
-        for (void *at = jnode_next(yaml, NULL, &name, &value); at != NULL;
-             at = jnode_next(yaml, at, &name, &value)) {
-            struct llm_provider *p = llm_config_slot(c, name, a);
-            if (p == NULL) {
-                jcheck_fail(check, root.pointer, "has more than %d providers", LLM_PROVIDERS_MAX);
-                break;
-            }
-            llm_config_read(check, jcheck_member(check, root, p->name), p, a);
-        }
+        llm_config_read_all(c, check, root, a);
     }
     for (size_t i = 0; i < c->providers_n; i++) {
-        struct llm_provider *p = &c->providers[i];
-        p->key = llm_config_env(getenv_fn, p->key_env);
-        log_add_secret(str_of(p->key));
+        llm_config_key(&c->providers[i], getenv_fn, check, a);
     }
 }

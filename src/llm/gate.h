@@ -20,6 +20,7 @@ struct gate {
     double limited_share; /* of the last answers, exponentially weighted */
 };
 
+/** Open, and no limit known. */
 void gate_init(struct gate *g);
 
 /** May a call go now? If so it counts as in flight. */
@@ -35,7 +36,8 @@ void gate_left(struct gate *g, bool answered);
 /** A call came back with a 429 that asks to wait @wait_ms. */
 void gate_limited(struct gate *g, int64_t now_ms, int64_t wait_ms);
 
-/** Nobody waits any more: the limit is forgotten. */
+/** Nobody waits any more, neither for the gate nor for a time to try again: the limit is forgotten.
+ */
 void gate_idle(struct gate *g);
 
 #endif

@@ -38,9 +38,10 @@ static void llm_free_calls(struct llm_calls *calls) {
 
 void llm_free(struct llm *m) {
     m->closing = true;
+    loop_timer_stop(&m->sweep);
     http_free(m->http); /* those at a provider end here */
-    for (struct llm_call *c = LIST_FIRST(&m->calls), *next; c != NULL; c = next) {
-        next = LIST_NEXT(c, all);
+    struct llm_call *c;
+    while ((c = LIST_FIRST(&m->calls)) != NULL) {
         loop_timer_stop(&c->timer);
         llm_call_abort(c);
     }
@@ -80,7 +81,9 @@ static void llm_model_fill(struct llm_model *model, struct llm *m, const struct 
                                 .llm = m,
                                 .provider = p,
                                 .wire = wire,
-                                .price = price_find(m->config->prices, str_of(p->name), name),
+                                .price = m->config->prices == NULL
+                                             ? NULL
+                                             : price_find(m->config->prices, str_of(p->name), name),
                                 .name = str_dup(&m->arena, name),
                                 .quirks = {.legacy_max_tokens = p->legacy_max_tokens}};
     model->url = wire->url(p, model->name, &m->arena).p;
@@ -106,7 +109,7 @@ enum err llm_resolve(struct llm *m, const struct model_name *name, const struct 
     if (p == NULL) {
         return llm_no_provider(m, name->provider, reterr);
     }
-    if (p->key_env != NULL && p->key == NULL) {
+    if (p->key_env != NULL && p->key == NULL && !p->key_optional) {
         return errinfo_set(reterr, ERR_AUTH, "%s needs a key: set the variable %s", p->name,
                            p->key_env);
     }

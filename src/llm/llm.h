@@ -1,14 +1,18 @@
 /* llm.h - the one way to ask a model something, whatever provider it is behind.
  *
- *     resolve "openai/gpt-5.4-mini" once ─► llm_call(model, spec, …) ─► queue ─► wire (builds the
- * body) ─► io/http done(answer) ◄─ classify, retry ◄─ wire (reads the reply) ◄─┘
+ *     resolve "openai/gpt-5.4-mini" once
+ *     llm_call(model, spec, …) ─► queue ─► wire (builds the body) ─► io/http ─┐
+ *     done(answer) ◄─ classify, retry ◄─ wire (reads the reply)  ◄────────────┘
  *
  * Wire formats are one file each behind wire.h. Retries of what cost nothing (network, 429, 5xx,
  * timeouts) happen here, with full jitter or as the provider asks; an answer that was paid for
  * always goes up, useless or not.
  *
- * Secrets    keys are read once, registered with the logger for redaction, and only ever put into a
- * header. Threading  loop thread only; `done` never runs inside llm_call().
+ * Deadlines  those of the configuration, and a shorter one that a model teaches: once it has given
+ * some answers, a request that takes ten times as long as 95 % of them (and at least 30 s) is cut
+ * off and tried again. Secrets    keys are read once, registered with the logger for redaction, and
+ * only ever put into a header; no text that comes out of here holds one. Threading  loop thread
+ * only; `done` never runs inside llm_call().
  */
 #ifndef STUMPER_LLM_LLM_H
 #define STUMPER_LLM_LLM_H
@@ -29,6 +33,7 @@ struct llm_provider {
     const char *base_url;       /* without the path of the operation, without a slash at the end */
     const char *key_env;        /* name of the variable that holds the key; NULL: no key is sent */
     const char *key;            /* its value, NULL if unset */
+    bool key_optional;          /* a server of one's own: without a key none is sent */
     const char *const *headers; /* extra "Name: value", NULL-terminated; may be NULL */
     bool legacy_max_tokens;     /* openai-chat: begin with max_tokens, the older name of the cap */
 };
@@ -52,8 +57,8 @@ void llm_config_init(struct llm_config *c);
  * Add the built-in providers (openai, deepseek, openrouter, together, groq, mistral, xai,
  * fireworks, ollama, vllm, lmstudio, llamacpp: base URL and key variable each), then those of @yaml
  * ("providers:" of stumper.yaml, may be NULL), which replace built-in ones of the same name member
- * by member. Keys and <NAME>_BASE_URL come through @getenv_fn (an empty variable counts as unset).
- * Errors go to @check.
+ * by member. Keys, <NAME>_BASE_URL and OLLAMA_HOST come through @getenv_fn (an empty variable
+ * counts as unset). Errors go to @check.
  */
 void llm_config_providers(struct llm_config *c, const struct jnode *yaml, struct jcheck *check,
                           const char *(*getenv_fn)(const char *name), struct arena *a);
@@ -64,7 +69,7 @@ const struct llm_provider *llm_config_find(const struct llm_config *c, struct st
 /** @config must outlive the client. */
 struct llm *llm_new(struct loop *l, const struct llm_config *config);
 
-/** Calls under way end with ERR_CANCELED first. */
+/** Calls under way end with ERR_CANCELED first; their `done` must not ask again. */
 void llm_free(struct llm *m);
 
 /** ERR_NOT_FOUND (no such provider: names the nearest and how to configure it), ERR_AUTH (its key

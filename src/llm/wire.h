@@ -8,9 +8,8 @@
 /* What an endpoint has taught us about a model, so that the next request is right at once (a 400
  * that names a parameter is not an error but a lesson). */
 struct wire_quirks {
-    bool no_schema; /* response_format json_schema is refused: use json_object, then the prompt
-                       alone */
-    bool no_json_object;
+    bool no_schema;          /* response_format json_schema is refused: use json_object */
+    bool no_json_object;     /* that too: the prompt alone has to do */
     bool legacy_max_tokens;  /* wants max_tokens, not max_completion_tokens */
     bool learned_max_tokens; /* the name of the cap was changed once already */
     bool no_system;          /* wants `developer` for `system` */
@@ -18,9 +17,9 @@ struct wire_quirks {
 
 struct wire_result {
     enum err err;              /* OK: `answer` is filled */
-    struct errinfo detail;     /* provider's message, for a person */
+    struct errinfo detail;     /* provider's message, for a person; holds no registered secret */
     int64_t retry_after_ms;    /* -1: not told */
-    bool learned;              /* quirks changed: ask again at once, this try does not count */
+    bool learned;              /* the quirks know better than the request did: ask again at once */
     struct call_answer answer; /* text and ids borrowed from the arena */
 };
 
@@ -34,9 +33,15 @@ struct wire {
     /** The request body. */
     void (*body)(const struct call_spec *spec, struct str model, const struct wire_quirks *q,
                  struct sbuf *ret);
-    /** Read a whole reply of any status. */
-    void (*read)(const struct http_reply *reply, struct wire_quirks *q, struct arena *a,
-                 struct wire_result *ret);
+    /**
+     * Read a whole reply of any status.
+     *
+     * @asked  the quirks that the request was built with: of many requests that were under way
+     *         together each is answered by the same lesson, which is learned once
+     * @known  what is known of the model; may be changed
+     */
+    void (*read)(const struct http_reply *reply, const struct wire_quirks *asked,
+                 struct wire_quirks *known, struct arena *a, struct wire_result *ret);
 };
 
 extern const struct wire wire_openai_chat;

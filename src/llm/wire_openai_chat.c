@@ -5,13 +5,14 @@
  * quirk of that model and the request is built again (wire_result.learned).
  */
 #include "base/clock.h"
+#include "base/log.h"
 #include "llm/wire.h"
-
 #include "json/write.h"
 
 #include <string.h>
 
-#define CHAT_MESSAGE_BYTES_SHOWN 300
+#define CHAT_MESSAGE_BYTES_READ ((size_t)4096)
+#define CHAT_MESSAGE_BYTES_SHOWN ((size_t)200)
 
 static struct str chat_url(const struct llm_provider *p, struct str model, struct arena *a) {
     (void)model;
@@ -77,8 +78,7 @@ static void chat_body(const struct call_spec *spec, struct str model, const stru
     jwrite_end(&w);
 }
 
-/* --- errors
- * ------------------------------------------------------------------------------------------------------
+/* --- errors -------------------------------------------------------------------------------------
  */
 
 struct chat_error {
@@ -87,7 +87,7 @@ struct chat_error {
 
 /* OpenAI's {"error":{…}}, also with a number as code (OpenRouter), a string as error (Ollama) or in
  * an array (Gemini). */
-static struct chat_error chat_error_of(const struct jnode *doc, struct arena *a) {
+static struct chat_error chat_error_of(const struct jnode *doc, struct str text, struct arena *a) {
     const struct jnode *body = jnode_type(doc) == JNODE_ARRAY ? jnode_at(doc, 0) : doc;
     const struct jnode *e = jnode_get(body, "error");
     if (jnode_type(e) == JNODE_STRING) {
@@ -101,7 +101,10 @@ static struct chat_error chat_error_of(const struct jnode *doc, struct arena *a)
         error.code = str_fmt(a, "%lld", (long long)jnode_get_int(e, "code", 0));
     }
     if (error.message.n == 0) {
-        error.message = jnode_get_str(body, "message"); /* Mistral, some gateways */
+        error.message = jnode_get_str(body, "message"); /* some gateways */
+    }
+    if (error.message.n == 0) {
+        error.message = str_trim(text); /* no JSON, or of a shape of its own (FastAPI, Mistral) */
     }
     return error;
 }
@@ -157,42 +160,80 @@ static bool chat_names(const struct chat_error *e, const char *parameter) {
            str_find(e->message, str_of(parameter)) != STR_NPOS;
 }
 
-/* Does this 400 tell how to ask? */
-static bool chat_learn(const struct chat_error *e, struct wire_quirks *q) {
-    if (chat_names(e, "max_completion_tokens") || chat_names(e, "max_tokens")) {
-        bool wants_new = !str_eq(e->param, S("max_completion_tokens")) && q->legacy_max_tokens &&
-                         chat_names(e, "max_completion_tokens");
-        bool wants_old = !q->legacy_max_tokens && !str_eq(e->param, S("max_tokens")) &&
-                         chat_names(e, "max_completion_tokens");
-        if ((wants_new || wants_old) && !q->learned_max_tokens) {
-            q->learned_max_tokens =
-                true; /* once: servers that take neither must not make us turn for ever */
-            q->legacy_max_tokens = wants_old;
-            return true;
-        }
+/* Is the parameter refused as such, and not its value ("max_tokens is too large")? */
+static bool chat_says_unknown(const struct chat_error *e) {
+    static const char *const words[] = {"nsupported",    "not support", "nrecognized",
+                                        "nknown",        "nexpected",   "xtra ",
+                                        "not permitted", "not allowed", "extra_forbidden"};
+    bool found = str_eq(e->code, S("unsupported_parameter"));
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        found = found || str_find(e->message, str_of(words[i])) != STR_NPOS;
+    }
+    return found;
+}
+
+/* The cap is asked for under the other name, once: a server that takes neither must not make us
+ * turn for ever. */
+static bool chat_learn_max_tokens(const struct chat_error *e, const struct wire_quirks *asked,
+                                  struct wire_quirks *known) {
+    const char *sent = asked->legacy_max_tokens ? "max_tokens" : "max_completion_tokens";
+    bool about_it = e->param.n > 0 ? str_ends(e->param, str_of(sent)) : chat_names(e, sent);
+    if (!about_it || asked->learned_max_tokens || !chat_says_unknown(e)) {
         return false;
     }
-    if (chat_names(e, "response_format") || chat_names(e, "json_schema") ||
-        chat_names(e, "json_object")) {
-        bool *refused = !q->no_schema ? &q->no_schema : &q->no_json_object;
-        bool is_news = !*refused;
-        *refused = true;
-        return is_news;
+    known->learned_max_tokens = true;
+    known->legacy_max_tokens = !asked->legacy_max_tokens;
+    return true;
+}
+
+static bool chat_learn_format(const struct chat_error *e, const struct wire_quirks *asked,
+                              struct wire_quirks *known) {
+    static const char *const names[] = {"response_format", "json_schema", "json_object",
+                                        "additionalProperties"};
+    bool about_it = false;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        about_it = about_it || chat_names(e, names[i]);
     }
-    if (!q->no_system && chat_names(e, "'system'")) {
-        q->no_system = true;
+    if (!about_it || asked->no_json_object) {
+        return false;
+    }
+    known->no_json_object = known->no_json_object || asked->no_schema;
+    known->no_schema = true;
+    return true;
+}
+
+/* Does this 400 tell how to ask? Measured by what was asked, not by what was learned meanwhile. */
+static bool chat_learn(const struct chat_error *e, const struct wire_quirks *asked,
+                       struct wire_quirks *known) {
+    if (chat_learn_max_tokens(e, asked, known) || chat_learn_format(e, asked, known)) {
+        return true;
+    }
+    if (!asked->no_system && chat_names(e, "'system'")) {
+        known->no_system = true;
         return true;
     }
     return false;
 }
 
+/* A provider's words, fit to be shown: a key that it repeats is taken out before the text is cut,
+ * so that no half of it stays. */
+static struct str chat_shown(struct str message, struct arena *a) {
+    char *copy = ARENA_ARRAY(a, char, MIN(message.n, CHAT_MESSAGE_BYTES_READ) + 1);
+    size_t n = 0;
+    for (; n < message.n && n < CHAT_MESSAGE_BYTES_READ; n++) {
+        copy[n] = (unsigned char)message.p[n] < ' ' ? ' ' : message.p[n];
+    }
+    log_redact(copy);
+    return str_take_utf8((struct str){copy, n}, CHAT_MESSAGE_BYTES_SHOWN);
+}
+
 static void chat_read_error(const struct http_reply *reply, const struct jnode *doc,
-                            struct wire_quirks *q, struct arena *a, struct wire_result *ret) {
-    struct chat_error error = chat_error_of(doc, a);
+                            const struct wire_quirks *asked, struct wire_quirks *known,
+                            struct arena *a, struct wire_result *ret) {
+    struct chat_error error = chat_error_of(doc, reply->body, a);
     int status = chat_status_of(reply->status, &error);
     struct str should_retry = http_reply_header(reply, S("x-should-retry"));
-    struct str shown = str_take_utf8(error.message.n > 0 ? error.message : str_trim(reply->body),
-                                     CHAT_MESSAGE_BYTES_SHOWN);
+    struct str shown = chat_shown(error.message, a);
     ret->err = chat_classify_status(status, &error);
     if (str_eq(should_retry, S("true")) && err_class(ret->err) == ERR_CLASS_PERMANENT) {
         ret->err = ERR_UNAVAILABLE;
@@ -200,26 +241,32 @@ static void chat_read_error(const struct http_reply *reply, const struct jnode *
         ret->err = ERR_REJECTED;
     }
     ret->retry_after_ms = wire_retry_after_ms(reply, clock_wall_ms());
-    ret->learned = (status == 400 || status == 422) && chat_learn(&error, q);
+    ret->learned = (status == 400 || status == 422) && chat_learn(&error, asked, known);
     (void)errinfo_set(&ret->detail, ret->err, "HTTP %d%s%.*s", status, shown.n > 0 ? ": " : "",
                       STR_ARG(shown));
 }
 
-/* --- answers
- * -----------------------------------------------------------------------------------------------------
+/* --- answers ------------------------------------------------------------------------------------
  */
 
-/* A string, or an array of {"type":"text","text":…} parts. */
+/* A string, or an array of {"type":"text","text":…} parts, which are joined. */
 static struct str chat_text(const struct jnode *content, struct arena *a) {
     if (jnode_type(content) != JNODE_ARRAY) {
         return jnode_str(content);
     }
-    struct str text = {0};
+    size_t n = 0, at = 0;
+    for (size_t i = 0; i < jnode_len(content); i++) {
+        n += jnode_get_str(jnode_at(content, i), "text").n;
+    }
+    char *text = ARENA_ARRAY(a, char, n + 1);
     for (size_t i = 0; i < jnode_len(content); i++) {
         struct str part = jnode_get_str(jnode_at(content, i), "text");
-        text = text.n == 0 ? part : str_fmt(a, "%.*s%.*s", STR_ARG(text), STR_ARG(part));
+        if (part.n > 0) {
+            memcpy(text + at, part.p, part.n);
+            at += part.n;
+        }
     }
-    return text;
+    return (struct str){text, n};
 }
 
 static enum call_finish chat_finish(struct str reason) {
@@ -268,15 +315,15 @@ static void chat_read_answer(const struct http_reply *reply, const struct jnode 
         .request_id = http_reply_header(reply, S("x-request-id"))};
 }
 
-static void chat_read(const struct http_reply *reply, struct wire_quirks *q, struct arena *a,
-                      struct wire_result *ret) {
+static void chat_read(const struct http_reply *reply, const struct wire_quirks *asked,
+                      struct wire_quirks *known, struct arena *a, struct wire_result *ret) {
     const struct jnode *doc = NULL;
     struct errinfo why = {0};
     *ret = (struct wire_result){.retry_after_ms = -1};
-    enum err e = jnode_parse(str_trim(reply->body), a, &doc,
-                             &why); /* some servers send blank lines to keep it alive */
+    /* Some servers send blank lines while the model works, to keep the connection alive. */
+    enum err e = jnode_parse(str_trim(reply->body), a, &doc, &why);
     if (reply->status != 200 || jnode_type(jnode_get(doc, "error")) == JNODE_OBJECT) {
-        chat_read_error(reply, doc, q, a, ret);
+        chat_read_error(reply, doc, asked, known, a, ret);
     } else if (e != ERR_OK) {
         ret->err = errinfo_set(&ret->detail, ERR_PROTOCOL, "the answer is not JSON: %s", why.text);
     } else {

@@ -179,7 +179,9 @@ static double handler_chat(struct conn *c) {
     }
     brain_answer(&s->brain, q, &s->text, &reply);
     handler_reply(c, q, &reply);
-    return handler_delay(s, &reply);
+    double delay_ms = handler_delay(s, &reply);
+    c->answer.entry.served_ms = delay_ms;
+    return delay_ms;
 }
 
 static void handler_text(struct conn *c, struct str text) {

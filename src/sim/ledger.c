@@ -84,6 +84,7 @@ void ledger_add(struct ledger *l, const struct ledger_entry *e) {
     if (e->client_id[0] != '\0') {
         l->repeated_ids += ledger_seen(&l->ids, table_hash(str_of(e->client_id), 0), fault);
     }
+    l->served_ms += e->served_ms;
     l->by_role[e->role]++;
     l->input_tokens += e->input_tokens;
     l->output_tokens += e->output_tokens;
@@ -113,6 +114,8 @@ void ledger_summary(const struct ledger *l, struct sbuf *out) {
     jwrite_int(&w, l->input_tokens);
     jwrite_key(&w, "output_tokens");
     jwrite_int(&w, l->output_tokens);
+    jwrite_key(&w, "served_ms");
+    jwrite_int(&w, (int64_t)l->served_ms);
     jwrite_key(&w, "cost_usd");
     jwrite_usd(&w, l->cost_nusd);
     jwrite_end(&w);

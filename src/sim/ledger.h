@@ -19,6 +19,7 @@ struct ledger_entry {
     enum fault fault;
     uint64_t request_hash;
     int64_t input_tokens, output_tokens;
+    double served_ms; /* the latency it was answered with */
     char model[64];
     char client_id[LEDGER_ID_BYTES]; /* X-Client-Request-Id, or empty */
 };
@@ -30,6 +31,7 @@ struct ledger {
     int64_t calls, useless;     /* all / of these with a fault */
     int64_t repeated;           /* same request as an earlier one that had no fault */
     int64_t repeated_ids;       /* same X-Client-Request-Id likewise */
+    double served_ms;           /* sum of the latencies */
     int64_t by_role[ROLE_COUNT];
     int64_t input_tokens, output_tokens, cost_nusd; /* of those with a known price */
 };

@@ -9,6 +9,7 @@ enum job_state names_job_state(struct str name);
 enum role names_role(struct str name);
 enum call_finish names_finish(struct str name);
 
+/** "stop", … */
 const char *names_of_finish(enum call_finish finish);
 
 #endif

@@ -35,7 +35,7 @@ static const char *const reader_texts[R_COUNT] = {
                 " c.reasoning_tokens, c.cost_nusd, c.latency_ms, p.outcome FROM calls c"
                 " LEFT JOIN problems p ON p.job = c.job AND p.attempt_no = c.attempt_no"
                 " WHERE c.job = $1",
-#define X(name, text, query) [R_CHECK_##name] = query,
+#define X(name, text, query) [R_CHECK_##name] = (query),
     STORE_CHECKS(X)
 #undef X
 };

@@ -42,6 +42,7 @@ enum job_state {
     JOB_CANCELLED,
     JOB_STATES
 };
+/** "queued", … / whether nothing can follow it but a resumption. */
 const char *job_state_name(enum job_state s);
 bool job_state_is_final(enum job_state s);
 
@@ -86,6 +87,8 @@ struct store_submit {
 };
 void store_submit(struct store *s, struct store_submit *o);
 
+#define STORE_CLAIM_MAX 1000
+
 /* Lease attempts: first those whose lease was lost or released, lowest number first, then new ones,
  * numbered 1, 2, 3 … within the job. ERR_NOT_FOUND | ERR_CONFLICT: the job is neither queued nor
  * running. */
@@ -102,7 +105,6 @@ struct store_claim {
     struct lease *ret;    /* room for n; filled */
     int64_t ret_n;        /* may be fewer, down to 0, if attempts_max is reached */
 };
-#define STORE_CLAIM_MAX 1000
 void store_claim(struct store *s, struct store_claim *o);
 
 /* A paid call, for the ledger. Strings are borrowed until done. */

@@ -28,7 +28,7 @@ static void slot_set_state(struct slot *s, enum slot_state to) {
         [SLOT_CALL] = 1u << SLOT_FREE | 1u << SLOT_REPLAY | 1u << SLOT_RECORD | 1u << SLOT_MONEY,
         [SLOT_RECORD] = 1u << SLOT_CALL,
         [SLOT_MONEY] = 1u << SLOT_FREE | 1u << SLOT_REPLAY | 1u << SLOT_RECORD,
-        [SLOT_FINISH] = 1u << SLOT_FREE | 1u << SLOT_REPLAY | 1u << SLOT_CALL,
+        [SLOT_FINISH] = 1u << SLOT_FREE | 1u << SLOT_REPLAY | 1u << SLOT_CALL | 1u << SLOT_RECORD,
         [SLOT_RELEASE] = 1u << SLOT_FREE | 1u << SLOT_REPLAY | 1u << SLOT_CALL | 1u << SLOT_RECORD |
                          1u << SLOT_MONEY,
     };
@@ -204,6 +204,7 @@ static bool slot_call(struct slot *s) {
     (void)snprintf(s->tag, sizeof s->tag, "%s/%" PRId64 "/%" PRId64, w->options.job_id,
                    s->lease.attempt_no, s->action.call_no);
     w->view.calls_in_flight++;
+    s->called_ms = loop_now_ms(w->options.loop);
     llm_call(w->options.llm, model, call, s->tag, slot_answered, s, &s->call);
     return true;
 }

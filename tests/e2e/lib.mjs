@@ -29,12 +29,15 @@ export function folder(t) {
   return path;
 }
 
-/** Start the program (or `options.program`). The handle collects output and can be waited for. */
+/**
+ * Start the program (or `options.program`). The handle collects output and can be waited for; with
+ * `options.keyboard` its child.stdin can be typed on.
+ */
 export function start(t, args, options = {}) {
   const child = spawn(options.program ?? program, args.map(String), {
     cwd: options.cwd,
     env: environment(options.env),
-    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    stdio: [options.keyboard ? 'pipe' : 'ignore', 'pipe', 'pipe'],
   });
   const run = { child, pid: child.pid, stdout: '', stderr: '' };
   const wake = new Set();
@@ -77,7 +80,6 @@ export function start(t, args, options = {}) {
     return run.ended;
   };
   t.after(() => run.kill());
-  if (options.input !== undefined) child.stdin.end(options.input);
   return run;
 }
 
@@ -110,4 +112,34 @@ export async function until(look, what, timeout_ms = 30000) {
     if (Date.now() > end) throw new Error(`time ran out before ${what}`);
     await wait(10);
   }
+}
+
+/** A simulated provider: its URL, its ledger so far, its sums. */
+export async function sim(t, ...flags) {
+  const ledger = join(folder(t), 'ledger.jsonl');
+  const it = start(t, ['sim', '--port', 0, '--ledger', ledger, ...flags]);
+  const base = (await it.line(/^listening on (http:\S+)$/m))[1];
+  return {
+    ...it,
+    url: `${base}/v1`,
+    /** What it was told to write so far, a row for each billed call. */
+    ledger: () => (existsSync(ledger) ? jsonl(ledger) : []),
+    sums: async () => (await fetch(`${base}/ledger/summary`)).json(),
+    /** Environment that makes it the provider "openai". */
+    env: { OPENAI_BASE_URL: `${base}/v1`, OPENAI_API_KEY: KEY },
+  };
+}
+
+export const MODELS = ['--engineer', 'openai/engineer', '--checker', 'openai/checker', '--target', 'openai/target'];
+
+/** Arguments of a usual run. */
+export const generate = (n, ...more) => ['generate', '-n', n, ...MODELS, ...more];
+
+/** Nothing may be accepted twice, and exactly `n` must be. */
+export function assertExactly(n, problems) {
+  const accepted = problems.filter((p) => p.status === 'accepted');
+  assert.equal(accepted.length, n);
+  assert.equal(new Set(accepted.map((p) => p.id)).size, n, 'ids are unique');
+  assert.equal(new Set(accepted.map((p) => p.attempt)).size, n, 'an attempt gives one problem');
+  assert.equal(new Set(accepted.map((p) => p.problem)).size, n, 'no problem is there twice');
 }

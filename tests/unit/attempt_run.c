@@ -10,8 +10,8 @@ const char run_good_check[] =
     "{\"reason\": \"solved\", \"valid\": true, \"corrected_hints\": null}";
 
 static const char *const run_templates[PROMPT_COUNT] = {
-    [PROMPT_ENGINEER] = "# system\nmake\n# user\n{{subject}}/{{topic}}/{{level}}/{{difficulty}}/"
-                        "{{style}}/{{nonce}}/{{description}}",
+    [PROMPT_ENGINEER] = ("# system\nmake\n# user\n{{subject}}/{{topic}}/{{level}}/{{difficulty}}/"
+                         "{{style}}/{{nonce}}/{{description}}"),
     [PROMPT_ENGINEER_SEED] = "# user\n{{seed_problem}}|{{seed_answer}}|{{subject}}",
     [PROMPT_CHECKER] = "# system\ncheck",
     [PROMPT_EQUIVALENCE] = "# system\njudge",

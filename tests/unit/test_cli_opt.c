@@ -326,7 +326,7 @@ static void test_help_is_asked_for_anywhere_and_shows_groups_and_defaults(void *
     assert_string_equal(sbuf_str(&out).p,
                         "stumper make: make things\n"
                         "\n"
-                        "usage: stumper make [OPTION…] FILE [ID]\n"
+                        "usage: stumper make [OPTION]... FILE [ID]\n"
                         "\n"
                         "One paragraph that is long enough to be wrapped at the width\n"
                         "that is given.\n"

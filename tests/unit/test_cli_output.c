@@ -102,6 +102,8 @@ static void test_a_chat_line_has_messages_and_the_rest_as_metadata(void **state)
           "\"content\":\"\\\\frac{1}{2}\"}],\"metadata\":{\"id\":\"prob_1\",\"status\":"
           "\"accepted\",")));
     assert_null(strstr(sbuf_str(&f->out).p, "\"answer\":"));
+    assert_non_null(
+        strstr(sbuf_str(&f->out).p, "\"cost_usd\":0.0123,")); /* not 0.012300000000000…1 */
     sbuf_clear(&f->out);
     assert_int_equal(output_line(OUTPUT_CHAT, S("{\"problem\":null}"), &f->a, &f->out), ERR_OK);
     assert_int_equal(f->out.n, 0);

@@ -76,16 +76,14 @@ static void test_what_holds_it_up_is_told(void **state) {
     f.view.sched.errors_in_row = 3;
     (void)snprintf(f.view.sched.cause, sizeof f.view.sched.cause, "checker: malformed");
     f.view.sched.stop = STOP_INTERRUPTED;
-    assert_picture(
-        &f, (struct term){.utf8 = true, .width = 90},
-        "  37/50 accepted  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━─────"
-        "──────   74%  12.3/min  ETA 1m 03s\n"
-        "  64 in flight  41 solved  12 rejected  4 failed\n"
-        "  3m 00s elapsed  money $0.0123 of $5.00  tokens 1.23M in, 45,678 out  1,234 "
-        "calls\n"
-        "  12 waiting to retry (37 rate limits so far)  last error (3 in a row): checker: "
-        "malforme\n"
-        "  interrupted: finishing what is in flight (Ctrl-C again stops now)\n");
+    assert_picture(&f, (struct term){.utf8 = true, .width = 90},
+                   "  37/50 accepted  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━─────"
+                   "──────   74%  12.3/min  ETA 1m 03s\n"
+                   "  64 in flight (12 waiting)  41 solved  12 rejected  4 failed\n"
+                   "  3m 00s elapsed  money $0.0123 of $5.00  tokens 1.23M in, 45,678 out  1,234 "
+                   "calls\n"
+                   "  37 rate limits so far  last error (3 in a row): checker: malformed\n"
+                   "  interrupted: finishing what is in flight (Ctrl-C again stops now)\n");
 }
 
 static void test_no_line_is_as_wide_as_the_terminal(void **state) {
@@ -262,11 +260,13 @@ static void test_the_picture_is_redrawn_in_place_and_wiped(void **state) {
     assert_int_equal(progress_mode_for(false, false, fd, plain_getenv), PROGRESS_LIVE);
     progress_init(&p, PROGRESS_LIVE, fd, plain_getenv, 1000);
     f.stats.waiting = 5;
+    f.stats.rate_limited = 2;
     progress_update(&p, &f.view, &f.stats, 2000);
     screen_feed(&screen, master);
     assert_false(screen.cursor);
     assert_row(&screen, 0, "  37/50 accepted  ###");
-    assert_row(&screen, 3, "  5 waiting to retry");
+    assert_row(&screen, 1, "  64 in flight (5 waiting)  41 solved");
+    assert_row(&screen, 3, "  2 rate limits so far");
 
     f.stats.waiting = 0; /* one line less */
     f.view.sched.outcomes[OUTCOME_ACCEPTED] = 38;

@@ -413,6 +413,22 @@ static void test_corrections_that_cannot_be_used_are_noted_and_ignored(void **st
                 "[\"corrected_hints ignored: it is an array, not an object\"]");
 }
 
+static void test_hints_have_a_limit_in_all(void **state) {
+    (void)state;
+    static char big[ATTEMPT_HINTS_BYTES_MAX];
+    memset(big, 'x', sizeof big - 1);
+    run_begin(&r, 1);
+    run_answer(&r, str_fmt(&r.shared,
+                           "{\"problem\": \"p\", \"answer\": \"a\","
+                           "\"hints\": {\"0\": \"%s\", \"1\": \"b\", \"2\": \"c\"}}",
+                           big)
+                       .p);
+    assert_true(contains(run_message(&r, 3), "\"hints\" must be at most 65536 bytes long in all"));
+    check_with_hints(str_fmt(&r.shared, "{\"1\": \"%s\", \"2\": \"y\"}", big).p);
+    assert_text(run_problem(&r)->hints, "{\"0\":\"HINT-a\",\"1\":\"HINT-b\",\"2\":\"y\"}");
+    assert_text(run_problem(&r)->notes, "[\"corrected hint \\\"1\\\" ignored: it is too long\"]");
+}
+
 static void test_mended_json_is_noted(void **state) {
     (void)state;
     run_begin(&r, 1);
@@ -505,6 +521,7 @@ int main(void) {
         attempt_test(test_corrected_hints_replace_those_they_name),
         attempt_test(test_corrections_that_change_nothing_do_not_count),
         attempt_test(test_corrections_that_cannot_be_used_are_noted_and_ignored),
+        attempt_test(test_hints_have_a_limit_in_all),
         attempt_test(test_mended_json_is_noted),
         attempt_test(test_the_same_answers_give_the_same_actions),
         attempt_test(test_attempts_differ_and_every_topic_comes_once_before_any_comes_twice),

@@ -239,7 +239,7 @@ static void test_all_errors_of_a_request_are_told_at_once(void **state) {
     struct job_spec s;
     assert_false(read_job(f,
                           "{\"num_problems\": 0, \"engineer_model\": \"gpt\", \"checker_model\": 3,"
-                          "\"taxonomy\": {}, \"concurency\": 5, \"max_cost_usd\": \"5\","
+                          "\"taxonomy\": {}, \"concurrencies\": 5, \"max_cost_usd\": \"5\","
                           "\"use_search\": true, \"votes\": 3, \"deadline_seconds\": 0}",
                           &s));
     static const char *const wanted[] = {
@@ -359,8 +359,8 @@ static void test_a_written_spec_reads_back_the_same(void **state) {
         "[]}",
         ", \"max_cost_usd\": 999999.999999999, \"deadline_seconds\": 31535999.999",
         ", \"max_cost_usd\": 0.1, \"deadline_seconds\": 3.3",
-        ", \"seed_data\": [{\"problem\": \"p\\\\frac\", \"answer\": 1.5, \"tags\": []}],"
-        "\"benchmark_name\": \"b\"",
+        (", \"seed_data\": [{\"problem\": \"p\\\\frac\", \"answer\": 1.5, \"tags\": []}],"
+         "\"benchmark_name\": \"b\""),
         ", \"topics\": [\"A/x\", \"A/w\", \"subjects/level\"]",
     };
     for (size_t i = 0; i < ARRAY_LEN(mores); i++) {
@@ -423,6 +423,48 @@ static void test_numbers_out_of_range_and_of_wrong_type_are_refused(void **state
     assert_job_error(f, ", \"engineer_modle\": 1", "did you mean \"engineer_model\"");
 }
 
+/* @n times the letter x. */
+static const char *long_text(struct fixture *f, size_t n) {
+    char *text = arena_alloc(&f->a, n + 1);
+    memset(text, 'x', n);
+    return text;
+}
+
+static void test_every_text_has_a_limit(void **state) {
+    struct fixture *f = *state;
+    static const struct {
+        const char *form;
+        size_t bytes_max;
+        const char *says;
+    } cases[] = {
+        {", \"name\": \"%s\"", JOB_NAME_BYTES_MAX, "/name: must be at most"},
+        {", \"metadata\": {\"a\": \"%s\"}", JOB_METADATA_BYTES_MAX - 8,
+         "/metadata: must be at most"},
+        {", \"topics\": [\"A/%s\"]", TAXONOMY_NAME_BYTES_MAX, "/topics/0: a name must be at most"},
+        {", \"taxonomy\": {\"A\": [{\"topic\": \"t\", \"description\": \"%s\"}]}",
+         TAXONOMY_DESCRIPTION_BYTES_MAX, "/taxonomy/A/0/description: must be at most"},
+        {", \"seed_data\": [{\"problem\": \"%s\"}]", JOB_SEED_PROBLEM_BYTES_MAX,
+         "/seed_data/0/problem: must be at most"},
+        {", \"seed_data\": [{\"problem\": \"p\", \"x\": \"%s\"}]", JOB_SEED_BYTES_MAX - 22,
+         "/seed_data/0: a seed must be at most"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *at = strstr(cases[i].form, "%s");
+        for (size_t over = 0; over < 2; over++) {
+            struct job_spec s;
+            struct str more = str_fmt(&f->a, "%.*s%s%s", (int)(at - cases[i].form), cases[i].form,
+                                      long_text(f, cases[i].bytes_max + over), at + 2);
+            bool good = read_job(f, request(f, more.p), &s);
+            if (good == (over == 1) || (over == 1 && strstr(errors(f), cases[i].says) == NULL)) {
+                fail_msg("%s, %zu over: %s", cases[i].form, over, errors(f));
+            }
+        }
+    }
+    struct model_name m;
+    assert_int_equal(model_name_parse(str_fmt(&f->a, "a/%s", long_text(f, 300)), &f->a, &m, NULL),
+                     ERR_INVALID);
+}
+
 #define job_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -443,6 +485,7 @@ int main(void) {
         job_test(test_bad_seeds_are_named_by_their_place),
         job_test(test_a_written_spec_reads_back_the_same),
         job_test(test_limits_and_labels_may_change_but_nothing_else),
+        job_test(test_every_text_has_a_limit),
         job_test(test_numbers_out_of_range_and_of_wrong_type_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,8 +80,8 @@ static void test_mistakes_are_named_with_file_line_and_variable(void **state) {
         enum prompt_kind kind;
         const char *text, *says;
     } bad[] = {
-        {PROMPT_TARGET, "# user\n\nSolve {{probelm}}",
-         "target.md: line 3: unknown variable \"{{probelm}}\"; this prompt has problem"},
+        {PROMPT_TARGET, "# user\n\nSolve {{problems}}",
+         "target.md: line 3: unknown variable \"{{problems}}\"; this prompt has problem"},
         {PROMPT_TARGET, "# user\n{{Problem}}", "unknown variable"},
         {PROMPT_TARGET, "# user\n{{answer}} {{problem}}", "unknown variable"},
         {PROMPT_TARGET, "# user\nSolve it.", "target.md: the variable {{problem}} is missing"},
@@ -95,6 +95,7 @@ static void test_mistakes_are_named_with_file_line_and_variable(void **state) {
         {PROMPT_CHECKER, "# system\n{{problem}}", "this prompt has no variables"},
         {PROMPT_ENGINEER, "# user\n{{subject}}", "engineer.md: the variable {{topic}} is missing"},
         {PROMPT_ENGINEER_SEED, "# user\n{{seed_answer}}", "the variable {{seed_problem}}"},
+        {PROMPT_REPAIR, "# system\nx\n# user\n{{error}}", "there must be no \"# system\" part"},
         {PROMPT_REPAIR, "# user\nAgain.", "repair.md: the variable {{error}} is missing"},
         {PROMPT_REPAIR, "# user\n{{error}}\xff", "must be UTF-8"},
     };

@@ -1,0 +1,470 @@
+/* Promises of llm/llm.h against a real server: what is retried and what is not, how long is waited,
+ * that a storm of 429 becomes an orderly queue, what an answer costs, and that no key shows. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "llm/llm.h"
+#include "tiny_server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY "sk-contract-0123456789abcdef"
+#define ANSWER                                                                                     \
+    "{\"model\":\"m-1\",\"choices\":[{\"message\":{\"content\":\"four\"},"                         \
+    "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":20}}"
+
+/* What the server does with each of its requests, in the order in which they come; the last step
+ * is for all that follow. */
+struct step {
+    int status;
+    const char *headers;
+    const char *body;
+    int64_t delay_ms;
+    enum tiny_then then;
+};
+
+#define STEPS_MAX 16
+
+struct fixture {
+    struct loop *loop;
+    struct tiny_server *server;
+    struct step steps[STEPS_MAX];
+    size_t steps_n;
+    char last_head[2048], last_body[4096];
+    struct arena arena;
+    struct price_table *prices;
+    struct llm_config config;
+    char base_url[128];
+    struct llm *llm;
+    const struct llm_model *model;
+};
+
+static void serve(void *ctx, const struct tiny_request *request, struct tiny_reply *ret) {
+    struct fixture *f = ctx;
+    const struct step *s = &f->steps[MIN((size_t)request->no, f->steps_n - 1)];
+    (void)snprintf(f->last_head, sizeof f->last_head, "%.*s", STR_ARG(request->head));
+    (void)snprintf(f->last_body, sizeof f->last_body, "%.*s", STR_ARG(request->body));
+    ret->delay_ms = s->delay_ms;
+    ret->then = s->then;
+    if (s->status != 0) {
+        tiny_reply_set(ret, s->status, s->headers != NULL ? s->headers : "",
+                       str_of(s->body != NULL ? s->body : ""));
+    }
+}
+
+static int set_up(void **state) {
+    struct fixture *f = mem_new(sizeof *f);
+    struct jcheck check;
+    const struct jnode *doc;
+    f->loop = loop_new();
+    f->server = tiny_server_start(serve, f);
+    arena_init(&f->arena, 1 << 24);
+    jcheck_init(&check, &f->arena);
+    assert_int_equal(
+        jnode_parse(S("{\"lab/m\": {\"input\": 2, \"output\": 10}}"), &f->arena, &doc, NULL),
+        ERR_OK);
+    assert_true(price_table_read(&check, doc, &f->arena, &f->prices));
+    (void)snprintf(f->base_url, sizeof f->base_url, "%s/v1", tiny_server_url(f->server));
+    log_add_secret(S(KEY));
+    llm_config_init(&f->config);
+    f->config.providers[f->config.providers_n++] = (struct llm_provider){.name = "lab",
+                                                                         .type = "openai-chat",
+                                                                         .base_url = f->base_url,
+                                                                         .key_env = "LAB_API_KEY",
+                                                                         .key = KEY};
+    f->config.prices = f->prices;
+    f->config.first_byte_ms = f->config.total_ms = 5000;
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct fixture *f = *state;
+    if (f->llm != NULL) {
+        llm_free(f->llm);
+    }
+    loop_free(f->loop);
+    tiny_server_stop(f->server);
+    arena_release(&f->arena);
+    free(f);
+    return 0;
+}
+
+/* Start the client once the configuration and the steps are as the test wants them. */
+static void start(struct fixture *f, const struct step *steps, size_t steps_n) {
+    const struct model_name name = {.provider = S("lab"), .model = S("m")};
+    memcpy(f->steps, steps, steps_n * sizeof *steps);
+    f->steps_n = steps_n;
+    f->llm = llm_new(f->loop, &f->config);
+    assert_int_equal(llm_resolve(f->llm, &name, &f->model, NULL), ERR_OK);
+}
+
+/* Steps, and the usual ones. */
+#define GOOD                                                                                       \
+    { .status = 200, .body = ANSWER }
+#define SOON(status_, body_)                                                                       \
+    { .status = (status_), .headers = "retry-after-ms: 1\r\n", .body = (body_) }
+#define START(f, ...)                                                                              \
+    start((f), (const struct step[]){__VA_ARGS__}, ARRAY_LEN(((const struct step[]){__VA_ARGS__})))
+
+struct outcome {
+    int calls;
+    enum err err;
+    char detail[ERRINFO_BYTES], text[64], model_id[64];
+    struct call_usage usage;
+    int64_t cost_nusd, tries, at_ms;
+};
+
+static void note(void *ctx, const struct call_answer *answer) {
+    struct outcome *o = ctx;
+    o->calls++;
+    o->err = answer->err;
+    o->usage = answer->usage;
+    o->cost_nusd = answer->cost_nusd;
+    o->tries = answer->tries;
+    o->at_ms = clock_mono_ms();
+    (void)snprintf(o->detail, sizeof o->detail, "%s", answer->detail != NULL ? answer->detail : "");
+    (void)snprintf(o->text, sizeof o->text, "%.*s", STR_ARG(answer->text));
+    (void)snprintf(o->model_id, sizeof o->model_id, "%.*s", STR_ARG(answer->model_id));
+    assert_null(strstr(o->detail, "sk-contract"));
+}
+
+static const struct call_schema schema = {
+    .name = "s", .json = {"{\"type\":\"object\"}", sizeof "{\"type\":\"object\"}" - 1}};
+static const struct call_spec spec = {.role = ROLE_TARGET,
+                                      .messages = {{CALL_USER, {"2+2? JSON", 9}}},
+                                      .messages_n = 1,
+                                      .schema = &schema,
+                                      .output_tokens_max = 50};
+
+static struct outcome ask(struct fixture *f) {
+    struct outcome o = {0};
+    struct llm_call *call;
+    llm_call(f->llm, f->model, &spec, "job_1/7/2", note, &o, &call);
+    assert_int_equal(o.calls, 0);
+    loop_run(f->loop);
+    assert_int_equal(o.calls, 1);
+    assert_int_equal(llm_stats(f->llm).in_flight, 0);
+    assert_int_equal(llm_stats(f->llm).waiting, 0);
+    return o;
+}
+
+static void test_an_answer_has_text_usage_price_and_its_tag(void **state) {
+    struct fixture *f = *state;
+    START(f, GOOD);
+    struct outcome o = ask(f);
+    assert_int_equal(o.err, ERR_OK);
+    assert_string_equal(o.text, "four");
+    assert_string_equal(o.model_id, "m-1");
+    assert_int_equal(o.cost_nusd, 100 * 2000 + 20 * 10000);
+    assert_int_equal(o.tries, 1);
+    assert_non_null(strstr(f->last_head, "POST /v1/chat/completions HTTP/1.1\r\n"));
+    assert_non_null(strstr(f->last_head, "Authorization: Bearer " KEY "\r\n"));
+    assert_non_null(strstr(f->last_head, "X-Client-Request-Id: job_1/7/2"));
+    assert_non_null(strstr(f->last_head, "User-Agent: stumper/"));
+    assert_non_null(strstr(f->last_body, "\"json_schema\""));
+}
+
+static void test_what_is_unavailable_is_tried_again(void **state) {
+    struct fixture *f = *state;
+    START(f, SOON(503, ""), SOON(500, "oops"), GOOD);
+    struct outcome o = ask(f);
+    assert_int_equal(o.err, ERR_OK);
+    assert_int_equal(o.tries, 3);
+    assert_int_equal(llm_stats(f->llm).retries, 2);
+}
+
+static void test_lost_connections_and_garbage_are_tried_again(void **state) {
+    struct fixture *f = *state;
+    START(f, {.then = TINY_RESET}, {.status = 200, .body = "<html>"}, GOOD);
+    f->config.tries_max = 3;
+    struct outcome o = ask(f);
+    assert_int_equal(o.err, ERR_OK);
+    assert_int_equal(o.tries, 3);
+}
+
+static void test_retry_after_is_waited_for(void **state) {
+    struct fixture *f = *state;
+    START(f, {.status = 429, .headers = "retry-after-ms: 120\r\n"}, GOOD);
+    int64_t from_ms = clock_mono_ms();
+    struct outcome o = ask(f);
+    assert_int_equal(o.err, ERR_OK);
+    assert_int_equal(o.tries, 2);
+    assert_true(o.at_ms - from_ms >= 120);
+    assert_int_equal(llm_stats(f->llm).rate_limited, 1);
+}
+
+static void test_a_wait_longer_than_allowed_fails_the_call_and_says_so(void **state) {
+    struct fixture *f = *state;
+    START(f, {.status = 429, .headers = "retry-after: 3600\r\n"});
+    struct outcome o = ask(f);
+    assert_int_equal(o.err, ERR_RATE_LIMIT);
+    assert_non_null(strstr(o.detail, "3600 s"));
+    assert_int_equal(tiny_server_requests(f->server), 1);
+}
+
+static void test_tries_end_and_the_last_error_is_told(void **state) {
+    struct fixture *f = *state;
+    f->config.tries_max = 3;
+    START(f, SOON(503, "{\"error\":{\"message\":\"overloaded, sorry\"}}"));
+    struct outcome o = ask(f);
+    assert_int_equal(o.err, ERR_UNAVAILABLE);
+    assert_int_equal(o.tries, 3);
+    assert_int_equal(tiny_server_requests(f->server), 3);
+    assert_non_null(strstr(o.detail, "lab/m"));
+    assert_non_null(strstr(o.detail, "HTTP 503"));
+    assert_non_null(strstr(o.detail, "overloaded, sorry"));
+    assert_int_equal(o.cost_nusd, MONEY_UNKNOWN);
+}
+
+static void test_what_waiting_does_not_mend_is_not_tried_again(void **state) {
+    static const struct {
+        int status;
+        const char *body;
+        enum err err;
+    } cases[] = {
+        {400, "{\"error\":{\"message\":\"bad\"}}", ERR_REJECTED},
+        {401, "{\"error\":{\"message\":\"Incorrect API key provided: " KEY ".\"}}", ERR_AUTH},
+        {402, "{}", ERR_QUOTA},
+        {404, "{\"error\":{\"message\":\"no such model\"}}", ERR_NOT_FOUND},
+        {429, "{\"error\":{\"message\":\"x\",\"code\":\"insufficient_quota\"}}", ERR_QUOTA},
+    };
+    struct fixture *f = *state;
+    struct step steps[ARRAY_LEN(cases)];
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        steps[i] = (struct step){.status = cases[i].status, .body = cases[i].body};
+    }
+    start(f, steps, ARRAY_LEN(steps));
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct outcome o = ask(f);
+        assert_int_equal(o.err, cases[i].err);
+        assert_int_equal(o.tries, 1);
+        assert_non_null(strstr(o.detail, "lab/m"));
+    }
+    assert_int_equal(tiny_server_requests(f->server), ARRAY_LEN(cases));
+}
+
+static void test_a_paid_but_useless_answer_goes_up_as_it_is(void **state) {
+    struct fixture *f = *state;
+    START(f,
+          {.status = 200,
+           .body = "{\"choices\":[{\"message\":{\"content\":null},\"finish_reason\":\"length\"}],"
+                   "\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":50}}"});
+    struct outcome o = ask(f);
+    assert_int_equal(o.err, ERR_OK);
+    assert_string_equal(o.text, "");
+    assert_int_equal(o.usage.output_tokens, 50);
+    assert_int_equal(tiny_server_requests(f->server), 1);
+}
+
+static void test_a_hang_is_a_timeout_that_is_named(void **state) {
+    struct fixture *f = *state;
+    f->config.first_byte_ms = 60;
+    f->config.tries_max = 2;
+    START(f, {.status = 200, .delay_ms = 3600000});
+    struct outcome o = ask(f);
+    assert_int_equal(o.err, ERR_TIMEOUT);
+    assert_int_equal(o.tries, 2);
+    assert_non_null(strstr(o.detail, "no first byte of an answer within 60 ms"));
+}
+
+static void test_a_refused_schema_is_learned_by_all_and_costs_no_try(void **state) {
+    struct fixture *f = *state;
+    struct outcome outcomes[20] = {0};
+    struct llm_call *call;
+    f->config.tries_max = 1;
+    struct step steps[STEPS_MAX];
+    for (size_t i = 0; i < STEPS_MAX; i++) {
+        steps[i] = (struct step){.status = 400,
+                                 .body = "{\"error\":{\"message\":\"json_schema is not supported\","
+                                         "\"param\":\"response_format\"}}",
+                                 .delay_ms = 30};
+    }
+    steps[STEPS_MAX - 1] = (struct step){.status = 200, .body = ANSWER};
+    start(f, steps, STEPS_MAX);
+    for (size_t i = 0; i < STEPS_MAX - 1; i++) {
+        llm_call(f->llm, f->model, &spec, "t", note, &outcomes[i], &call);
+    }
+    loop_run(f->loop);
+    for (size_t i = 0; i < STEPS_MAX - 1; i++) {
+        assert_int_equal(outcomes[i].err, ERR_OK);
+    }
+    assert_int_equal(tiny_server_requests(f->server), 2 * (STEPS_MAX - 1));
+    assert_non_null(strstr(f->last_body, "\"json_object\""));
+    assert_int_equal(ask(f).tries, 1);
+    assert_non_null(strstr(f->last_body, "\"json_object\""));
+}
+
+static void test_a_queue_stands_before_the_http_client(void **state) {
+    struct fixture *f = *state;
+    struct outcome outcomes[60] = {0};
+    struct llm_call *call;
+    f->config.in_flight_max = 4;
+    START(f, {.status = 200, .body = ANSWER, .delay_ms = 2});
+    for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
+        llm_call(f->llm, f->model, &spec, "t", note, &outcomes[i], &call);
+    }
+    assert_int_equal(llm_stats(f->llm).in_flight, 4);
+    assert_int_equal(llm_stats(f->llm).waiting, 56);
+    loop_run(f->loop);
+    for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
+        assert_int_equal(outcomes[i].err, ERR_OK);
+        assert_int_equal(outcomes[i].tries, 1);
+    }
+    assert_true(tiny_server_connections(f->server) <= 4);
+}
+
+/* A provider that allows LIMIT requests at once and answers the others with 429. */
+#define LIMIT 5
+
+struct meter {
+    struct fixture *f;
+    int64_t busy_until_ms[LIMIT];
+    int64_t limited;
+};
+
+static void serve_limited(void *ctx, const struct tiny_request *request, struct tiny_reply *ret) {
+    struct meter *m = ctx;
+    (void)request;
+    int64_t now_ms = clock_mono_ms();
+    for (size_t i = 0; i < LIMIT; i++) {
+        if (m->busy_until_ms[i] <= now_ms) {
+            m->busy_until_ms[i] = now_ms + 10;
+            tiny_reply_set(ret, 200, "", S(ANSWER));
+            ret->delay_ms = 9;
+            return;
+        }
+    }
+    m->limited++;
+    tiny_reply_set(ret, 429, "retry-after-ms: 20\r\n", S("{\"error\":{\"message\":\"slow\"}}"));
+}
+
+static void test_a_storm_of_429_becomes_an_orderly_queue(void **state) {
+    struct fixture *f = *state;
+    struct meter m = {.f = f};
+    struct outcome outcomes[200] = {0};
+    struct llm_call *call;
+    tiny_server_stop(f->server);
+    f->server = tiny_server_start(serve_limited, &m);
+    (void)snprintf(f->base_url, sizeof f->base_url, "%s/v1", tiny_server_url(f->server));
+    START(f, GOOD);
+    for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
+        llm_call(f->llm, f->model, &spec, "t", note, &outcomes[i], &call);
+    }
+    loop_run(f->loop);
+    for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
+        assert_int_equal(outcomes[i].err, ERR_OK);
+    }
+    /* 200 came at once; those who are turned away must not come back again and again. */
+    assert_true(m.limited >= 100);
+    assert_true(m.limited < 1000);
+}
+
+static void test_a_canceled_call_is_told_once_wherever_it_is(void **state) {
+    struct fixture *f = *state;
+    struct outcome sent = {0}, waiting = {0}, backing_off = {0};
+    struct llm_call *a, *b, *c;
+    f->config.in_flight_max = 1;
+    START(f, {.status = 503, .headers = "retry-after: 30\r\n"},
+          {.status = 200, .delay_ms = 3600000});
+    struct loop_timer stop = {0};
+    llm_call(f->llm, f->model, &spec, "t", note, &backing_off, &c);
+    loop_timer_start(f->loop, &stop, 60, (void (*)(void *))loop_stop, f->loop);
+    loop_run(f->loop);
+    llm_call(f->llm, f->model, &spec, "t", note, &sent, &a);
+    llm_call(f->llm, f->model, &spec, "t", note, &waiting, &b);
+    loop_timer_start(f->loop, &stop, 60, (void (*)(void *))loop_stop, f->loop);
+    loop_run(f->loop);
+    assert_int_equal(llm_stats(f->llm).in_flight, 1);
+    assert_int_equal(llm_stats(f->llm).waiting, 2);
+    llm_cancel(b);
+    llm_cancel(c);
+    llm_cancel(a);
+    assert_int_equal(sent.calls + waiting.calls + backing_off.calls, 0);
+    loop_run(f->loop);
+    assert_int_equal(sent.calls, 1);
+    assert_int_equal(waiting.calls, 1);
+    assert_int_equal(backing_off.calls, 1);
+    assert_int_equal(sent.err, ERR_CANCELED);
+    assert_int_equal(waiting.err, ERR_CANCELED);
+    assert_int_equal(backing_off.err, ERR_CANCELED);
+    assert_int_equal(llm_stats(f->llm).waiting, 0);
+}
+
+static void test_freeing_the_client_ends_every_call(void **state) {
+    struct fixture *f = *state;
+    struct outcome outcomes[30] = {0};
+    struct llm_call *call;
+    f->config.in_flight_max = 10;
+    START(f, {.status = 503, .headers = "retry-after: 30\r\n"},
+          {.status = 200, .delay_ms = 3600000});
+    for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
+        llm_call(f->llm, f->model, &spec, "t", note, &outcomes[i], &call);
+    }
+    struct loop_timer stop = {0};
+    loop_timer_start(f->loop, &stop, 60, (void (*)(void *))loop_stop, f->loop);
+    loop_run(f->loop);
+    llm_free(f->llm);
+    f->llm = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
+        assert_int_equal(outcomes[i].calls, 1);
+        assert_int_equal(outcomes[i].err, ERR_CANCELED);
+    }
+}
+
+static void test_resolving_says_what_is_missing(void **state) {
+    struct fixture *f = *state;
+    struct errinfo info = {0};
+    const struct llm_model *model;
+    f->config.providers[f->config.providers_n++] = (struct llm_provider){.name = "keyless",
+                                                                         .type = "openai-chat",
+                                                                         .base_url = "http://h/v1",
+                                                                         .key_env = "KEYLESS_KEY"};
+    f->config.providers[f->config.providers_n++] =
+        (struct llm_provider){.name = "odd", .type = "gopher", .base_url = "http://h/v1"};
+    START(f, GOOD);
+    assert_int_equal(llm_resolve(f->llm, &(struct model_name){S("lob"), S("m")}, &model, &info),
+                     ERR_NOT_FOUND);
+    assert_non_null(strstr(info.text, "lab"));
+    assert_int_equal(llm_resolve(f->llm, &(struct model_name){S("zzzzzz"), S("m")}, &model, &info),
+                     ERR_NOT_FOUND);
+    assert_non_null(strstr(info.text, "stumper.yaml"));
+    assert_int_equal(llm_resolve(f->llm, &(struct model_name){S("keyless"), S("m")}, &model, &info),
+                     ERR_AUTH);
+    assert_non_null(strstr(info.text, "KEYLESS_KEY"));
+    assert_int_equal(llm_resolve(f->llm, &(struct model_name){S("odd"), S("m")}, &model, &info),
+                     ERR_UNSUPPORTED);
+    assert_non_null(llm_model_price(f->model));
+}
+
+#define LLM_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        LLM_TEST(test_an_answer_has_text_usage_price_and_its_tag),
+        LLM_TEST(test_what_is_unavailable_is_tried_again),
+        LLM_TEST(test_lost_connections_and_garbage_are_tried_again),
+        LLM_TEST(test_retry_after_is_waited_for),
+        LLM_TEST(test_a_wait_longer_than_allowed_fails_the_call_and_says_so),
+        LLM_TEST(test_tries_end_and_the_last_error_is_told),
+        LLM_TEST(test_what_waiting_does_not_mend_is_not_tried_again),
+        LLM_TEST(test_a_paid_but_useless_answer_goes_up_as_it_is),
+        LLM_TEST(test_a_hang_is_a_timeout_that_is_named),
+        LLM_TEST(test_a_refused_schema_is_learned_by_all_and_costs_no_try),
+        LLM_TEST(test_a_queue_stands_before_the_http_client),
+        LLM_TEST(test_a_storm_of_429_becomes_an_orderly_queue),
+        LLM_TEST(test_a_canceled_call_is_told_once_wherever_it_is),
+        LLM_TEST(test_freeing_the_client_ends_every_call),
+        LLM_TEST(test_resolving_says_what_is_missing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

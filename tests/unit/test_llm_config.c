@@ -1,0 +1,221 @@
+/* Promises of llm_config_providers(): built-in providers, the variables that move them, and
+ * stumper.yaml over both; what is wrong is named with its place. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "llm/llm.h"
+#include "json/yaml.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct fixture {
+    struct arena arena;
+    struct llm_config config;
+    struct jcheck check;
+};
+
+static struct fixture fixture;
+static const char *const *environment; /* name, value, name, value …, NULL */
+
+static const char *get_variable(const char *name) {
+    for (size_t i = 0; environment != NULL && environment[i] != NULL; i += 2) {
+        if (strcmp(environment[i], name) == 0) {
+            return environment[i + 1];
+        }
+    }
+    return NULL;
+}
+
+static int set_up(void **state) {
+    (void)state;
+    environment = NULL;
+    arena_init(&fixture.arena, 1 << 24);
+    jcheck_init(&fixture.check, &fixture.arena);
+    llm_config_init(&fixture.config);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    arena_release(&fixture.arena);
+    return 0;
+}
+
+/* Configure from @yaml ("" for none); returns the errors as text. */
+static const char *configure(const char *yaml) {
+    const struct jnode *doc = NULL;
+    assert_int_equal(yaml_parse(str_of(yaml), &fixture.arena, &doc, NULL), ERR_OK);
+    llm_config_providers(&fixture.config, jnode_get(doc, "providers"), &fixture.check, get_variable,
+                         &fixture.arena);
+    return str_cstr(&fixture.arena, jcheck_text(&fixture.check, &fixture.arena));
+}
+
+static const struct llm_provider *provider(const char *name) {
+    const struct llm_provider *p = llm_config_find(&fixture.config, str_of(name));
+    assert_non_null(p);
+    return p;
+}
+
+static void test_the_builtin_providers_are_there_without_any_configuration(void **state) {
+    (void)state;
+    static const char *const names[] = {"openai", "deepseek", "openrouter", "together",
+                                        "groq",   "mistral",  "xai",        "fireworks",
+                                        "ollama", "vllm",     "lmstudio",   "llamacpp"};
+    assert_string_equal(configure(""), "");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        assert_int_equal(strncmp(provider(names[i])->base_url, "http", 4), 0);
+        assert_null(provider(names[i])->key);
+    }
+    assert_null(llm_config_find(&fixture.config, S("nobody")));
+}
+
+static void test_keys_come_from_their_variables_and_an_empty_one_is_none(void **state) {
+    (void)state;
+    static const char *const env[] = {"OPENAI_API_KEY",
+                                      "sk-from-a-file\n",
+                                      "GROQ_API_KEY",
+                                      "",
+                                      "OPENROUTER_API_KEY",
+                                      "or-key",
+                                      NULL};
+    environment = env;
+    assert_string_equal(configure(""), "");
+    assert_string_equal(provider("openai")->key, "sk-from-a-file");
+    assert_string_equal(provider("openrouter")->key, "or-key");
+    assert_null(provider("groq")->key);
+}
+
+static void test_a_key_with_a_line_break_inside_is_refused_and_not_shown(void **state) {
+    (void)state;
+    static const char *const env[] = {"OPENAI_API_KEY", "sk-one\r\nX-Evil: 1", NULL};
+    environment = env;
+    const char *errors = configure("");
+    assert_non_null(strstr(errors, "OPENAI_API_KEY"));
+    assert_null(strstr(errors, "sk-one"));
+    assert_null(provider("openai")->key);
+}
+
+static void test_base_url_variables_move_a_builtin_provider(void **state) {
+    (void)state;
+    static const char *const env[] = {"OPENAI_BASE_URL", "http://proxy:9/v1/", "GROQ_BASE_URL", "",
+                                      NULL};
+    environment = env;
+    assert_string_equal(configure(""), "");
+    assert_string_equal(provider("openai")->base_url, "http://proxy:9/v1");
+    assert_string_equal(provider("groq")->base_url, "https://api.groq.com/openai/v1");
+}
+
+static void test_a_base_url_variable_that_is_no_url_is_named(void **state) {
+    (void)state;
+    static const char *const env[] = {"OPENAI_BASE_URL", "proxy:9/v1", NULL};
+    environment = env;
+    const char *errors = configure("");
+    assert_non_null(strstr(errors, "/providers/openai/base_url"));
+    assert_non_null(strstr(errors, "OPENAI_BASE_URL"));
+}
+
+static void test_ollama_host_is_read_as_ollama_does(void **state) {
+    (void)state;
+    static const struct {
+        const char *host, *url;
+    } cases[] = {{"192.168.1.5", "http://192.168.1.5:11434/v1"},
+                 {"box:8080", "http://box:8080/v1"},
+                 {":8080", "http://127.0.0.1:8080/v1"},
+                 {"0.0.0.0", "http://127.0.0.1:11434/v1"},
+                 {"0.0.0.0:9", "http://127.0.0.1:9/v1"},
+                 {"https://ollama.example/", "https://ollama.example/v1"},
+                 {"http://box:1/v1", "http://box:1/v1"},
+                 {"[::1]", "http://[::1]:11434/v1"},
+                 {"[::1]:5", "http://[::1]:5/v1"}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *env[] = {"OLLAMA_HOST", cases[i].host, NULL};
+        environment = env;
+        llm_config_init(&fixture.config);
+        assert_string_equal(configure(""), "");
+        assert_string_equal(provider("ollama")->base_url, cases[i].url);
+    }
+}
+
+static void test_yaml_adds_providers_and_overrides_members_of_builtin_ones(void **state) {
+    (void)state;
+    static const char *const env[] = {
+        "LAB_API_KEY", "lab-key", "OPENAI_BASE_URL", "http://moved/v1", "TEAM_KEY",
+        "team-key",    NULL};
+    environment = env;
+    assert_string_equal(configure("providers:\n"
+                                  "  lab:\n"
+                                  "    type: openai-chat\n"
+                                  "    base_url: http://127.0.0.1:8000/v1/\n"
+                                  "    api_key_env: LAB_API_KEY\n"
+                                  "    headers:\n"
+                                  "      X-Team: maths\n"
+                                  "  openai:\n"
+                                  "    api_key_env: TEAM_KEY\n"),
+                        "");
+    assert_string_equal(provider("lab")->base_url, "http://127.0.0.1:8000/v1");
+    assert_string_equal(provider("lab")->key, "lab-key");
+    assert_string_equal(provider("lab")->headers[0], "X-Team: maths");
+    assert_null(provider("lab")->headers[1]);
+    assert_string_equal(provider("openai")->base_url, "http://moved/v1");
+    assert_string_equal(provider("openai")->key, "team-key");
+}
+
+static void test_what_is_wrong_in_yaml_is_named_with_its_place(void **state) {
+    (void)state;
+    static const struct {
+        const char *yaml, *place, *word;
+    } cases[] = {
+        {"providers: [1]", "/providers", "object"},
+        {"providers: {Lab: {base_url: 'http://h'}}", "/providers", "Lab"},
+        {"providers: {lab: {}}", "/providers/lab", "base_url"},
+        {"providers: {lab: {base_url: 'h:1'}}", "/providers/lab/base_url", "http://"},
+        {"providers: {lab: {base_url: 'http://h/a b'}}", "/providers/lab/base_url", "http://"},
+        {"providers: {lab: {base_url: 'http://h', type: gopher}}", "/providers/lab/type", "gopher"},
+        {"providers: {lab: {base_url: 'http://h', basurl: x}}", "/providers/lab", "basurl"},
+        {"providers: {lab: {base_url: 'http://h', api_key: sk-1}}", "/providers/lab",
+         "api_key_env"},
+        {"providers: {lab: {base_url: 'http://h', headers: {'A B': c}}}", "/providers/lab/headers",
+         "A B"},
+        {"providers: {lab: {base_url: 'http://h', headers: {A: \"c\\r\\nd\"}}}",
+         "/providers/lab/headers", "one-line"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        jcheck_init(&fixture.check, &fixture.arena);
+        llm_config_init(&fixture.config);
+        const char *errors = configure(cases[i].yaml);
+        if (strstr(errors, cases[i].place) == NULL || strstr(errors, cases[i].word) == NULL) {
+            fail_msg("%s: '%s'", cases[i].yaml, errors);
+        }
+    }
+}
+
+static void test_more_providers_than_fit_are_refused(void **state) {
+    (void)state;
+    struct str yaml = S("providers:\n");
+    for (int i = 0; i < LLM_PROVIDERS_MAX; i++) {
+        yaml = str_fmt(&fixture.arena, "%.*s  p%d: {base_url: 'http://h'}\n", STR_ARG(yaml), i);
+    }
+    assert_non_null(strstr(configure(yaml.p), "more than 64 providers"));
+}
+
+#define CONFIG_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CONFIG_TEST(test_the_builtin_providers_are_there_without_any_configuration),
+        CONFIG_TEST(test_keys_come_from_their_variables_and_an_empty_one_is_none),
+        CONFIG_TEST(test_a_key_with_a_line_break_inside_is_refused_and_not_shown),
+        CONFIG_TEST(test_base_url_variables_move_a_builtin_provider),
+        CONFIG_TEST(test_a_base_url_variable_that_is_no_url_is_named),
+        CONFIG_TEST(test_ollama_host_is_read_as_ollama_does),
+        CONFIG_TEST(test_yaml_adds_providers_and_overrides_members_of_builtin_ones),
+        CONFIG_TEST(test_what_is_wrong_in_yaml_is_named_with_its_place),
+        CONFIG_TEST(test_more_providers_than_fit_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
