@@ -23,6 +23,7 @@ struct sim_options {
     struct spread latency_ms;
     struct brain_options brain;
     const struct price_table *prices; /* for the ledger; may be NULL */
+    int64_t input_ms, idle_ms;        /* deadlines of guard.h; 0: the usual ones */
     int stop_fd;                      /* readable: end (a signalfd, an eventfd) */
 };
 
