@@ -467,7 +467,8 @@ static struct outcome compare_labelled(struct judge *j, const struct shape *x,
     if (x->label == NULL || y->label == NULL) {
         return outcome_weaken(o);
     }
-    bool same = str_eq(node_canonical(x->label, j->a), node_canonical(y->label, j->a));
+    bool same = str_eq(node_canonical(x->label, j->a), node_canonical(y->label, j->a)) ||
+                (arg_x != NULL && arg_y != NULL && str_eq(x->label->name, y->label->name));
     bool functions = (arg_x != NULL && arg_y != NULL) ||
                      (arg_x != NULL && y->label->kind == NODE_SYM) ||
                      (arg_y != NULL && x->label->kind == NODE_SYM);

@@ -79,6 +79,7 @@ void sched_stop_for(struct sched *s, enum stop why);
  * 1, so that nothing is launched that may turn out needless; never 0. */
 double sched_chance(const struct sched *s, enum attempt_stage stage);
 
+/** Attempts begun and not ended, over all stages. */
 int64_t sched_in_flight(const struct sched *s);
 
 #endif

@@ -432,14 +432,19 @@ static CURLSH *http_share_new(void) {
     return share; /* no locks: one thread */
 }
 
+/* An empty variable counts as unset. */
+static const char *http_env(const char *name) {
+    const char *value = getenv(name);
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
 /* Any of the variables that curl would look at. */
 static bool http_proxy_is_set(void) {
     static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
                                         "ALL_PROXY"};
     bool set = false;
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        const char *value = getenv(names[i]);
-        set = set || (value != NULL && value[0] != '\0');
+        set = set || http_env(names[i]) != NULL;
     }
     return set;
 }
@@ -457,6 +462,7 @@ struct http_client *http_new(struct loop *l, const struct http_client_options *o
     c->user_agent = mem_dup_cstr(options->user_agent, strlen(options->user_agent));
     c->share = http_share_new();
     c->no_proxy = !http_proxy_is_set();
+    c->roots_file = http_env("SSL_CERT_FILE"); /* read by curl's command, not by its library */
     struct http_sockets_calls calls = {c, http_shard_on_ready, http_on_batch_over};
     c->sockets = http_sockets_new(l, &calls);
     TAILQ_INIT(&c->active);

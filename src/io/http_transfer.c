@@ -168,6 +168,9 @@ struct http_transfer *http_transfer_new(struct http_client *c) {
     HTTP_SET(t->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     HTTP_SET(t->easy, CURLOPT_BUFFERSIZE, HTTP_RECEIVE_BYTES);
     HTTP_SET(t->easy, CURLOPT_DNS_CACHE_TIMEOUT, HTTP_DNS_CACHE_S);
+    if (c->roots_file != NULL) {
+        HTTP_SET(t->easy, CURLOPT_CAINFO, c->roots_file);
+    }
     if (c->no_proxy) {
         HTTP_SET(t->easy, CURLOPT_PROXY, ""); /* saves a look at the environment per request */
     }

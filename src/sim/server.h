@@ -44,6 +44,7 @@ int sim_server_port(const struct sim_server *s);
 /** Serve until stop_fd is readable. What is still unanswered then stays so. */
 void sim_server_run(struct sim_server *s);
 
+/** Closes all connections, writes out truth and ledger. */
 void sim_server_free(struct sim_server *s);
 
 #endif

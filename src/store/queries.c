@@ -36,7 +36,9 @@ const char *const queries_texts[Q_COUNT] = {
                     " WHERE job = $1 AND attempt_no = $2",
     [Q_PROBLEM_ADD] = "INSERT INTO problems (job, seq, attempt_no, outcome, hash, id, line)"
                       " VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    [Q_REAP] = "UPDATE attempts SET token = NULL, crashes = crashes + 1 WHERE token IS NOT NULL",
+    [Q_REAP] = "UPDATE attempts SET token = NULL, crashes = CASE WHEN EXISTS"
+               " (SELECT 1 FROM calls c WHERE c.job = attempts.job AND c.attempt_no = attempts.no"
+               " AND c.token = attempts.token) THEN 0 ELSE crashes + 1 END WHERE token IS NOT NULL",
     [Q_CRASHED] = "SELECT j.id, a.no, a.crashes FROM attempts a JOIN jobs j ON j.key = a.job"
                   " WHERE a.token IS NULL AND a.crashes > $1 LIMIT 1",
 };

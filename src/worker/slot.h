@@ -89,6 +89,7 @@ bool worker_may_call(const struct worker *w);
 /** The store gave out. */
 void worker_fail(struct worker *w, enum err e, const struct errinfo *detail);
 
+/** @s is free again. */
 void worker_slot_done(struct worker *w, struct slot *s);
 
 #endif
