@@ -58,6 +58,7 @@ static uint64_t *table_add(struct table *t, uint64_t key, uint64_t value) {
         generation_grow(&t->young);
     }
     struct table_slot *slot = generation_slot(&t->young, key);
+    ASSERT(slot != NULL); /* there is room now */
     *slot = (struct table_slot){key, value};
     t->young.n++;
     return &slot->value;
