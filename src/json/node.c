@@ -34,9 +34,23 @@ static bool jnode_too_deep(json_t *j, int depth) {
     return too_deep;
 }
 
+/* jansson skips raw NULs without a word. */
+static enum err jnode_refuse_nul(struct str before, struct errinfo *reterr) {
+    int line = 1, column = 1;
+    for (size_t i = 0; i < before.n; i++) {
+        line += before.p[i] == '\n';
+        column = before.p[i] == '\n' ? 1 : column + 1;
+    }
+    return errinfo_set(reterr, ERR_SYNTAX, "line %d, column %d: a NUL character", line, column);
+}
+
 enum err jnode_parse(struct str text, struct arena *a, const struct jnode **ret,
                      struct errinfo *reterr) {
     json_error_t error;
+    size_t nul = str_find_char(text, '\0');
+    if (nul != STR_NPOS) {
+        return jnode_refuse_nul(str_take(text, nul), reterr);
+    }
     json_t *tree = json_loadb(text.p != NULL ? text.p : "", text.n,
                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (tree == NULL) {
