@@ -23,7 +23,7 @@
 #include "base/str.h"
 #include "io/loop.h"
 
-#define HTTP_SHARD_TRANSFERS_MAX 1000
+#define HTTP_SHARD_TRANSFERS_MAX 256
 #define HTTP_HEADERS_MAX 32
 
 struct http_client;

@@ -41,13 +41,8 @@ struct guard {
     int64_t limit_ms[GUARD_PHASES];
 };
 
-<<<<<<< HEAD
-/** No connections. */
-void guard_init(struct guard *g);
-=======
 /** @input_ms, @idle_ms: how long the phases may last; 0: GUARD_INPUT_MS, GUARD_IDLE_MS. */
 void guard_init(struct guard *g, int64_t input_ms, int64_t idle_ms);
->>>>>>> sim
 void guard_add(struct guard *g, struct guard_conn *c, int fd, int64_t now_ms);
 void guard_remove(struct guard_conn *c);
 

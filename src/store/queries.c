@@ -38,7 +38,7 @@ const char *const queries_texts[Q_COUNT] = {
                       " VALUES ($1, $2, $3, $4, $5, $6, $7)",
     [Q_REAP] = "UPDATE attempts SET token = NULL, crashes = CASE WHEN EXISTS"
                " (SELECT 1 FROM calls c WHERE c.job = attempts.job AND c.attempt_no = attempts.no"
-               " AND c.token = attempts.token) THEN 0 ELSE crashes + 1 END WHERE token IS NOT NULL",
+               " AND c.token = attempts.token) THEN 1 ELSE crashes + 1 END WHERE token IS NOT NULL",
     [Q_CRASHED] = "SELECT j.id, a.no, a.crashes FROM attempts a JOIN jobs j ON j.key = a.job"
                   " WHERE a.token IS NULL AND a.crashes > $1 LIMIT 1",
 };

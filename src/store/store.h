@@ -95,8 +95,8 @@ void store_submit(struct store *s, struct store_submit *o);
 struct lease {
     int64_t attempt_no;
     int64_t token;
-    int64_t
-        crashes; /* how often in a row a lease of it was lost without an answer recorded under it */
+    int64_t crashes; /* how often in a row a lease of it was lost; an answer recorded under a lease
+                        begins the count anew */
 };
 struct store_claim {
     struct store_op op;
