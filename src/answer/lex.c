@@ -10,6 +10,9 @@
 #include <ctype.h>
 #include <string.h>
 
+#define LEX_UNCLOSED_MAX 16            /* groups without an end that are looked through */
+#define LEX_ROOM_MIN ((size_t)1 << 20) /* of the arena, kept for what comes after */
+
 struct lexer {
     struct str s;
     size_t at;
@@ -17,6 +20,7 @@ struct lexer {
     unsigned reading;
     int depth;     /* of brackets, in which a comma separates */
     int env_depth; /* of \begin … \end */
+    int unclosed;  /* groups found without an end */
     int bar_side;  /* from \left and \right, for the next bar */
     bool space;
     bool overflow;
@@ -34,7 +38,8 @@ static struct str here(const struct lexer *lx) {
 }
 
 static void emit_text(struct lexer *lx, enum token_kind kind, int op, struct str text) {
-    if (lx->out->n + 1 >= lx->tokens_max && kind != TOKEN_END) {
+    bool full = lx->out->n + 1 >= lx->tokens_max || arena_room(lx->a) < LEX_ROOM_MIN;
+    if (full && kind != TOKEN_END) {
         lx->overflow = true;
         return;
     }
@@ -122,11 +127,11 @@ static struct str number_digits(struct lexer *lx, struct str s, size_t *used) {
         size_t sep = join && at < s.n && s.p[at] == ',' ? 1
                      : n <= 3                           ? grouping(str_skip(s, at))
                                                         : 0;
-        if (sep == 0 || digits_at(s, at + sep) != 3) {
+        if (sep == 0 || digits_at(s, at + sep) != 3 || w > LEX_DIGITS_MAX) {
             break;
         }
         if (buf == NULL) {
-            buf = arena_alloc(lx->a, s.n + 1);
+            buf = arena_alloc(lx->a, MIN(s.n, LEX_DIGITS_MAX) + 16);
             memcpy(buf, s.p, n);
             w = n;
         }
@@ -142,6 +147,10 @@ static struct str number_digits(struct lexer *lx, struct str s, size_t *used) {
     *used = at + (point > 0 || repeats ? 1 + point : 0);
     if (buf == NULL) {
         return str_take(s, *used);
+    }
+    if (w + *used - at > LEX_DIGITS_MAX) {
+        lx->overflow = true;
+        return S("0");
     }
     memcpy(buf + w, s.p + at, *used - at);
     return (struct str){buf, w + *used - at};
@@ -344,8 +353,11 @@ static void lex_prose_word(struct lexer *lx) {
 /* --- commands --- */
 
 /* Length of "{…}" at the current place, braces balanced, or 0. */
-static size_t group_length(const struct lexer *lx) {
+static size_t group_length(struct lexer *lx) {
     size_t depth = 0;
+    if (lx->unclosed > LEX_UNCLOSED_MAX) {
+        return 0;
+    }
     for (size_t i = 0; lx->at + i < lx->s.n; i++) {
         char c = lx->s.p[lx->at + i];
         if (c == '\\') {
@@ -359,6 +371,7 @@ static size_t group_length(const struct lexer *lx) {
             return 0;
         }
     }
+    lx->unclosed++;
     return 0;
 }
 
@@ -682,7 +695,7 @@ static void lex_sign(struct lexer *lx) {
         {'>', TOKEN_REL, AST_GT, 0}, {'%', TOKEN_PERCENT, 0, 0},  {'\'', TOKEN_PRIME, 0, 0},
         {'&', TOKEN_AMP, 0, 0},      {'|', TOKEN_BAR, 0, 0}};
     char c = (char)peek(lx, 0);
-    if (c == '$' || c == '~' || c == '"' || c == '`') {
+    if (c == '$' || c == '~' || c == '`') {
         lx->at++;
         lx->space = true;
         return;

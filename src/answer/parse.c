@@ -335,6 +335,9 @@ static bool parse_lead(struct parser *p) {
         swallow_word(p, parser_token(p)->text);
         p->at++;
     }
+    if (p->at > start && parser_is(p, TOKEN_LPAREN) && !parser_token(p)->space) {
+        p->failed = true; /* eval(…): a function that nobody knows */
+    }
     if (p->at == start) {
         while (parser_is(p, TOKEN_REL) &&
                (parser_token(p)->op == AST_EQ || parser_token(p)->op == AST_APPROX)) {
@@ -354,7 +357,7 @@ static bool parse_lead(struct parser *p) {
 
 static struct node *words_node(struct parser *p, size_t from) {
     struct str words = S("");
-    for (size_t i = from; i < p->at; i++) {
+    for (size_t i = from; i < p->at && !p->failed; i++) {
         words = str_fmt(p->a, "%.*s%s%.*s", STR_ARG(words), words.n > 0 ? " " : "",
                         STR_ARG(p->tokens[i].text));
         p->failed = p->failed || words.n > 1000;
