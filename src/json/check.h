@@ -33,11 +33,13 @@ struct jplace {
     const char *pointer;
 };
 
+/** No errors yet; @a owns pointers and texts. */
 void jcheck_init(struct jcheck *c, struct arena *a);
 
 /** Add an error at @pointer (copied). */
 PRINTF(3, 4) void jcheck_fail(struct jcheck *c, const char *pointer, const char *fmt, ...);
 
+/** The place of the whole document / of a member / of an element. */
 struct jplace jcheck_root(const struct jnode *root);
 struct jplace jcheck_member(struct jcheck *c, struct jplace object,
                             const char *key); /* absent: node NULL */

@@ -2,8 +2,12 @@
  * The arena that a text is parsed into holds the one owning reference. */
 #include "json/node.h"
 
+#include "base/mem.h"
+#include "json/write.h"
+
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const json_t *jnode_in(const struct jnode *j) {
     return (const json_t *)(const void *)j;
@@ -109,18 +113,93 @@ double jnode_real(const struct jnode *j, double otherwise) {
     return type == JNODE_INT || type == JNODE_REAL ? json_number_value(jnode_in(j)) : otherwise;
 }
 
-static struct str jnode_dump(const struct jnode *j, struct arena *a, size_t flags) {
-    char *text = json_dumps(jnode_in(j), flags | JSON_COMPACT | JSON_ENCODE_ANY);
-    ASSERT(text != NULL); /* a parsed tree is always valid UTF-8 and finite */
-    struct str copy = str_dup(a, str_of(text));
-    free(text);
+static void jnode_write(struct sbuf *out, const json_t *j, bool sorted);
+
+static int jnode_compare_keys(const void *a, const void *b) {
+    const char *const *x = a, *const *y = b;
+    return strcmp(*x, *y);
+}
+
+/* The keys in insertion order or sorted; to be freed. */
+static const char **jnode_keys(const json_t *object, bool sorted) {
+    const char **keys = mem_new_array(json_object_size(object) + 1, sizeof *keys);
+    json_t *j = (json_t *)(uintptr_t)object; /* jansson iterates non-const only */
+    size_t n = 0;
+    for (void *i = json_object_iter(j); i != NULL; i = json_object_iter_next(j, i)) {
+        keys[n++] = json_object_iter_key(i);
+    }
+    if (sorted) {
+        qsort(keys, n, sizeof *keys, jnode_compare_keys);
+    }
+    return keys;
+}
+
+static void jnode_write_object(struct sbuf *out, const json_t *j, bool sorted) {
+    const char **keys = jnode_keys(j, sorted);
+    sbuf_add_char(out, '{');
+    for (size_t i = 0; i < json_object_size(j); i++) {
+        struct jwrite w;
+        jwrite_init(&w, out);
+        sbuf_add(out, i > 0 ? S(",") : S(""));
+        jwrite_cstr(&w, keys[i]);
+        sbuf_add_char(out, ':');
+        jnode_write(out, json_object_get(j, keys[i]), sorted);
+    }
+    sbuf_add_char(out, '}');
+    free(keys);
+}
+
+/* A real stays a real: "3.0", not "3". */
+static void jnode_write_real(struct sbuf *out, double v) {
+    struct jwrite w;
+    size_t before = out->n;
+    jwrite_init(&w, out);
+    jwrite_real(&w, v);
+    struct str text = str_skip(sbuf_str(out), before);
+    if (str_find_char(text, '.') == STR_NPOS && str_find_char(text, 'e') == STR_NPOS) {
+        sbuf_add(out, S(".0"));
+    }
+}
+
+static void jnode_write(struct sbuf *out, const json_t *j, bool sorted) {
+    struct jwrite w;
+    jwrite_init(&w, out);
+    if (json_is_object(j)) {
+        jnode_write_object(out, j, sorted);
+    } else if (json_is_array(j)) {
+        sbuf_add_char(out, '[');
+        for (size_t i = 0; i < json_array_size(j); i++) {
+            sbuf_add(out, i > 0 ? S(",") : S(""));
+            jnode_write(out, json_array_get(j, i), sorted);
+        }
+        sbuf_add_char(out, ']');
+    } else if (json_is_string(j)) {
+        jwrite_str(&w, jnode_str(jnode_out(j)));
+    } else if (json_is_integer(j)) {
+        jwrite_int(&w, json_integer_value(j));
+    } else if (json_is_real(j)) {
+        jnode_write_real(out, json_real_value(j));
+    } else if (json_is_boolean(j)) {
+        jwrite_bool(&w, json_is_true(j));
+    } else {
+        jwrite_null(&w);
+    }
+}
+
+static struct str jnode_dump(const struct jnode *j, struct arena *a, bool sorted) {
+    struct sbuf out;
+    sbuf_init(&out, arena_room(a));
+    jnode_write(&out, jnode_in(j), sorted);
+    ASSERT(!sbuf_overflowed(&out)); /* what was parsed under a limit is written in about as much */
+    struct str copy = str_dup(a, sbuf_str(&out));
+    sbuf_release(&out);
     return copy;
 }
 
 struct str jnode_text(const struct jnode *j, struct arena *a) {
-    return jnode_dump(j, a, 0);
+    return jnode_dump(j, a, false);
 }
 
 struct str jnode_text_sorted(const struct jnode *j, struct arena *a) {
-    return jnode_dump(j, a, JSON_SORT_KEYS);
+    return jnode_dump(j, a, true);
 }

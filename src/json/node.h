@@ -41,6 +41,7 @@ enum jnode_type {
 NODISCARD enum err jnode_parse(struct str text, struct arena *a, const struct jnode **ret,
                                struct errinfo *reterr);
 
+/** What it is; JNODE_NONE for NULL. */
 enum jnode_type jnode_type(const struct jnode *j);
 
 /** "an object", "a string", … for messages. */
@@ -68,7 +69,8 @@ double jnode_real(const struct jnode *j, double otherwise);  /* integers too */
 #define jnode_get_int(object, key, otherwise) jnode_int(jnode_get((object), (key)), (otherwise))
 
 /** The tree as compact JSON, members in insertion order / sorted by key (a canonical form for
- * fingerprints), in @a. */
+ * fingerprints), in @a. Numbers are the shortest that read back the same (0.1, not
+ * 0.10000000000000001); reals stay reals (3.0). */
 struct str jnode_text(const struct jnode *j, struct arena *a);
 struct str jnode_text_sorted(const struct jnode *j, struct arena *a);
 

@@ -26,6 +26,7 @@ bool jscan_is_letter(char c); /* of a bare word: "_" and "$" too */
 /** True at the end of the text and at the end of a code fence. */
 bool jscan_is_over(struct str text, size_t at);
 
+/** What kind of quote stands at @at, if any. */
 enum jscan_quote jscan_quote_at(struct str text, size_t at);
 size_t jscan_quote_len(struct str text, size_t at); /* in bytes; 0 if there is none */
 

@@ -85,7 +85,7 @@ static size_t jwrite_run(struct str s, size_t at) {
 /* What stands for a byte that does not pass, and its length. */
 static size_t jwrite_escape(unsigned char c, char escape[8]) {
     static const char shorts[] = "\"\"\\\\\nn\tt\rr\bb\ff"; /* byte, letter, byte, letter, … */
-    if (c >= 0x80) {                                        /* not UTF-8 */
+    if (c >= 0x80 || c == 0) {                              /* not UTF-8, or what node.h refuses */
         memcpy(escape, "\xEF\xBF\xBD", 3);
         return 3;
     }

@@ -6,9 +6,9 @@
  *     jwrite_key(&w, "model");  jwrite_str(&w, model);
  *     jwrite_end(&w);
  *
- * Commas are placed by the writer. Text that is not UTF-8 has its bad bytes replaced by U+FFFD, so
- * what comes out is always valid. Size: the buffer's maximum holds; check sbuf_overflowed() once at
- * the end.
+ * Commas are placed by the writer. Text that is not UTF-8 has its bad bytes replaced by U+FFFD, and
+ * so has NUL: what comes out is always valid and node.h reads it back. Size: the buffer's maximum
+ * holds; check sbuf_overflowed() once at the end.
  */
 #ifndef STUMPER_JSON_WRITE_H
 #define STUMPER_JSON_WRITE_H
@@ -34,7 +34,7 @@ void jwrite_object(struct jwrite *w);
 void jwrite_array(struct jwrite *w);
 void jwrite_end(struct jwrite *w); /* closes the innermost object or array */
 
-/** @key is written as a string; it must be UTF-8. */
+/** @key is written as a string. */
 void jwrite_key(struct jwrite *w, const char *key);
 void jwrite_key_str(struct jwrite *w, struct str key);
 

@@ -1,0 +1,159 @@
+/* Promises of json/node.h: strict parsing with the place of the error, reads that never fail, and
+ * texts that read back the same. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "json/node.h"
+
+#include <string.h>
+
+static int setup(void **state) {
+    static struct arena a;
+    arena_init(&a, (size_t)1 << 24);
+    *state = &a;
+    return 0;
+}
+
+static int teardown(void **state) {
+    arena_release(*state);
+    return 0;
+}
+
+static const struct jnode *parse(struct arena *a, const char *text) {
+    const struct jnode *j = NULL;
+    struct errinfo info = {0};
+    if (jnode_parse(str_of(text), a, &j, &info) != ERR_OK) {
+        fail_msg("%s: %s", text, info.text);
+    }
+    return j;
+}
+
+static void test_members_and_elements_are_read_by_type(void **state) {
+    struct arena *a = *state;
+    const struct jnode *j = parse(a, "{\"s\": \"text\", \"i\": -9223372036854775808, \"r\": 0.5, "
+                                     "\"b\": true, \"n\": null, \"l\": [1, \"two\"]}");
+    assert_int_equal(jnode_type(j), JNODE_OBJECT);
+    assert_int_equal(jnode_len(j), 6);
+    assert_string_equal(jnode_get_str(j, "s").p, "text");
+    assert_int_equal(jnode_get_int(j, "i", 0), INT64_MIN);
+    assert_true(jnode_real(jnode_get(j, "r"), 0) == 0.5);
+    assert_true(jnode_real(jnode_at(jnode_get(j, "l"), 0), 0) == 1.0);
+    assert_true(jnode_bool(jnode_get(j, "b"), false));
+    assert_int_equal(jnode_type(jnode_get(j, "n")), JNODE_NULL);
+    assert_int_equal(jnode_len(jnode_get(j, "l")), 2);
+    assert_string_equal(jnode_str(jnode_at(jnode_get(j, "l"), 1)).p, "two");
+}
+
+static void test_absent_and_other_types_read_as_absent(void **state) {
+    const struct jnode *j = parse(*state, "{\"s\": \"7\", \"r\": 2.0}");
+    assert_null(jnode_get(j, "gone"));
+    assert_null(jnode_get(NULL, "s"));
+    assert_null(jnode_at(j, 0));
+    assert_null(jnode_get(jnode_get(j, "s"), "x"));
+    assert_int_equal(jnode_type(NULL), JNODE_NONE);
+    assert_int_equal(jnode_len(NULL), 0);
+    assert_int_equal(jnode_get_int(j, "s", 5), 5);
+    assert_int_equal(jnode_get_int(j, "r", 5), 5);
+    assert_int_equal(jnode_get_str(j, "r").n, 0);
+    assert_true(jnode_bool(jnode_get(j, "s"), true));
+    assert_true(jnode_real(jnode_get(j, "s"), 1.5) == 1.5);
+    assert_string_equal(jnode_type_name(jnode_type(jnode_get(j, "r"))), "a number");
+}
+
+static void test_members_come_in_the_order_of_the_text(void **state) {
+    const struct jnode *j = parse(*state, "{\"z\": 1, \"a\": 2, \"m\": 3}"), *value;
+    struct str key;
+    char order[8] = "";
+    size_t n = 0;
+    for (void *i = jnode_next(j, NULL, &key, &value); i != NULL;
+         i = jnode_next(j, i, &key, &value)) {
+        order[n++] = key.p[0];
+        order[n++] = (char)('0' + jnode_int(value, 0));
+    }
+    assert_string_equal(order, "z1a2m3");
+}
+
+static void assert_refused(const char *text, enum err expected, const char *reason) {
+    struct arena a;
+    const struct jnode *j = NULL;
+    struct errinfo info = {0};
+    arena_init(&a, (size_t)1 << 24);
+    assert_int_equal(jnode_parse(str_of(text), &a, &j, &info), expected);
+    if (strstr(info.text, reason) == NULL) {
+        fail_msg("%s\n  gave   %s\n  wanted %s", text, info.text, reason);
+    }
+    assert_null(j);
+    arena_release(&a);
+}
+
+static void test_what_is_not_strict_json_is_refused_with_its_place(void **state) {
+    (void)state;
+    assert_refused("{\"a\": 1,\n \"b\" 2}", ERR_SYNTAX, "line 2, column 6: ");
+    assert_refused("[1, 2,]", ERR_SYNTAX, "line 1, column 7: ");
+    assert_refused("{\"a\": 1, \"a\": 2}", ERR_SYNTAX, "duplicate object key");
+    assert_refused("[1] x", ERR_SYNTAX, "line 1, column 5: ");
+    assert_refused("", ERR_SYNTAX, "line 1, column 0: ");
+    assert_refused("{'a': 1}", ERR_SYNTAX, "line 1");
+    assert_refused("[NaN]", ERR_SYNTAX, "line 1");
+    assert_refused("[\"\\ud83d\"]", ERR_SYNTAX, "line 1");
+    assert_refused("[\"\\u0000\"]", ERR_SYNTAX, "line 1");
+    assert_refused("[\"\xC0\xAF\"]", ERR_SYNTAX, "line 1");
+    assert_refused("[9223372036854775808]", ERR_SYNTAX, "too big integer");
+}
+
+static void test_depth_is_limited(void **state) {
+    char text[2 * (JNODE_DEPTH_MAX + 2) + 1] = "";
+    memset(text, '[', JNODE_DEPTH_MAX + 2);
+    memset(text + JNODE_DEPTH_MAX + 2, ']', JNODE_DEPTH_MAX + 2);
+    assert_refused(text, ERR_TOO_BIG, "nested deeper than 128 levels");
+    text[2 * (JNODE_DEPTH_MAX + 2) - 1] = '\0';
+    assert_int_equal(jnode_type(parse(*state, text + 1)), JNODE_ARRAY);
+}
+
+static void test_texts_are_compact_and_read_back_the_same(void **state) {
+    struct arena *a = *state;
+    static const char *const texts[] = {
+        "{\"b\":[1,-2,0.1,1e+300,3.0,-0.5],\"a\":{\"\":null,\"x\":[true,false,{}]}}",
+        "[]",
+        "\"a\\\"b\\\\c\\n\\t\\u001f \xC3\xA9\xF0\x9D\x84\x9E/\"",
+        "0.30000000000000004",
+        "123456789012345678",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        assert_string_equal(jnode_text(parse(a, texts[i]), a).p, texts[i]);
+    }
+    assert_string_equal(jnode_text(NULL, a).p, "null");
+}
+
+static void test_the_sorted_text_is_the_same_for_every_order(void **state) {
+    struct arena *a = *state;
+    const char *wanted = "{\"a\":{\"x\":[{\"p\":1,\"q\":2}],\"y\":0.1},\"b\":3}";
+    assert_string_equal(
+        jnode_text_sorted(parse(a, "{\"b\":3, \"a\":{\"y\":0.1,\"x\":[{\"q\":2,\"p\":1}]}}"), a).p,
+        wanted);
+    assert_string_equal(
+        jnode_text_sorted(parse(a, "{\"a\":{\"x\":[{\"p\":1,\"q\":2}],\"y\":1e-1}, \"b\":3}"), a).p,
+        wanted);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_members_and_elements_are_read_by_type, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_absent_and_other_types_read_as_absent, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_members_come_in_the_order_of_the_text, setup,
+                                        teardown),
+        cmocka_unit_test(test_what_is_not_strict_json_is_refused_with_its_place),
+        cmocka_unit_test_setup_teardown(test_depth_is_limited, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_texts_are_compact_and_read_back_the_same, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_the_sorted_text_is_the_same_for_every_order, setup,
+                                        teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
