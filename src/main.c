@@ -3,6 +3,7 @@
  *   generate ─► cli/cmd_generate.c   submits a job to a store and runs a worker on it
  *   sim      ─► cli/cmd_sim.c        a simulated provider, a real HTTP server (sim/)
  *   score    ─► cli/cmd_score.c      kept problems against what the simulator planted
+ *   compare ─► cli/cmd_compare.c     two answers, or a file of pairs, by answer/
  *   show status export doctor version ─► one file each in cli/
  *
  * ARCHITECTURE.md tells the rest.
@@ -27,6 +28,7 @@ static const struct command commands[] = {
     {"status", cmd_status, "where a job stands and what it has cost"},
     {"export", cmd_export, "write out the problems of a store"},
     {"doctor", cmd_doctor, "check configuration, keys and endpoints"},
+    {"compare", cmd_compare, "are two final answers the same?"},
     {"sim", cmd_sim, "a simulated provider: try everything without a key"},
     {"score", cmd_score, "kept problems against what the simulator planted"},
     {"version", cmd_version, "which Stumper this is, and what it was built with"},

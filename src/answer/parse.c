@@ -182,11 +182,8 @@ static int64_t multiplier(struct str word) {
     static const struct {
         const char *word;
         int64_t value;
-    } words[] = {{"hundred", 100},
-                 {"thousand", 1000},
-                 {"million", 1000000},
-                 {"billion", 1000000000},
-                 {"trillion", 1000000000000}};
+    } words[] = {{"hundred", 100},     {"dozen", 12},           {"thousand", 1000},
+                 {"million", 1000000}, {"billion", 1000000000}, {"trillion", 1000000000000}};
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         if (str_eq_nocase(word, str_of(words[i].word))) {
             return words[i].value;

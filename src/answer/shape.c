@@ -8,38 +8,12 @@
  *   opaque      what can only be compared as it is written
  *
  * Only like shapes are ever called different. */
-#include "answer/judge.h"
+#include "answer/shape.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define MATCH_MAX 64 /* items matched pair by pair */
 #define SHAPE_DEPTH_MAX 40
-
-enum shape_kind {
-    SHAPE_SCALAR,
-    SHAPE_LIST,
-    SHAPE_SET,
-    SHAPE_TUPLE,
-    SHAPE_MATRIX,
-    SHAPE_RATIO,
-    SHAPE_TEXT,
-    SHAPE_EQUATION,
-    SHAPE_CONDITION,
-    SHAPE_OPAQUE,
-};
-
-struct shape {
-    enum shape_kind kind;
-    struct node *node;   /* the value; for a list, the list */
-    struct node **items; /* of lists, sets, tuples, matrices, ratios */
-    size_t n;
-    struct node *label;    /* what is said to equal the value, or NULL */
-    struct node *relation; /* label = value as it stands */
-    bool liberty;          /* something was left out on the way: no proof any more */
-};
-
-static struct shape shape_of(struct judge *j, struct node *x);
 
 /* --- labels --- */
 
@@ -271,7 +245,7 @@ static struct shape scalar_shape(struct judge *j, struct node *x) {
     return (struct shape){.kind = SHAPE_SCALAR, .node = x};
 }
 
-static struct shape shape_of(struct judge *j, struct node *x) {
+struct shape shape_of(struct judge *j, struct node *x) {
     if (++j->depth > SHAPE_DEPTH_MAX) {
         j->depth--;
         return opaque(x);
@@ -332,266 +306,6 @@ struct node *resolve_pm(struct arena *a, struct node *x, int sign) {
         copy->kids[i] = resolve_pm(a, x->kids[i], sign);
     }
     return copy;
-}
-
-/* --- sequences --- */
-
-static struct outcome weaken(struct outcome o) {
-    o.proved = false;
-    return o;
-}
-
-static struct outcome compare_items(struct judge *j, struct node **x, struct node **y, size_t n) {
-    bool proved = true, undecided = false;
-    for (size_t i = 0; i < n; i++) {
-        struct outcome o = shape_compare(j, x[i], y[i]);
-        if (o.verdict == ANSWER_DIFFERENT) {
-            return OUTCOME_DIFFERENT(o.proved, "an element differs");
-        }
-        undecided = undecided || o.verdict == ANSWER_UNDECIDED;
-        proved = proved && o.proved;
-    }
-    return undecided ? OUTCOME_UNDECIDED("an element cannot be decided")
-                     : OUTCOME_EQUAL(proved, "the same elements");
-}
-
-static int exact_order(const void *x, const void *y) {
-    return fmpq_cmp((const fmpq *)x, (const fmpq *)y);
-}
-
-/* Long lists of rational numbers are sorted; false if an item is not rational. */
-static bool sorted_values(struct judge *j, struct node **items, size_t n, fmpq *ret) {
-    struct eval e = judge_eval(j, NULL, NULL, 64);
-    for (size_t i = 0; i < n; i++) {
-        if (!scalar_is(items[i]) || !eval_exact(&e, items[i], &ret[i])) {
-            return false;
-        }
-    }
-    qsort(ret, n, sizeof *ret, exact_order);
-    return true;
-}
-
-static size_t drop_repeats(fmpq *v, size_t n) {
-    size_t w = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (w == 0 || !fmpq_equal(&v[w - 1], &v[i])) {
-            fmpq_swap(&v[w++], &v[i]);
-        }
-    }
-    return w;
-}
-
-static bool compare_sorted(struct judge *j, struct node **x, size_t n, struct node **y, size_t m,
-                           bool set, struct outcome *ret) {
-    fmpq *u = _fmpq_vec_init((slong)n), *v = _fmpq_vec_init((slong)m);
-    bool ok = sorted_values(j, x, n, u) && sorted_values(j, y, m, v);
-    size_t un = n, vn = m;
-    if (ok) {
-        un = set ? drop_repeats(u, n) : n;
-        vn = set ? drop_repeats(v, m) : m;
-        bool same = un == vn;
-        for (size_t i = 0; same && i < un; i++) {
-            same = fmpq_equal(&u[i], &v[i]);
-        }
-        *ret = same ? OUTCOME_EQUAL(set, "the same numbers")
-                    : OUTCOME_DIFFERENT(true, "a number is in one only");
-    }
-    _fmpq_vec_clear(u, (slong)n);
-    _fmpq_vec_clear(v, (slong)m);
-    return ok;
-}
-
-/* The outcomes of all pairs. */
-struct table {
-    struct outcome *cells;
-    size_t n, m;
-};
-
-static void fill(struct judge *j, struct node **x, struct node **y, struct table *t) {
-    t->cells = ARENA_ARRAY(j->a, struct outcome, t->n * t->m);
-    for (size_t i = 0; i < t->n; i++) {
-        for (size_t k = 0; k < t->m; k++) {
-            t->cells[i * t->m + k] = shape_compare(j, x[i], y[k]);
-        }
-    }
-}
-
-/* True if row (or column) @i is different from everything on the other side: a proof that the two
- * collections differ. */
-static bool alone(const struct table *t, size_t i, bool row) {
-    for (size_t k = 0; k < (row ? t->m : t->n); k++) {
-        const struct outcome *o = row ? &t->cells[i * t->m + k] : &t->cells[k * t->m + i];
-        if (o->verdict != ANSWER_DIFFERENT) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool any_alone(const struct table *t) {
-    for (size_t i = 0; i < t->n; i++) {
-        if (alone(t, i, true)) {
-            return true;
-        }
-    }
-    for (size_t k = 0; k < t->m; k++) {
-        if (alone(t, k, false)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Every item of each side equals one of the other; each is used once unless it is a set. */
-static bool matched(const struct table *t, bool set, bool *proved) {
-    bool used[MATCH_MAX] = {false};
-    for (size_t i = 0; i < t->n; i++) {
-        bool found = false;
-        for (size_t k = 0; k < t->m && !(found && !set); k++) {
-            const struct outcome *o = &t->cells[i * t->m + k];
-            if (o->verdict == ANSWER_EQUAL && (set || !used[k])) {
-                used[k] = found = true;
-                *proved = *proved && o->proved;
-            }
-        }
-        if (!found) {
-            return false;
-        }
-    }
-    for (size_t k = 0; k < t->m; k++) {
-        if (!used[k]) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Without regard to order; for bare lists that is a convention, so equality is no proof. */
-static struct outcome compare_unordered(struct judge *j, struct node **x, size_t n, struct node **y,
-                                        size_t m, bool set) {
-    struct outcome o;
-    if (compare_sorted(j, x, n, y, m, set, &o) && o.verdict == ANSWER_EQUAL) {
-        return o;
-    }
-    if (n > MATCH_MAX || m > MATCH_MAX) {
-        return n != m && !set ? OUTCOME_DIFFERENT(false, "lists of different length")
-                              : OUTCOME_UNDECIDED("too many elements");
-    }
-    struct table t = {.n = n, .m = m};
-    fill(j, x, y, &t);
-    bool proved = true;
-    if (matched(&t, set, &proved)) {
-        return OUTCOME_EQUAL(proved && set, "the same elements");
-    }
-    if (!set && matched(&t, true, &proved)) { /* a solution given twice is still one solution */
-        return x[0]->kind == NODE_TUPLE ? OUTCOME_EQUAL(false, "the same elements, one repeated")
-                                        : OUTCOME_UNDECIDED("an element is repeated");
-    }
-    if (any_alone(&t)) {
-        return OUTCOME_DIFFERENT(true, "an element is in one only");
-    }
-    bool undecided = false;
-    for (size_t i = 0; i < n * m; i++) {
-        undecided = undecided || t.cells[i].verdict == ANSWER_UNDECIDED;
-    }
-    return n != m && !undecided && !set ? OUTCOME_DIFFERENT(false, "lists of different length")
-                                        : OUTCOME_UNDECIDED("elements that cannot be matched");
-}
-
-/* --- lists with labels --- */
-
-/* Split items into labels and values; true if every item has a label. */
-static bool split_labels(struct judge *j, const struct shape *s, struct node **values,
-                         struct str *labels) {
-    bool all = s->n > 0;
-    for (size_t i = 0; i < s->n; i++) {
-        struct shape item = shape_of(j, s->items[i]);
-        bool labelled_item = item.label != NULL;
-        values[i] = labelled_item && item.kind != SHAPE_EQUATION && item.items == NULL
-                        ? item.node
-                        : s->items[i];
-        labels[i] = labelled_item ? node_canonical(item.label, j->a) : S("");
-        all = all && labelled_item;
-    }
-    return all;
-}
-
-static bool all_same(const struct str *labels, size_t n) {
-    for (size_t i = 1; i < n; i++) {
-        bool indexed = labels[i].n > 2 && labels[0].n > 2 &&
-                       str_find(labels[i], S("_")) != STR_NPOS &&
-                       str_find(labels[0], S("_")) == str_find(labels[i], S("_"));
-        size_t stem = indexed ? str_find(labels[0], S("_")) : 0;
-        if (!str_eq(labels[i], labels[0]) &&
-            !(indexed && str_eq(str_take(labels[i], stem), str_take(labels[0], stem)))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* The values of y in the order of x's labels; false if the labels are not the same. */
-static bool align(const struct str *x, const struct str *y, size_t n, struct node **values,
-                  struct node **ret) {
-    for (size_t i = 0; i < n; i++) {
-        size_t k = 0;
-        while (k < n && !str_eq(x[i], y[k])) {
-            k++;
-        }
-        if (k == n) {
-            return false;
-        }
-        ret[i] = values[k];
-    }
-    return true;
-}
-
-static struct outcome compare_lists(struct judge *j, const struct shape *x, const struct shape *y) {
-    bool set = x->kind == SHAPE_SET || y->kind == SHAPE_SET;
-    bool ordered = j->options.order_matters && !set;
-    struct node **u = ARENA_ARRAY(j->a, struct node *, x->n + 1);
-    struct node **v = ARENA_ARRAY(j->a, struct node *, y->n + 1);
-    struct node **w = ARENA_ARRAY(j->a, struct node *, y->n + 1);
-    struct str *p = ARENA_ARRAY(j->a, struct str, x->n + 1);
-    struct str *q = ARENA_ARRAY(j->a, struct str, y->n + 1);
-    bool a = split_labels(j, x, u, p), b = split_labels(j, y, v, q);
-    bool named_a = a && !all_same(p, x->n), named_b = b && !all_same(q, y->n);
-    if (!named_a && !named_b) {
-        struct outcome o = ordered && x->n == y->n ? compare_items(j, u, v, x->n)
-                                                   : compare_unordered(j, u, x->n, v, y->n, set);
-        return a == b || o.verdict == ANSWER_UNDECIDED ? o : weaken(o);
-    }
-    if (named_a && named_b && x->n == y->n && align(p, q, x->n, v, w)) {
-        return compare_items(j, u, w, x->n);
-    }
-    if (x->n == y->n) {
-        struct outcome o = compare_items(j, u, v, x->n);
-        if (o.verdict == ANSWER_EQUAL && !(named_a && named_b)) {
-            return weaken(o);
-        }
-    }
-    struct outcome o = compare_unordered(j, u, x->n, v, y->n, false);
-    return o.verdict == ANSWER_DIFFERENT ? weaken(o)
-                                         : OUTCOME_UNDECIDED("labels that cannot be matched");
-}
-
-/* A list against a tuple: the tuple's order is the list's. */
-static struct outcome compare_list_tuple(struct judge *j, const struct shape *x,
-                                         const struct shape *y) {
-    const struct shape *list = x->kind == SHAPE_TUPLE ? y : x;
-    struct node **values = ARENA_ARRAY(j->a, struct node *, list->n + 1);
-    struct str *labels = ARENA_ARRAY(j->a, struct str, list->n + 1);
-    (void)split_labels(j, list, values, labels);
-    struct node **u = list == x ? values : x->items, **v = list == y ? values : y->items;
-    if (x->n == y->n) {
-        struct outcome o = compare_items(j, u, v, x->n);
-        if (o.verdict == ANSWER_EQUAL) {
-            return weaken(o);
-        }
-    }
-    struct outcome o = compare_unordered(j, u, x->n, v, y->n, false);
-    return o.verdict == ANSWER_DIFFERENT ? weaken(o)
-                                         : OUTCOME_UNDECIDED("a list and a tuple in another order");
 }
 
 /* --- ratios --- */
@@ -675,118 +389,6 @@ static struct outcome compare_text(struct str x, struct str y) {
     return same_words(x, y) ? OUTCOME_EQUAL(false, "the same words") : OUTCOME_UNDECIDED("prose");
 }
 
-/* --- scalars with labels, free names and constants --- */
-
-static bool parameter_name(struct str s) {
-    return s.n == 1 && strchr("nkmltsjC", s.p[0]) != NULL;
-}
-
-/* The one symbol that only @x has, if each side has exactly one of its own. */
-static bool own_symbols(const struct node *x, const struct node *y, struct str *mine,
-                        struct str *theirs) {
-    struct symbols a = {0}, b = {0};
-    symbols_add(&a, x);
-    symbols_add(&b, y);
-    size_t only_a = 0, only_b = 0;
-    for (size_t i = 0; i < a.n; i++) {
-        if (!symbols_has(&b, a.names[i])) {
-            only_a++;
-            *mine = a.names[i];
-        }
-    }
-    for (size_t i = 0; i < b.n; i++) {
-        if (!symbols_has(&a, b.names[i])) {
-            only_b++;
-            *theirs = b.names[i];
-        }
-    }
-    return only_a == 1 && only_b == 1;
-}
-
-static bool is_constant_name(struct str s) {
-    return s.n == 1 && (s.p[0] == 'C' || s.p[0] == 'c' || s.p[0] == 'K' || s.p[0] == 'k');
-}
-
-/* The constant of integration: a term that is C alone. */
-static bool has_constant_term(const struct node *x, struct str *ret) {
-    for (size_t i = 0; x->kind == NODE_ADD && i < x->n; i++) {
-        const struct node *k = x->kids[i];
-        k = k->kind == NODE_NEG ? k->kids[0] : k;
-        if (k->kind == NODE_SYM && is_constant_name(k->name)) {
-            *ret = k->name;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* F + C against G + C: equal if F - G does not depend on anything. */
-static struct outcome compare_constants_of_integration(struct judge *j, struct node *x,
-                                                       struct node *y, struct str cx,
-                                                       struct str cy) {
-    struct node *zero = node_int(j->a, 0);
-    struct node *d =
-        difference(j, node_substitute(j->a, x, cx, zero), node_substitute(j->a, y, cy, zero));
-    struct symbols s = {0};
-    symbols_add(&s, d);
-    if (s.n != 1) {
-        return OUTCOME_UNDECIDED("constants of integration");
-    }
-    struct node *shifted = d;
-    struct node *at_one = node_substitute(
-        j->a, d, s.names[0], node_2(j->a, NODE_DIV, 0, node_int(j->a, 7), node_int(j->a, 11)));
-    struct outcome o = scalar_compare(j, shifted, at_one);
-    return o.verdict == ANSWER_EQUAL ? OUTCOME_EQUAL(false, "equal up to the constant") : weaken(o);
-}
-
-/* π/2 + kπ and -π/2 + nπ are one family: pointwise difference proves nothing. */
-static bool is_family(const struct node *x) {
-    struct symbols s = {0};
-    symbols_add(&s, x);
-    bool parameter = false;
-    for (size_t i = 0; i < s.n; i++) {
-        parameter = parameter || (s.names[i].n == 1 && strchr("nkml", s.names[i].p[0]) != NULL);
-    }
-    return parameter && (node_has(x, NODE_DEGREE, 0) || node_has(x, NODE_CONST, 0));
-}
-
-static bool same_but_for_case(struct str x, struct str y) {
-    return str_eq_nocase(x, y) && !str_eq(x, y);
-}
-
-static struct outcome compare_values(struct judge *j, struct node *x, struct node *y,
-                                     const struct node *arg_x, const struct node *arg_y) {
-    struct str mine, theirs;
-    bool renamed = own_symbols(x, y, &mine, &theirs);
-    if (renamed && arg_x != NULL && arg_y != NULL && str_eq(arg_x->name, mine) &&
-        str_eq(arg_y->name, theirs)) { /* f(z) = z and f(x) = x */
-        y = node_substitute(j->a, y, theirs, node_leaf(j->a, NODE_SYM, 0, mine));
-        return scalar_compare(j, x, y);
-    }
-    struct outcome o = scalar_compare(j, x, y);
-    struct str cx, cy;
-    if (o.verdict != ANSWER_EQUAL && has_constant_term(x, &cx) && has_constant_term(y, &cy)) {
-        return compare_constants_of_integration(j, x, y, cx, cy);
-    }
-    if (o.verdict == ANSWER_DIFFERENT && renamed) {
-        struct node *z = node_substitute(j->a, y, theirs, node_leaf(j->a, NODE_SYM, 0, mine));
-        struct outcome other = scalar_compare(j, x, z);
-        bool parameters = parameter_name(mine) && parameter_name(theirs);
-        bool constants = is_constant_name(mine) && is_constant_name(theirs);
-        if (other.verdict != ANSWER_DIFFERENT) {
-            return other.verdict == ANSWER_EQUAL && (parameters || constants)
-                       ? OUTCOME_EQUAL(false, "equal with its parameter renamed")
-                       : OUTCOME_UNDECIDED(same_but_for_case(mine, theirs)
-                                               ? "names that differ in case"
-                                               : "equal with a symbol renamed");
-        }
-    }
-    if (o.verdict == ANSWER_DIFFERENT && is_family(x) && is_family(y)) {
-        return OUTCOME_UNDECIDED("families may coincide");
-    }
-    return o;
-}
-
 /* --- equations --- */
 
 /* left - right; for "a or b" the product. NULL if it is no equation. */
@@ -843,7 +445,7 @@ static struct outcome compare_equations(struct judge *j, struct node *x, struct 
         u->name = v->name = S("=");
         struct outcome o = region_compare(j, u, v);
         if (o.verdict != ANSWER_UNDECIDED) {
-            return weaken(o);
+            return outcome_weaken(o);
         }
     }
     return equation_compare(j, f, g);
@@ -863,14 +465,15 @@ static struct outcome compare_labelled(struct judge *j, const struct shape *x,
         return o;
     }
     if (x->label == NULL || y->label == NULL) {
-        return weaken(o);
+        return outcome_weaken(o);
     }
-    bool same = str_eq(node_canonical(x->label, j->a), node_canonical(y->label, j->a));
+    bool same = str_eq(node_canonical(x->label, j->a), node_canonical(y->label, j->a)) ||
+                (arg_x != NULL && arg_y != NULL && str_eq(x->label->name, y->label->name));
     bool functions = (arg_x != NULL && arg_y != NULL) ||
                      (arg_x != NULL && y->label->kind == NODE_SYM) ||
                      (arg_y != NULL && x->label->kind == NODE_SYM);
     if (same || (functions && o.verdict != ANSWER_DIFFERENT)) {
-        return same ? o : weaken(o);
+        return same ? o : outcome_weaken(o);
     }
     struct outcome e = compare_equations(j, equation_node(x), equation_node(y));
     if (e.verdict != ANSWER_UNDECIDED) {
@@ -880,7 +483,7 @@ static struct outcome compare_labelled(struct judge *j, const struct shape *x,
     symbols_add(&s, x->node);
     symbols_add(&s, y->node);
     return o.verdict == ANSWER_DIFFERENT && s.n == 0
-               ? weaken(o)
+               ? outcome_weaken(o)
                : OUTCOME_UNDECIDED("two names, and equations that cannot be solved");
 }
 
@@ -895,7 +498,7 @@ static struct outcome compare_matrices(struct judge *j, const struct shape *x,
         return OUTCOME_DIFFERENT(false, "matrices of different size");
     }
     struct outcome o = compare_items(j, x->items, y->items, x->n);
-    return same_size ? o : weaken(o);
+    return same_size ? o : outcome_weaken(o);
 }
 
 /* "(1, 2)" is whatever the other side says it is. */
@@ -916,9 +519,9 @@ static struct outcome compare_conditions(struct judge *j, const struct shape *x,
     if (o.verdict == ANSWER_DIFFERENT && (list_a || list_b)) {
         return compare_items(j, u->kids, v->kids, 2).verdict == ANSWER_EQUAL
                    ? OUTCOME_UNDECIDED("[a, b] may be an interval or a pair")
-                   : weaken(o);
+                   : outcome_weaken(o);
     }
-    return x->kind == y->kind ? o : weaken(o);
+    return x->kind == y->kind ? o : outcome_weaken(o);
 }
 
 static struct outcome compare_unlike(struct judge *j, const struct shape *x,
@@ -933,7 +536,7 @@ static struct outcome compare_unlike(struct judge *j, const struct shape *x,
         return compare_list_tuple(j, x, y);
     }
     if ((column(x) && y->kind == SHAPE_TUPLE) || (column(y) && x->kind == SHAPE_TUPLE)) {
-        return x->n == y->n ? weaken(compare_items(j, x->items, y->items, x->n))
+        return x->n == y->n ? outcome_weaken(compare_items(j, x->items, y->items, x->n))
                             : OUTCOME_DIFFERENT(false, "vectors of different length");
     }
     bool equation = x->kind == SHAPE_EQUATION || y->kind == SHAPE_EQUATION;
@@ -944,8 +547,8 @@ static struct outcome compare_unlike(struct judge *j, const struct shape *x,
     const struct shape *other = ratio == x ? y : x;
     if (ratio != NULL && other->kind == SHAPE_SCALAR && quotient(j, ratio) != NULL) {
         struct node *q = quotient(j, ratio);
-        return weaken(ratio == x ? scalar_compare(j, q, other->node)
-                                 : scalar_compare(j, other->node, q));
+        return outcome_weaken(ratio == x ? scalar_compare(j, q, other->node)
+                                         : scalar_compare(j, other->node, q));
     }
     bool many = (lx && x->n > 1) || (ly && y->n > 1);
     const struct shape *one = lx ? y : x;
@@ -961,14 +564,14 @@ static struct outcome compare_unlike(struct judge *j, const struct shape *x,
         struct outcome o = compare_lists(
             j, list,
             &(struct shape){.kind = SHAPE_LIST, .items = (struct node *[]){one->node}, .n = 1});
-        return o.verdict == ANSWER_DIFFERENT ? weaken(o)
+        return o.verdict == ANSWER_DIFFERENT ? outcome_weaken(o)
                                              : OUTCOME_UNDECIDED("one value and several");
     }
     if ((lx && x->n == 1) || (ly && y->n == 1)) { /* {5} and 5 */
         struct node *u = lx && x->n == 1 ? x->items[0] : x->node;
         struct node *v = ly && y->n == 1 ? y->items[0] : y->node;
         if ((lx && x->n == 1 && !ly) || (ly && y->n == 1 && !lx)) {
-            return weaken(shape_compare(j, u, v));
+            return outcome_weaken(shape_compare(j, u, v));
         }
     }
     return compare_conditions(j, x, y);
@@ -1032,7 +635,7 @@ struct outcome shape_compare(struct judge *j, struct node *gold, struct node *gi
             str_eq(node_canonical(gold, j->a), node_canonical(given, j->a))) {
             o = OUTCOME_EQUAL(true, "written the same up to order");
         }
-        o = x.liberty || y.liberty ? weaken(o) : o;
+        o = x.liberty || y.liberty ? outcome_weaken(o) : o;
     }
     j->depth--;
     return o;

@@ -21,6 +21,7 @@ NODISCARD bool unit_find(struct str word, struct unit *ret);
 /** *@into times @unit to the @power; false if the scale grows beyond 64 bits. */
 NODISCARD bool unit_multiply(struct unit *into, const struct unit *unit, int power);
 
+/** True if one can be given in the other: metres and inches, not metres and hours. */
 bool unit_same_dimension(const struct unit *a, const struct unit *b);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/rng.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@ struct run {
     struct llm *llm;
     struct worker *worker;
     struct worker_options worker_options;
+    struct job_spec spec; /* the request's, with the draws' seed filled in */
     struct job_row job;
     char job_id[ID_BYTES];
     struct store_submit submit;
@@ -83,13 +85,17 @@ static void run_submit(struct run *r) {
     struct jwrite w;
     sbuf_init(&text, RUN_ARENA_BYTES_MAX);
     jwrite_init(&w, &text);
-    job_spec_write(r->options->spec, &w);
+    if (r->spec.seed == 0) {
+        rng_os(&r->spec.seed, sizeof r->spec.seed);
+        r->spec.seed >>= 1; /* JSON integers are signed */
+    }
+    job_spec_write(&r->spec, &w);
     id_new("job", r->job_id);
     r->job.id = r->job_id;
     r->submit = (struct store_submit){.op.done = run_submitted,
                                       .job_id = r->job_id,
                                       .spec = str_dup(&r->arena, sbuf_str(&text)),
-                                      .wanted = r->options->spec->num_problems,
+                                      .wanted = r->spec.num_problems,
                                       .created_ms = clock_wall_ms()};
     sbuf_release(&text);
     store_submit(r->store, &r->submit);
@@ -105,11 +111,14 @@ static enum err run_compare(struct run *r) {
         return errinfo_wrap(r->reterr, ERR_CORRUPT, "%s: the stored job", r->options->state_path);
     }
     jcheck_init(&c, &r->arena);
-    if (!job_spec_read(&c, doc, &r->options->spec->taxonomy, &r->arena, &stored)) {
+    if (!job_spec_read(&c, doc, &r->spec.taxonomy, &r->arena, &stored)) {
         return errinfo_set(r->reterr, ERR_CORRUPT, "%s: the stored job: %s", r->options->state_path,
                            jcheck_text(&c, &r->arena).p);
     }
-    const char *field = job_spec_difference(&stored, r->options->spec);
+    if (r->spec.seed == 0) {
+        r->spec.seed = stored.seed;
+    }
+    const char *field = job_spec_difference(&stored, &r->spec);
     if (field != NULL) {
         return errinfo_set(r->reterr, ERR_CONFLICT,
                            "%s holds another job (its %s differs); run it with the same settings, "
@@ -145,8 +154,8 @@ static enum err run_look_back(struct run *r) {
 
 static enum err run_resolve(struct run *r) {
     for (int role = 0; role < ROLE_COUNT; role++) {
-        enum err e = llm_resolve(r->llm, &r->options->spec->models[role],
-                                 &r->worker_options.models[role], r->reterr);
+        enum err e =
+            llm_resolve(r->llm, &r->spec.models[role], &r->worker_options.models[role], r->reterr);
         if (e != ERR_OK) {
             return errinfo_wrap(r->reterr, e, "%s model", role_name((enum role)role));
         }
@@ -183,7 +192,7 @@ static enum err run_with_store(struct run *r) {
     r->worker_options.loop = r->loop;
     r->worker_options.store = r->store;
     r->worker_options.llm = r->llm;
-    r->worker_options.spec = r->options->spec;
+    r->worker_options.spec = &r->spec;
     r->worker_options.prompts = r->options->prompts;
     r->worker_options.job = &r->job;
     r->worker_options.job_id = r->job.id != NULL ? r->job.id : r->job_id;
@@ -195,7 +204,7 @@ static enum err run_with_store(struct run *r) {
 
 enum err run_job(const struct run_options *options, struct run_result *ret,
                  struct errinfo *reterr) {
-    struct run r = {.options = options, .result = ret, .reterr = reterr};
+    struct run r = {.options = options, .spec = *options->spec, .result = ret, .reterr = reterr};
     *ret = (struct run_result){0};
     arena_init(&r.arena, RUN_ARENA_BYTES_MAX);
     r.loop = loop_new();

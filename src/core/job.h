@@ -64,7 +64,8 @@ struct job_spec {
     int64_t
         stall_attempts;   /* stop after so many attempts in a row without an acceptance; 0: never */
     int64_t stall_errors; /* stop after so many errors in a row with one cause; 0: never */
-    uint64_t seed;        /* of the picks: the same seed gives the same subjects and variations */
+    uint64_t seed; /* of the picks: the same seed gives the same subjects and variations; 0: chosen
+                      when the job begins */
     struct str name;
     struct str metadata; /* a JSON object as text; may be empty */
 };

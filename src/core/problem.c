@@ -169,6 +169,9 @@ static void write_models(const struct problem_ids *ids, struct jwrite *w) {
     jwrite_key(w, "models");
     jwrite_object(w);
     for (int role = 0; role < ROLE_COUNT; role++) {
+        if (ids->models[role].model.n == 0) {
+            continue; /* nobody knows: the attempt was given up by a later process */
+        }
         char name[1024];
         int n = snprintf(name, sizeof name, "%.*s/%.*s", STR_ARG(ids->models[role].provider),
                          STR_ARG(ids->models[role].model));

@@ -14,6 +14,7 @@ struct prompt_rule {
     const char *vars[PROMPT_VARS_MAX + 1]; /* NULL-terminated; the first `required` must be used */
     size_t required;
     bool system, user; /* the parts that must be there; a kind without variables has no user part */
+    bool turn;         /* goes into a conversation that has begun: there is no system part */
 };
 
 static const struct prompt_rule prompt_rules[PROMPT_COUNT] = {
@@ -30,7 +31,8 @@ static const struct prompt_rule prompt_rules[PROMPT_COUNT] = {
     [PROMPT_CHECKER] = {.file = "checker.md", .system = true},
     [PROMPT_EQUIVALENCE] = {.file = "equivalence.md", .system = true},
     [PROMPT_TARGET] = {.file = "target.md", .vars = {"problem"}, .required = 1, .user = true},
-    [PROMPT_REPAIR] = {.file = "repair.md", .vars = {"error"}, .required = 1, .user = true},
+    [PROMPT_REPAIR] =
+        {.file = "repair.md", .vars = {"error"}, .required = 1, .user = true, .turn = true},
 };
 
 #define PROMPT_TEXT SIZE_MAX
@@ -207,6 +209,12 @@ static enum err prompt_check_whole(const struct prompt_reader *r) {
         return errinfo_set(r->reterr, ERR_INVALID,
                            "%s: there must be no \"# user\" part: the user message is JSON that "
                            "Stumper writes",
+                           rule->file);
+    }
+    if (rule->turn && r->t->system.there) {
+        return errinfo_set(r->reterr, ERR_INVALID,
+                           "%s: there must be no \"# system\" part: this is a turn of a "
+                           "conversation that has one",
                            rule->file);
     }
     for (size_t i = 0; i < rule->required; i++) {

@@ -40,8 +40,8 @@ struct prompts {
 
 /**
  * Parse one template. Required are: subject and topic / seed_problem / problem / error; the other
- * variables may be left out. The checks have a system part only, the other kinds a user part and,
- * if they like, a system part.
+ * variables may be left out. The checks have a system part only, the repair a user part only,
+ * the others a user part and, if they like, a system part.
  *
  * @a       owns the template, which keeps nothing of @text
  * @return  ERR_INVALID naming the file, line and variable: unknown variable, required one missing,

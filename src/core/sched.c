@@ -114,11 +114,16 @@ static void sched_check_end(struct sched *s, int64_t now_ms, int64_t in_flight) 
     }
 }
 
+void sched_set_late(struct sched *s, const int64_t late[ATTEMPT_STAGES]) {
+    memcpy(s->late, late, sizeof s->late);
+}
+
 /* Attempts that must be begun, on average, to get from what is in flight to N. */
 static double sched_needed(const struct sched *s) {
     double missing = (double)(s->wanted - s->outcomes[OUTCOME_ACCEPTED]);
     for (int stage = 0; stage < ATTEMPT_STAGES; stage++) {
-        missing -= (double)s->in_stage[stage] * sched_chance(s, (enum attempt_stage)stage);
+        int64_t expected = MAX(s->in_stage[stage] - s->late[stage], 0);
+        missing -= (double)expected * sched_chance(s, (enum attempt_stage)stage);
     }
     return missing / sched_chance(s, ATTEMPT_STAGE_ENGINEER);
 }

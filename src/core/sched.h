@@ -37,6 +37,7 @@ struct sched {
     int64_t launched; /* attempts ever begun, earlier runs included: also the next launch's index */
     int64_t outcomes[OUTCOME_COUNT];
     int64_t in_stage[ATTEMPT_STAGES]; /* attempts in flight */
+    int64_t late[ATTEMPT_STAGES];     /* of them, those that hang: nothing is expected of them */
     int64_t passed[ATTEMPT_STAGES];   /* went on from a stage (from the last: to acceptance) */
     int64_t ended[ATTEMPT_STAGES];    /* ended in a stage otherwise */
     int64_t streak_from;  /* launches from here on had no acceptance after they were launched … */
@@ -63,6 +64,10 @@ void sched_ended(struct sched *s, int64_t index, enum attempt_stage stage, enum 
 /** It was given up without an outcome (interrupted). */
 void sched_dropped(struct sched *s, enum attempt_stage stage);
 
+/** How many of the attempts in flight, by stage, wait for an answer much longer than answers take:
+ * near N they are replaced, not waited for. */
+void sched_set_late(struct sched *s, const int64_t late[ATTEMPT_STAGES]);
+
 /** How many attempts to launch now: 0..concurrency - in flight. Sets s->stop when an end is
  * reached. */
 int64_t sched_launch_now(struct sched *s, int64_t now_ms);
@@ -74,6 +79,7 @@ void sched_stop_for(struct sched *s, enum stop why);
  * 1, so that nothing is launched that may turn out needless; never 0. */
 double sched_chance(const struct sched *s, enum attempt_stage stage);
 
+/** Attempts begun and not ended, over all stages. */
 int64_t sched_in_flight(const struct sched *s);
 
 #endif

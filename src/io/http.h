@@ -2,9 +2,9 @@
  *
  * libcurl's multi interface on the loop, in shards of at most HTTP_SHARD_TRANSFERS_MAX transfers
  * (its cost per transfer grows with the number of transfers in one handle). HTTP/1.1, http and
- * https only, no redirects; proxies and certificates as curl takes them from the environment and
- * the system. Connections are kept alive and used again. This header is the seam: nothing above it
- * knows curl.
+ * https only, no redirects; proxies as curl takes them from the environment; certificates are
+ * checked against the system's roots, or those of SSL_CERT_FILE. Connections are kept alive and
+ * used again. This header is the seam: nothing above it knows curl.
  *
  * Ownership  a request and everything in it must live until its `done` was called; nothing is
  *            copied.
@@ -23,7 +23,7 @@
 #include "base/str.h"
 #include "io/loop.h"
 
-#define HTTP_SHARD_TRANSFERS_MAX 1000
+#define HTTP_SHARD_TRANSFERS_MAX 256
 #define HTTP_HEADERS_MAX 32
 
 struct http_client;

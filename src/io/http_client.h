@@ -90,6 +90,7 @@ struct http_client {
     int64_t buffers_n;
     struct loop_timer tick; /* delivers what finished outside of curl's work */
     bool no_proxy;          /* none is configured in the environment */
+    const char *roots_file; /* trusted certificates, or NULL: curl's own choice */
     bool gate_moved;        /* a target may let more in */
     bool closing;
 };

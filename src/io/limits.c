@@ -1,5 +1,6 @@
 #include "io/limits.h"
 
+#include <inttypes.h>
 #include <sys/resource.h>
 
 int64_t limits_raise_files(void) {
@@ -21,8 +22,7 @@ enum err limits_check_connections(int64_t connections, struct errinfo *reterr) {
     }
     return errinfo_set(
         reterr, ERR_INVALID,
-        "%lld requests in flight need %lld open files, but the limit is %lld: raise it "
-        "(ulimit -Hn) or ask for at most %lld in flight",
-        (long long)connections, (long long)(connections + LIMITS_FILES_KEPT), (long long)files,
-        (long long)MAX(files - LIMITS_FILES_KEPT, 1));
+        "%" PRId64 " requests in flight need %" PRId64 " open files, but the limit is %" PRId64
+        ": raise it (ulimit -Hn) or ask for at most %" PRId64 " in flight",
+        connections, connections + LIMITS_FILES_KEPT, files, MAX(files - LIMITS_FILES_KEPT, 1));
 }

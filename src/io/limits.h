@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* Descriptors set aside for everything that is not a connection: store, logs, libraries. */
-#define LIMITS_FILES_KEPT 64
+#define LIMITS_FILES_KEPT INT64_C(64)
 
 /** Raise the soft limit on open files to the hard one; returns how many that are. */
 int64_t limits_raise_files(void);

@@ -21,6 +21,7 @@
 
 #define LLM_ADAPT_AFTER 50 /* answers of a model before its pace is known */
 #define LLM_ADAPT_MS_MIN 30000
+#define LLM_SWEEP_MS 1000
 #define LLM_ADAPT_FACTOR 10 /* times the 95th percentile */
 
 static void llm_call_replied(void *ctx, const struct http_reply *reply);
@@ -70,14 +71,29 @@ static void llm_call_canceled(void *ctx) {
 }
 
 /* Long enough for the slowest answers of this model, short enough that a hung request does not hold
- * a run. */
-static int64_t llm_first_byte_ms(const struct llm_model *model) {
+ * a run. 0: too early to tell, the configured deadlines hold alone. */
+static int64_t llm_patience_ms(const struct llm_model *model) {
     const struct histogram *h = &model->first_byte_ms;
-    int64_t configured = model->llm->config->first_byte_ms;
-    if (h->n < LLM_ADAPT_AFTER) {
-        return configured;
+    return h->n < LLM_ADAPT_AFTER
+               ? 0
+               : MAX(LLM_ADAPT_FACTOR * histogram_quantile(h, 0.95), LLM_ADAPT_MS_MIN);
+}
+
+/* Looks at requests that were sent before their model's pace was known, too. */
+static void llm_sweep(void *ctx) {
+    struct llm *m = ctx;
+    int64_t now_ms = loop_now_ms(m->loop);
+    struct llm_call *c;
+    LIST_FOREACH(c, &m->calls, all) {
+        int64_t patience_ms = c->state == LLM_CALL_SENT ? llm_patience_ms(c->model) : 0;
+        if (patience_ms > 0 && now_ms - c->sent_ms > patience_ms && !c->late) {
+            c->late = true;
+            http_cancel(c->transfer); /* goes on in llm_call_replied() */
+        }
     }
-    return MIN(configured, MAX(LLM_ADAPT_FACTOR * histogram_quantile(h, 0.95), LLM_ADAPT_MS_MIN));
+    if (m->stats.in_flight > 0) {
+        loop_timer_start(m->loop, &m->sweep, LLM_SWEEP_MS, llm_sweep, m);
+    }
 }
 
 static void llm_call_fill_request(struct llm_call *c) {
@@ -92,7 +108,7 @@ static void llm_call_fill_request(struct llm_call *c) {
                                        .headers = c->headers,
                                        .body = sbuf_str(&c->body),
                                        .connect_ms = config->connect_ms,
-                                       .first_byte_ms = llm_first_byte_ms(model),
+                                       .first_byte_ms = config->first_byte_ms,
                                        .total_ms = config->total_ms,
                                        .body_bytes_max = LLM_REPLY_BYTES_MAX};
 }
@@ -106,6 +122,11 @@ static bool llm_call_send(struct llm_call *c) {
         return false;
     }
     c->state = LLM_CALL_SENT;
+    c->sent_ms = loop_now_ms(m->loop);
+    c->late = false;
+    if (m->stats.in_flight == 0) {
+        loop_timer_start(m->loop, &m->sweep, LLM_SWEEP_MS, llm_sweep, m);
+    }
     m->stats.requests++;
     m->stats.retries += c->tries++ > 0;
     m->stats.in_flight++;
@@ -220,6 +241,22 @@ static void llm_call_read(struct llm_call *c, const struct http_reply *reply) {
     }
 }
 
+/* No whole reply came. */
+static void llm_call_unanswered(struct llm_call *c, const struct http_reply *reply) {
+    struct errinfo why = reply->detail;
+    enum err e = reply->err;
+    if (e == ERR_CANCELED && c->late) {
+        e = errinfo_set(&why, ERR_TIMEOUT,
+                        "no answer in %" PRId64 " s, much longer than its others take",
+                        (loop_now_ms(c->model->llm->loop) - c->sent_ms) / 1000);
+    }
+    if (err_class(e) == ERR_CLASS_RETRY) {
+        llm_call_retry(c, e, &why, -1);
+    } else {
+        llm_call_fail(c, e, &why);
+    }
+}
+
 static void llm_call_replied(void *ctx, const struct http_reply *reply) {
     struct llm_call *c = ctx;
     struct llm_model *model = c->model;
@@ -231,11 +268,7 @@ static void llm_call_replied(void *ctx, const struct http_reply *reply) {
         arena_reset(&m->scratch);
     } else {
         gate_left(&model->gate, false);
-        if (err_class(reply->err) == ERR_CLASS_RETRY) {
-            llm_call_retry(c, reply->err, &reply->detail, -1);
-        } else {
-            llm_call_fail(c, reply->err, &reply->detail);
-        }
+        llm_call_unanswered(c, reply);
     }
     for (model = m->models; model != NULL; model = model->next) {
         llm_model_pump(model); /* room at the HTTP client is room for all */
@@ -277,7 +310,10 @@ void llm_call(struct llm *m, const struct llm_model *model, const struct call_sp
 void llm_cancel(struct llm_call *c) {
     struct llm *m = c->model->llm;
     if (c->state == LLM_CALL_SENT) {
-        http_cancel(c->transfer);
+        if (!c->late) {
+            http_cancel(c->transfer);
+        }
+        c->late = false; /* whoever cut it off: it is cancelled now */
         return;
     }
     if (c->state == LLM_CALL_WAITING) {

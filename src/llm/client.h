@@ -32,6 +32,8 @@ struct llm_call {
     void *ctx;
     enum llm_call_state state;
     struct http_transfer *transfer; /* while SENT */
+    int64_t sent_ms;                /* on the loop's clock */
+    bool late;                      /* cut off because its model answers faster than this */
     struct http_request request;
     const char *headers[LLM_HEADERS_MAX];
     char tag[LLM_TAG_BYTES];  /* a whole header */
@@ -43,7 +45,10 @@ struct llm_call {
     int64_t answers_seen; /* of the model, at the start or this call's last failure */
 };
 
+/** Calls that wait for their turn, oldest first. */
 TAILQ_HEAD(llm_queue, llm_call);
+
+/** Calls in no order. */
 LIST_HEAD(llm_calls, llm_call);
 
 struct llm_model {
@@ -75,6 +80,7 @@ struct llm {
     struct rng rng; /* jitter */
     struct llm_stats stats;
     bool closing;
+    struct loop_timer sweep; /* runs while a request is under way */
 };
 
 /** Send what waits at @model as far as its gate and the HTTP client allow. */

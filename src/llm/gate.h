@@ -20,6 +20,7 @@ struct gate {
     double limited_share; /* of the last answers, exponentially weighted */
 };
 
+/** Open, and no limit known. */
 void gate_init(struct gate *g);
 
 /** May a call go now? If so it counts as in flight. */

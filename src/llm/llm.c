@@ -38,6 +38,7 @@ static void llm_free_calls(struct llm_calls *calls) {
 
 void llm_free(struct llm *m) {
     m->closing = true;
+    loop_timer_stop(&m->sweep);
     http_free(m->http); /* those at a provider end here */
     struct llm_call *c;
     while ((c = LIST_FIRST(&m->calls)) != NULL) {

@@ -270,10 +270,10 @@ static struct str chat_text(const struct jnode *content, struct arena *a) {
 }
 
 static enum call_finish chat_finish(struct str reason) {
-    return str_eq(reason, S("stop"))             ? CALL_FINISH_STOP
-           : str_eq(reason, S("length"))         ? CALL_FINISH_LENGTH
-           : str_eq(reason, S("content_filter")) ? CALL_FINISH_REFUSAL
-                                                 : CALL_FINISH_OTHER;
+    return reason.n == 0 || str_eq(reason, S("stop")) ? CALL_FINISH_STOP /* some servers omit it */
+           : str_eq(reason, S("length"))              ? CALL_FINISH_LENGTH
+           : str_eq(reason, S("content_filter"))      ? CALL_FINISH_REFUSAL
+                                                      : CALL_FINISH_OTHER;
 }
 
 static struct call_usage chat_usage(const struct jnode *usage) {

@@ -19,8 +19,7 @@ static const char *const target_openings[] = {
     "Let me work through this step by step.\n\n",
     "We first restate what is given and what is asked.\n\n",
     "**Setting up.** I write down the data before I compute anything.\n\n",
-    "There are two natural ways to attack this; I take the more direct one and check with the "
-    "other.\n\n",
+    "There are two natural ways to attack this; I take the more direct one.\n\n",
 };
 
 static const char *const target_sentences[] = {

@@ -16,6 +16,7 @@ struct buffers {
     size_t bytes_max; /* of one buffer */
 };
 
+/** Nothing unused yet; every buffer may grow to @bytes_max. */
 void buffers_init(struct buffers *b, size_t bytes_max);
 
 /** Frees the unused ones; those in use must have been given back. */

@@ -13,6 +13,7 @@ static void modular_power(struct item *it, struct rng *r) {
     item_wrong_rat(it, rat_int(i64_pow_mod(a, n - 1, m)));
     item_wrong_rat(it, rat_int(m - rest));
     item_wrong_rat(it, rat_int(rest + 1));
+    item_wrong_rat(it, rat_int(rest > 0 ? rest - 1 : 2));
     item_hint(it, "Look at the powers of $%lld$ modulo $%lld$: they repeat.", (long long)(a % m),
               (long long)m);
     item_hint(it, "Square repeatedly and reduce after every step.");
@@ -78,12 +79,10 @@ static void divisor_sum(struct item *it, struct rng *r) {
         p = primes[rng_below(r, 5)], q = primes[rng_below(r, 12)];
         s = primes[rng_below(r, ARRAY_LEN(primes))];
     } while (p == q || q == s || p == s);
-    int i = (int)rng_range(r, 2, 5), j = (int)rng_range(r, 1, 3);
-    int k = (int)rng_range(r, 1, 2);
-    int64_t n = i64_pow(p, i) * i64_pow(q, j) * i64_pow(s, k);
+    int i = (int)rng_range(r, 1, 4), j = (int)rng_range(r, 1, 2);
+    int64_t n = i64_pow(p, i) * i64_pow(q, j) * s;
     int64_t sp = (i64_pow(p, i + 1) - 1) / (p - 1), sq = (i64_pow(q, j + 1) - 1) / (q - 1);
-    int64_t ss = (i64_pow(s, k + 1) - 1) / (s - 1), sum = i64_mul(i64_mul(sp, sq), ss);
-    int64_t count = (i + 1) * (int64_t)(j + 1) * (k + 1);
+    int64_t sum = i64_mul(i64_mul(sp, sq), s + 1), count = (i + 1) * (int64_t)(j + 1) * 2;
     bool sums = rng_chance(r, 0.8);
     item_problem(it, "%s positive divisors of $%lld$%s",
                  sums ? FAMILY_SAY(r, "Find the sum of all", "Compute the sum of the")
@@ -92,10 +91,10 @@ static void divisor_sum(struct item *it, struct rng *r) {
     item_right_rat(it, rat_int(sums ? sum : count));
     item_wrong_rat(it, rat_int(sums ? sum - n : count - 1));
     item_wrong_rat(it, rat_int(sums ? sum - n - 1 : count - 2));
-    item_wrong_rat(it, rat_int(sums ? sum + 1 : (int64_t)i * j * k));
+    item_wrong_rat(it, rat_int(sums ? sum + 1 : (int64_t)i * j));
     item_wrong_rat(it, rat_int(sums ? i64_mul(sp, sq) * s : count + 1));
-    item_hint(it, "Factor the number: $%lld = %lld^{%d} \\cdot %lld^{%d} \\cdot %lld^{%d}$.",
-              (long long)n, (long long)p, i, (long long)q, j, (long long)s, k);
+    item_hint(it, "Factor the number: $%lld = %lld^{%d} \\cdot %lld^{%d} \\cdot %lld$.",
+              (long long)n, (long long)p, i, (long long)q, j, (long long)s);
     item_hint(it, "Every divisor takes an exponent from $0$ up for each prime.");
     item_hint(it, "The function is multiplicative over coprime factors.");
 }

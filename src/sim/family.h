@@ -40,6 +40,7 @@ extern const struct family families_algebra[], families_sequences[], families_nu
 
 /** One of the wordings given, drawn; the arguments are string literals. */
 #define FAMILY_SAY(r, ...) family_say((r), (const char *const[]){__VA_ARGS__, NULL})
+/** What FAMILY_SAY() calls; @wordings is NULL-terminated. */
 const char *family_say(struct rng *r, const char *const *wordings);
 
 /** Uniform in lo..hi without 0 / a fraction n/d with |n| <= n_max and 1 <= d <= d_max, not 0. */

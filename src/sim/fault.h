@@ -25,6 +25,7 @@ enum fault {
         FAULT_COUNT
 };
 
+/** The name in the table above. */
 const char *fault_name(enum fault f);
 
 /** True if a provider charges for the call all the same. */

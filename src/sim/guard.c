@@ -7,7 +7,10 @@
 
 #define GUARD_LENGTH_DIGITS_MAX 18
 
-void guard_init(struct guard *g) {
+void guard_init(struct guard *g, int64_t input_ms, int64_t idle_ms) {
+    g->limit_ms[GUARD_INPUT] = input_ms > 0 ? input_ms : GUARD_INPUT_MS;
+    g->limit_ms[GUARD_IDLE] = idle_ms > 0 ? idle_ms : GUARD_IDLE_MS;
+    g->limit_ms[GUARD_BUSY] = 0;
     for (int i = 0; i < GUARD_PHASES; i++) {
         g->lists[i].prev = g->lists[i].next = &g->lists[i];
     }
@@ -20,12 +23,10 @@ void guard_remove(struct guard_conn *c) {
 }
 
 void guard_enter(struct guard *g, struct guard_conn *c, enum guard_phase phase, int64_t now_ms) {
-    static const int64_t limits[GUARD_PHASES] = {
-        [GUARD_IDLE] = GUARD_IDLE_MS, [GUARD_INPUT] = GUARD_INPUT_MS, [GUARD_BUSY] = 0};
     struct guard_conn *list = &g->lists[phase];
     guard_remove(c);
     c->phase = phase;
-    c->deadline_ms = now_ms + limits[phase];
+    c->deadline_ms = now_ms + g->limit_ms[phase];
     c->prev = list->prev; /* behind all others: within a phase deadlines only grow */
     c->next = list;
     c->prev->next = list->prev = c;

@@ -38,9 +38,11 @@ struct guard_conn {
 
 struct guard {
     struct guard_conn lists[GUARD_PHASES]; /* heads of rings */
+    int64_t limit_ms[GUARD_PHASES];
 };
 
-void guard_init(struct guard *g);
+/** @input_ms, @idle_ms: how long the phases may last; 0: GUARD_INPUT_MS, GUARD_IDLE_MS. */
+void guard_init(struct guard *g, int64_t input_ms, int64_t idle_ms);
 void guard_add(struct guard *g, struct guard_conn *c, int fd, int64_t now_ms);
 void guard_remove(struct guard_conn *c);
 
@@ -58,6 +60,7 @@ struct guard_verdict {
     uint64_t body_bytes; /* 0 when chunked */
 };
 
+/** Judge the headers of a request; @version as the client wrote it ("HTTP/1.1"). */
 struct guard_verdict guard_headers(struct MHD_Connection *connection, const char *version);
 
 #endif

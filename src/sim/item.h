@@ -29,6 +29,7 @@ struct item {
     char text[ITEM_TEXT_BYTES];
 };
 
+/** An empty problem. */
 void item_init(struct item *it);
 
 /** printf into the item. */
@@ -48,6 +49,8 @@ enum tex_style {
     TEX_DECIMAL, /* 0.5; falls back to TEX_SLASH where no short decimal is exact */
 };
 
+/** Begin a piece / end it: what was written between, borrowed from the item. What does not fit is
+ * cut off. */
 void tex_begin(struct item *it);
 struct str tex_end(struct item *it);
 void tex_char(struct item *it, char c);

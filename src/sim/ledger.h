@@ -43,6 +43,7 @@ NODISCARD enum err ledger_open(struct ledger *l, const char *path, const struct 
 /** Writes what is pending. */
 void ledger_close(struct ledger *l);
 
+/** Book a call: into the sums, and as a line if there is a file. */
 void ledger_add(struct ledger *l, const struct ledger_entry *e);
 
 /** The sums as a JSON object. */

@@ -271,7 +271,7 @@ static void request_check(struct request_reader *r) {
 }
 
 bool sim_request_read(struct sbuf *body, struct sim_request *ret, struct sim_error *reterr) {
-    static char none;
+    char none = '\0';
     struct request_reader r = {.request = ret, .error = reterr};
     struct str key;
     ret->model = S("");

@@ -45,6 +45,7 @@ NODISCARD bool scan_key(struct scan *s, struct str *ret);
 void scan_array(struct scan *s);
 NODISCARD bool scan_next(struct scan *s);
 
+/** Read a string (unescaped in place) / a number / true or false. */
 struct str scan_str(struct scan *s);
 double scan_number(struct scan *s);
 bool scan_bool(struct scan *s);

@@ -22,6 +22,7 @@ struct score {
     int64_t good;                     /* key right and unsolved */
 };
 
+/** Nothing counted; @a owns what is read of the truth. */
 void score_init(struct score *s, struct arena *a);
 void score_release(struct score *s);
 

@@ -30,7 +30,7 @@
 #define SERVER_BACKLOG 16384
 #define SERVER_BATCH_US 500
 #define SERVER_PER_US 8 /* a microsecond of batch for so many waiting */
-#define SERVER_SWEEP_US 250000
+#define SERVER_SWEEP_US 100000
 #define SERVER_FLUSH_US 100000
 
 static void conn_reset_answer(struct conn *c) {
@@ -172,9 +172,12 @@ static enum MHD_Result conn_body(struct conn *c, const char *method, const char 
 static enum MHD_Result server_handle(void *cls, struct MHD_Connection *mhd, const char *url,
                                      const char *method, const char *version, const char *upload,
                                      size_t *upload_n, void **con_cls) {
+    const struct sim_server *s = cls;
     struct conn *c = *con_cls;
-    (void)cls;
     (void)mhd;
+    if (s->stopping) {
+        return MHD_NO; /* nothing may be suspended any more */
+    }
     switch (c->state) {
     case CONN_HEAD:
         return conn_head(c, version);
@@ -263,7 +266,7 @@ enum err sim_server_new(const struct sim_options *options, struct sim_server **r
         return e;
     }
     brain_init(&s->brain, &options->brain, &s->truth);
-    guard_init(&s->guard);
+    guard_init(&s->guard, options->input_ms, options->idle_ms);
     buffers_init(&s->buffers, SIM_BODY_BYTES_MAX * 2);
     sbuf_init(&s->text, SIM_BODY_BYTES_MAX);
     s->hangup_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -358,6 +361,7 @@ void sim_server_run(struct sim_server *s) {
 
 /* The library can stop only when nothing is suspended. */
 static void server_drop_all(struct sim_server *s) {
+    s->stopping = true;
     struct guard_conn *busy = &s->guard.lists[GUARD_BUSY];
     for (struct guard_conn *g = busy->next; g != busy; g = g->next) {
         struct conn *c = CONTAINER_OF(g, struct conn, guard);

@@ -23,6 +23,7 @@ struct sim_options {
     struct spread latency_ms;
     struct brain_options brain;
     const struct price_table *prices; /* for the ledger; may be NULL */
+    int64_t input_ms, idle_ms;        /* deadlines of guard.h; 0: the usual ones */
     int stop_fd;                      /* readable: end (a signalfd, an eventfd) */
 };
 
@@ -43,6 +44,7 @@ int sim_server_port(const struct sim_server *s);
 /** Serve until stop_fd is readable. What is still unanswered then stays so. */
 void sim_server_run(struct sim_server *s);
 
+/** Closes all connections, writes out truth and ledger. */
 void sim_server_free(struct sim_server *s);
 
 #endif

@@ -16,6 +16,7 @@ struct spread {
 /** Returns false and leaves *@ret alone if @text is neither form or out of range. */
 NODISCARD bool spread_read(struct str text, struct spread *ret);
 
+/** One value; never negative. */
 double spread_draw(const struct spread *s, struct rng *r);
 
 #endif

@@ -6,83 +6,76 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TABLE_CAPACITY_MIN ((size_t)1024)
+
 struct table_slot {
     uint64_t key; /* 0: free; the key 0 is kept as 1 */
     uint64_t value;
-    uint64_t stamp; /* when it was put or found last */
 };
 
-#define TABLE_SETS_MIN ((size_t)512)
-
-void table_init(struct table *t, size_t entries_max) {
-    size_t sets_max = TABLE_SETS_MIN;
-    while (sets_max * TABLE_WAYS < entries_max) {
-        sets_max *= 2;
-    }
-    *t = (struct table){.sets = TABLE_SETS_MIN, .sets_max = sets_max};
-    t->slots = mem_new_array(t->sets * TABLE_WAYS, sizeof *t->slots);
+void table_init(struct table *t, size_t n_max) {
+    *t = (struct table){.n_max = n_max};
 }
 
 void table_release(struct table *t) {
-    free(t->slots);
-    *t = (struct table){0};
+    free(t->young.slots);
+    free(t->old.slots);
+    table_init(t, t->n_max);
 }
 
-static struct table_slot *table_set(struct table *t, uint64_t key) {
-    return t->slots + (rng_mix(key) & (t->sets - 1)) * TABLE_WAYS;
+/* The slot that holds @key or where it belongs; NULL only in an empty generation. */
+static struct table_slot *generation_slot(const struct table_generation *g, uint64_t key) {
+    if (g->capacity == 0) {
+        return NULL;
+    }
+    size_t i = rng_mix(key) & (g->capacity - 1);
+    while (g->slots[i].key != 0 && g->slots[i].key != key) {
+        i = (i + 1) & (g->capacity - 1);
+    }
+    return &g->slots[i];
 }
 
-static struct table_slot *table_find(struct table *t, uint64_t key) {
-    struct table_slot *set = table_set(t, key);
-    for (size_t i = 0; i < TABLE_WAYS; i++) {
-        if (set[i].key == key) {
-            set[i].stamp = ++t->clock;
-            return &set[i];
+static void generation_grow(struct table_generation *g) {
+    struct table_generation bigger = {.capacity = MAX(g->capacity * 2, TABLE_CAPACITY_MIN),
+                                      .n = g->n};
+    bigger.slots = mem_new_array(bigger.capacity, sizeof *bigger.slots);
+    for (size_t i = 0; i < g->capacity; i++) {
+        if (g->slots[i].key != 0) {
+            *generation_slot(&bigger, g->slots[i].key) = g->slots[i];
         }
     }
-    return NULL;
+    free(g->slots);
+    *g = bigger;
+}
+
+static uint64_t *table_add(struct table *t, uint64_t key, uint64_t value) {
+    if (t->young.n >= t->n_max) {
+        free(t->old.slots);
+        t->old = t->young;
+        t->young = (struct table_generation){0};
+    }
+    if (t->young.n * 3 >= t->young.capacity * 2) {
+        generation_grow(&t->young);
+    }
+    struct table_slot *slot = generation_slot(&t->young, key);
+    *slot = (struct table_slot){key, value};
+    t->young.n++;
+    return &slot->value;
 }
 
 uint64_t *table_get(struct table *t, uint64_t key) {
-    struct table_slot *slot = table_find(t, MAX(key, UINT64_C(1)));
-    return slot != NULL ? &slot->value : NULL;
-}
-
-/* The place for a new @key: a free one or the oldest of its set. */
-static struct table_slot *table_take(struct table *t, uint64_t key) {
-    struct table_slot *set = table_set(t, key), *slot = set;
-    for (size_t i = 1; i < TABLE_WAYS; i++) { /* a free one has the stamp 0 */
-        slot = set[i].stamp < slot->stamp ? &set[i] : slot;
+    key = MAX(key, UINT64_C(1));
+    struct table_slot *slot = generation_slot(&t->young, key);
+    if (slot != NULL && slot->key == key) {
+        return &slot->value;
     }
-    t->n += slot->key == 0;
-    return slot;
-}
-
-static void table_grow(struct table *t) {
-    struct table_slot *old = t->slots;
-    size_t old_n = t->sets * TABLE_WAYS;
-    t->sets *= 2;
-    t->n = 0;
-    t->slots = mem_new_array(t->sets * TABLE_WAYS, sizeof *t->slots);
-    for (size_t i = 0; i < old_n; i++) {
-        if (old[i].key != 0) {
-            *table_take(t, old[i].key) = old[i];
-        }
-    }
-    free(old);
+    slot = generation_slot(&t->old, key);
+    return slot != NULL && slot->key == key ? table_add(t, key, slot->value) : NULL;
 }
 
 uint64_t *table_put(struct table *t, uint64_t key) {
-    key = MAX(key, UINT64_C(1));
-    struct table_slot *slot = table_find(t, key);
-    if (slot == NULL) {
-        if (t->sets < t->sets_max && t->n >= t->sets * TABLE_WAYS / 2) {
-            table_grow(t); /* half full: sets still overflow seldom */
-        }
-        slot = table_take(t, key);
-        *slot = (struct table_slot){.key = key, .stamp = ++t->clock};
-    }
-    return &slot->value;
+    uint64_t *value = table_get(t, key);
+    return value != NULL ? value : table_add(t, MAX(key, UINT64_C(1)), 0);
 }
 
 uint64_t table_hash(struct str s, uint64_t seed) {

@@ -1,7 +1,9 @@
 /* table.h - a bounded map from 64-bit hashes to 64-bit values; the oldest entries give way.
  *
  * Used for what the simulator remembers about others (problems it wrote, requests it has seen), so
- * that no client can grow it without bound. It grows with what is in it up to that bound.
+ * that no client can grow it without bound. Two generations: when the young one is full it becomes
+ * the old one and the old one is dropped; what is asked for in the old one moves to the young one.
+ * So the last n_max entries that were used are always there, and at most twice as many.
  */
 #ifndef STUMPER_SIM_TABLE_H
 #define STUMPER_SIM_TABLE_H
@@ -10,24 +12,25 @@
 
 struct table_slot;
 
-struct table {
-    struct table_slot *slots;
-    size_t sets, sets_max; /* powers of two; each set has room for TABLE_WAYS entries */
+struct table_generation {
+    struct table_slot *slots; /* open addressing; NULL: none yet */
+    size_t capacity;          /* power of two, or 0 */
     size_t n;
-    uint64_t clock;
 };
 
-#define TABLE_WAYS 8
+struct table {
+    struct table_generation young, old;
+    size_t n_max; /* entries of a generation */
+};
 
-/** @entries_max: how many it may grow to hold (rounded up to a power of two of sets). */
-void table_init(struct table *t, size_t entries_max);
+/** @n_max: how many entries are kept for certain; at least 1. Memory grows with what is in it. */
+void table_init(struct table *t, size_t n_max);
 void table_release(struct table *t);
 
-/** The value of @key, or NULL; valid until the next table_put(). */
+/** The value of @key, or NULL; valid until the next call. */
 uint64_t *table_get(struct table *t, uint64_t key);
 
-/** The place for the value of @key, 0 if it is new. May drop the oldest of the entries that share
- * its set. */
+/** The place for the value of @key, which is 0 if the key is new; valid until the next call. */
 uint64_t *table_put(struct table *t, uint64_t key);
 
 /** A fast 64-bit hash of @s for tables and draws; not for secrets. */

@@ -15,7 +15,10 @@ struct timers {
     size_t n, capacity;
 };
 
+/** Free the heap; the timers are their owners'. */
 void timers_release(struct timers *t);
+
+/** Be due at @due_us. It must not be in the heap (asserted). */
 void timers_add(struct timers *t, struct timer *timer, int64_t due_us);
 
 /** Harmless if it is not in the heap. */

@@ -85,7 +85,7 @@ enum err truth_open(struct truth *t, const char *path, struct errinfo *reterr) {
     if (e != ERR_OK) {
         return e;
     }
-    table_init(&t->known, TRUTH_ENTRIES);
+    table_init(&t->known, TRUTH_ENTRIES_MAX);
     FILE *file = path != NULL ? fopen(path, "re") : NULL;
     if (file != NULL) {
         truth_load(t, file, path);

@@ -1,6 +1,6 @@
 /* truth.h - what the simulator knows of the problems it wrote, in memory and in a file.
  *
- * In memory a problem is 24 bytes (its hash → family and draw) and is written again when needed.
+ * In memory a problem is 16 bytes (its hash → family and draw) and is written again when needed.
  * The file has a line of JSON for each, complete enough that `stumper score` needs nothing else:
  *
  *     {"family","draw","problem","answer","stated","planted","right":[…],"wrong":[…]}
@@ -15,7 +15,7 @@
 #include "sim/journal.h"
 #include "sim/table.h"
 
-#define TRUTH_ENTRIES ((size_t)1 << 20)
+#define TRUTH_ENTRIES_MAX ((size_t)1 << 20)
 
 struct truth {
     struct table known;

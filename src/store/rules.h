@@ -23,10 +23,7 @@ struct rules {
     struct sbuf line;       /* the problem being written */
 };
 
-extern const char *const rules_texts[];
-extern const size_t rules_texts_n;
-
-/** @db is borrowed; it was opened with rules_texts. / Free the memory. */
+/** @db is borrowed; it was opened with queries_texts. / Free the memory. */
 void rules_init(struct rules *r, struct sql *db);
 void rules_release(struct rules *r);
 

@@ -28,8 +28,8 @@
  * Larger ones would make a commit of a single call too heavy, since it writes at least four pages.
  */
 #define SQL_PAGE_BYTES "8192"
-#define SQL_WAL_PAGES_CHECKPOINT 1000 /* 8 MB: then checkpoint what no reader needs */
-#define SQL_WAL_PAGES_MAX 16000       /* 128 MB: then wait for the readers and start over */
+#define SQL_WAL_PAGES_CHECKPOINT 500 /* 4 MB: then checkpoint what no reader needs */
+#define SQL_WAL_PAGES_MAX 8000       /* 64 MB: then wait for the readers and start over */
 
 /* The texts that every connection has, behind the caller's. */
 enum { SQL_BEGIN_WRITE, SQL_BEGIN_READ, SQL_COMMIT, SQL_OWN_TEXTS };

@@ -26,7 +26,6 @@
 #define STUMPER_STORE_STORE_H
 
 #include "core/problem.h"
-#include "core/sched.h"
 #include "io/loop.h"
 
 struct store;
@@ -44,6 +43,7 @@ enum job_state {
 };
 /** "queued", … / whether nothing can follow it but a resumption. */
 const char *job_state_name(enum job_state s);
+/** True for succeeded, partial, failed and cancelled. */
 bool job_state_is_final(enum job_state s);
 
 /**
@@ -95,7 +95,8 @@ void store_submit(struct store *s, struct store_submit *o);
 struct lease {
     int64_t attempt_no;
     int64_t token;
-    int64_t crashes; /* how often a lease of it was lost */
+    int64_t crashes; /* how often in a row a lease of it was lost; an answer recorded under a lease
+                        begins the count anew */
 };
 struct store_claim {
     struct store_op op;

@@ -13,6 +13,7 @@
 #include "store/store.h"
 
 #include "store/lock.h"
+#include "store/queries.h"
 #include "store/rules.h"
 #include "store/schema.h"
 
@@ -246,7 +247,7 @@ enum err store_open(struct loop *l, const char *path, struct store **ret, struct
     if (e != ERR_OK) {
         return e;
     }
-    e = sql_open(path, SQL_WRITER, &store_schema, rules_texts, rules_texts_n, &db, reterr);
+    e = sql_open(path, SQL_WRITER, &store_schema, queries_texts, Q_COUNT, &db, reterr);
     if (e != ERR_OK) {
         store_lock_release(&lock);
         return e;

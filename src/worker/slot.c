@@ -204,6 +204,7 @@ static bool slot_call(struct slot *s) {
     (void)snprintf(s->tag, sizeof s->tag, "%s/%" PRId64 "/%" PRId64, w->options.job_id,
                    s->lease.attempt_no, s->action.call_no);
     w->view.calls_in_flight++;
+    s->called_ms = loop_now_ms(w->options.loop);
     llm_call(w->options.llm, model, call, s->tag, slot_answered, s, &s->call);
     return true;
 }

@@ -26,7 +26,7 @@ struct slot {
     struct slot *next_free;
     enum slot_state state;
     struct lease lease;
-    int64_t launch; /* the scheduler's index */
+    int64_t launch;     /* the scheduler's index */
     struct arena arena; /* the attempt's lifetime */
     struct attempt *attempt;
     enum attempt_stage stage; /* as the scheduler knows it */
@@ -34,6 +34,7 @@ struct slot {
     const struct ledger_call *replay; /* answers already paid for, in order of call_no */
     size_t replay_n;
     struct llm_call *call;
+    int64_t called_ms; /* when, on the loop's clock */
     int64_t reserved_nusd;
     struct ledger_call paid; /* the answer being recorded */
     char tag[SLOT_TAG_BYTES];
@@ -59,9 +60,11 @@ struct worker {
     struct lease *leases; /* room for the claim under way */
     bool started;         /* the job's state is set */
     bool claiming;
-    bool cut_off; /* interrupted twice, or the store gave out: nothing in flight is awaited */
+    bool cut_off;  /* interrupted twice, or the store gave out: nothing in flight is awaited */
+    bool in_grace; /* `grace` was started: no call is begun, those under way are awaited for a while
+                    */
     bool ending;
-    struct loop_timer deadline;
+    struct loop_timer deadline, grace, look;
     struct store_job_set end;
 };
 
@@ -86,6 +89,7 @@ bool worker_may_call(const struct worker *w);
 /** The store gave out. */
 void worker_fail(struct worker *w, enum err e, const struct errinfo *detail);
 
+/** @s is free again. */
 void worker_slot_done(struct worker *w, struct slot *s);
 
 #endif

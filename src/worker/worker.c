@@ -21,6 +21,13 @@
 static const int64_t worker_output_tokens_max[ROLE_COUNT] = {
     [ROLE_ENGINEER] = 16000, [ROLE_CHECKER] = 16000, [ROLE_TARGET] = 32000};
 
+#define WORKER_LOOK_MS 500
+#define WORKER_GRACE_MS_MAX 60000
+#define WORKER_PATIENCE_AFTER 20
+#define WORKER_PATIENCE_FACTOR 3 /* times the 95th percentile of a role's latency */
+#define WORKER_PATIENCE_MS_MIN 2000
+#define WORKER_PATIENCE_MS_MAX 600000
+
 static bool worker_stopped(const struct worker *w) {
     return w->view.sched.stop != STOP_NOT_YET;
 }
@@ -70,6 +77,48 @@ void worker_fail(struct worker *w, enum err e, const struct errinfo *detail) {
     }
     sched_stop_for(&w->view.sched, STOP_INTERRUPTED);
     worker_cut_off(w);
+}
+
+/* Longer than nearly every answer to this role takes; long, while too few came to tell. */
+static int64_t worker_patience_ms(const struct worker *w, enum role role) {
+    const struct histogram *h = &w->view.latency_ms[role];
+    return h->n < WORKER_PATIENCE_AFTER
+               ? WORKER_PATIENCE_MS_MAX
+               : MAX(WORKER_PATIENCE_FACTOR * histogram_quantile(h, 0.95), WORKER_PATIENCE_MS_MIN);
+}
+
+/* Once in a while: which attempts hang? Near N the scheduler replaces them. */
+static void worker_look(void *ctx) {
+    struct worker *w = ctx;
+    int64_t now_ms = loop_now_ms(w->options.loop);
+    int64_t late[ATTEMPT_STAGES] = {0};
+    for (int64_t i = 0; i < w->options.spec->concurrency; i++) {
+        const struct slot *s = &w->slots[i];
+        if (s->state == SLOT_CALL &&
+            now_ms - s->called_ms > worker_patience_ms(w, s->action.call->role)) {
+            late[s->stage]++;
+        }
+    }
+    sched_set_late(&w->view.sched, late);
+    loop_timer_start(w->options.loop, &w->look, WORKER_LOOK_MS, worker_look, w);
+    worker_pump(w);
+}
+
+static void worker_grace_over(void *ctx) {
+    struct worker *w = ctx;
+    worker_cut_off(w);
+    worker_pump(w);
+}
+
+/* No call is started any more, and those under way are paid: wait for their answers, but not much
+ * longer than answers take. */
+static void worker_begin_grace(struct worker *w) {
+    int64_t grace_ms = WORKER_PATIENCE_MS_MIN;
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        grace_ms = MIN(MAX(grace_ms, worker_patience_ms(w, (enum role)role)), WORKER_GRACE_MS_MAX);
+    }
+    w->in_grace = true;
+    loop_timer_start(w->options.loop, &w->grace, grace_ms, worker_grace_over, w);
 }
 
 static void worker_claimed(struct store_op *op) {
@@ -154,6 +203,8 @@ static void worker_ended(struct store_op *op) {
 static void worker_end(struct worker *w) {
     w->ending = true;
     loop_timer_stop(&w->deadline);
+    loop_timer_stop(&w->grace);
+    loop_timer_stop(&w->look);
     const struct sched *s = &w->view.sched;
     w->end = (struct store_job_set){.op.done = worker_ended,
                                     .job_id = w->options.job_id,
@@ -175,6 +226,9 @@ void worker_pump(struct worker *w) {
     if (w->waiting_money > 0 && !worker_may_call(w)) {
         worker_give_up_waiting(w);
     }
+    if (worker_stopped(w) && !worker_may_call(w) && !w->in_grace) {
+        worker_begin_grace(w);
+    }
     int64_t n = w->claiming ? 0 : sched_launch_now(&w->view.sched, loop_now_ms(w->options.loop));
     if (n > 0 && !worker_stopped(w) && w->waiting_money == 0) {
         worker_claim(w, n);
@@ -194,6 +248,7 @@ static void worker_started(struct store_op *op) {
         worker_fail(w, op->err, &op->detail);
     }
     w->started = true;
+    loop_timer_start(w->options.loop, &w->look, WORKER_LOOK_MS, worker_look, w);
     worker_pump(w);
 }
 

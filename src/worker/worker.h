@@ -48,12 +48,15 @@ struct worker_view {
     char fatal_detail[ERRINFO_BYTES];
 };
 
+/** Begin. Everything in @options but the struct itself must outlive the worker; job and hashes
+ * until it returns. */
 struct worker *worker_start(const struct worker_options *options);
 
 /** First: launch nothing more, finish what is in flight. Second: give it up now (calls are cut off,
  * leases released). */
 void worker_interrupt(struct worker *w);
 
+/** The state of things, as of now; borrowed, changes with every callback. */
 const struct worker_view *worker_view(const struct worker *w);
 
 /** After `done` only. */

@@ -158,27 +158,24 @@ static void work_at_once(struct rig *r) {
 
 /* --- the parent */
 
-static struct tally read_answers(int fd) {
-    struct tally t = {0};
-    char what[4096];
-    for (ssize_t n; (n = read(fd, what, sizeof what)) > 0;) {
-        for (ssize_t i = 0; i < n; i++) {
-            t.opened += what[i] == 'o';
-            t.submitted += what[i] == 's';
-            t.claimed += what[i] == 'c';
-            t.recorded += what[i] == 'r';
-            t.finished += what[i] == 'f';
-            t.released += what[i] == 'l';
-            t.set += what[i] == 't';
-        }
+static void count_answers(struct tally *t, const char *what, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        t->opened += what[i] == 'o';
+        t->submitted += what[i] == 's';
+        t->claimed += what[i] == 'c';
+        t->recorded += what[i] == 'r';
+        t->finished += what[i] == 'f';
+        t->released += what[i] == 'l';
+        t->set += what[i] == 't';
     }
-    return t;
 }
 
-/* Let a child do @work; kill it after @kill_ms (0: its failpoint does, if it comes there). Returns
- * what it was answered. */
+/* Let a child do @work; kill it when it was given @kill_after answers (0: only its failpoint does,
+ * if it comes there). Returns what it was answered. */
 static struct tally run_child(struct rig *r, void (*work)(struct rig *r), const char *failpoint,
-                              unsigned kill_ms, bool *ret_killed) {
+                              size_t kill_after, bool *ret_killed) {
+    struct tally t = {0};
+    char what[4096];
     int fds[2], status;
     assert_int_equal(pipe(fds), 0);
     pid_t pid = fork();
@@ -191,11 +188,14 @@ static struct tally run_child(struct rig *r, void (*work)(struct rig *r), const 
         _exit(0);
     }
     (void)close(fds[1]);
-    if (kill_ms > 0) {
-        (void)usleep(kill_ms * 1000);
-        assert_int_equal(kill(pid, SIGKILL), 0);
+    size_t answers = 0;
+    for (ssize_t n; (n = read(fds[0], what, sizeof what)) > 0;) {
+        count_answers(&t, what, (size_t)n);
+        answers += (size_t)n;
+        if (kill_after > 0 && answers >= kill_after) {
+            (void)kill(pid, SIGKILL);
+        }
     }
-    struct tally t = read_answers(fds[0]);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     (void)close(fds[0]);
     *ret_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
@@ -403,11 +403,9 @@ static void test_killed_anywhere_again_and_again_nothing_is_missing(void **state
     rig_init(&r);
     for (int round = 0; round < 5; round++) {
         bool killed;
-        unsigned ms = (unsigned)rng_range(&rng, 20, 70);
-        struct tally told = run_child(&r, work_at_once, NULL, ms, &killed);
-        if (told.claimed == 0 && sum.recorded == 0) {
-            continue; /* killed before there was a job */
-        }
+        size_t answers = (size_t)rng_range(&rng, 10, 600);
+        struct tally told = run_child(&r, work_at_once, NULL, answers, &killed);
+        assert_true(killed);
         expect_all_there(&r, &told, &sum);
     }
     assert_true(sum.finished > 0);

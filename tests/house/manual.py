@@ -29,7 +29,7 @@ def commands(program: str) -> list[str]:
 
 
 def flags_of(program: str, command: str) -> set[str]:
-    return set(HELP_FLAG.findall(help_text(program, command))) - {"help"}
+    return set(HELP_FLAG.findall(help_text(program, command).split("\nExamples:\n")[0])) - {"help"}
 
 
 def sections(page: str) -> dict[str, set[str]]:

@@ -95,6 +95,7 @@ static void test_mistakes_are_named_with_file_line_and_variable(void **state) {
         {PROMPT_CHECKER, "# system\n{{problem}}", "this prompt has no variables"},
         {PROMPT_ENGINEER, "# user\n{{subject}}", "engineer.md: the variable {{topic}} is missing"},
         {PROMPT_ENGINEER_SEED, "# user\n{{seed_answer}}", "the variable {{seed_problem}}"},
+        {PROMPT_REPAIR, "# system\nx\n# user\n{{error}}", "there must be no \"# system\" part"},
         {PROMPT_REPAIR, "# user\nAgain.", "repair.md: the variable {{error}} is missing"},
         {PROMPT_REPAIR, "# user\n{{error}}\xff", "must be UTF-8"},
     };

@@ -196,6 +196,18 @@ static void test_reaching_n_wins_over_an_interruption(void **state) {
     assert_int_equal(s.stop, STOP_DONE);
 }
 
+static void test_near_n_an_attempt_that_hangs_is_replaced_not_waited_for(void **state) {
+    (void)state;
+    struct job_spec spec = {.num_problems = 2, .concurrency = 10};
+    struct sched s;
+    sched_init(&s, &spec, 0, 0, 0);
+    (void)sched_launched(&s);
+    (void)sched_launched(&s);
+    assert_int_equal(sched_launch_now(&s, 0), 0);
+    sched_set_late(&s, (const int64_t[ATTEMPT_STAGES]){[ATTEMPT_STAGE_ENGINEER] = 1});
+    assert_int_equal(sched_launch_now(&s, 0), 1);
+}
+
 static void test_the_deadline_stops_launching(void **state) {
     (void)state;
     struct job_spec spec = {.num_problems = 10, .concurrency = 1, .deadline_ms = 1000};
@@ -216,6 +228,7 @@ int main(void) {
         cmocka_unit_test(test_errors_with_one_cause_stop_the_job_and_name_it),
         cmocka_unit_test(test_max_attempts_is_never_passed_and_ends_the_job_when_all_are_back),
         cmocka_unit_test(test_reaching_n_wins_over_an_interruption),
+        cmocka_unit_test(test_near_n_an_attempt_that_hangs_is_replaced_not_waited_for),
         cmocka_unit_test(test_the_deadline_stops_launching),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -152,7 +152,8 @@ static void test_every_finish_reason_is_told_apart(void **state) {
                  {"\"length\"", CALL_FINISH_LENGTH},
                  {"\"content_filter\"", CALL_FINISH_REFUSAL},
                  {"\"tool_calls\"", CALL_FINISH_OTHER},
-                 {"null", CALL_FINISH_OTHER}};
+                 {"\"something new\"", CALL_FINISH_OTHER},
+                 {"null", CALL_FINISH_STOP}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct str choice = str_fmt(
             &arena, "{\"message\":{\"content\":\"x\"},\"finish_reason\":%s}", cases[i].reason);

@@ -1,0 +1,174 @@
+/* Leases: given out, given back, and taken back from the dead. A row of `attempts` whose token is
+ * NULL waits to be leased again. */
+#include "store/rules_job.h"
+
+#include "base/id.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* The first of @n new tokens. */
+static int64_t rules_take_tokens(struct rules *r, int64_t n) {
+    struct sql_query *q = sql_use(r->db, Q_TOKENS_TAKE);
+    int64_t last = 0;
+    sql_put_int(q, n);
+    while (sql_next(q)) {
+        last = sql_int(q, 0);
+    }
+    return last - n + 1;
+}
+
+/* Attempts that wait to be leased again, without their tokens yet. */
+static int64_t rules_find_waiting(struct rules *r, const struct rules_job *job, int64_t n,
+                                  struct lease *ret) {
+    struct sql_query *q = sql_use(r->db, Q_WAITING);
+    int64_t found = 0;
+    sql_put_int(q, job->key);
+    sql_put_int(q, n);
+    while (sql_next(q)) {
+        ASSERT(found < n);
+        ret[found++] = (struct lease){.attempt_no = sql_int(q, 0), .crashes = sql_int(q, 1)};
+    }
+    return found;
+}
+
+static void rules_lease(struct rules *r, const struct rules_job *job, const struct lease *lease,
+                        bool again) {
+    struct sql_query *q = sql_use(r->db, again ? Q_LEASE_AGAIN : Q_LEASE_NEW);
+    if (again) {
+        sql_put_int(q, lease->token);
+    }
+    sql_put_int(q, job->key);
+    sql_put_int(q, lease->attempt_no);
+    if (!again) {
+        sql_put_int(q, lease->token);
+    }
+    (void)sql_run(q);
+}
+
+enum err rule_claim(struct rules *r, struct store_op *op) {
+    struct store_claim *o = CONTAINER_OF(op, struct store_claim, op);
+    ASSERT(o->n > 0 && o->n <= STORE_CLAIM_MAX);
+    struct rules_job *job = rules_job(r, o->job_id);
+    if (job == NULL) {
+        return rules_no_job(op, o->job_id);
+    }
+    if (job->state != JOB_RUNNING && job->state != JOB_QUEUED) {
+        return errinfo_set(&op->detail, ERR_CONFLICT, "job %s is %s", o->job_id,
+                           job_state_name(job->state));
+    }
+    int64_t waiting = rules_find_waiting(r, job, o->n, o->ret);
+    int64_t fresh = o->n - waiting;
+    if (o->attempts_max > 0) {
+        fresh = MAX(MIN(fresh, o->attempts_max - job->attempts), 0);
+    }
+    o->ret_n = waiting + fresh;
+    if (o->ret_n == 0) {
+        return ERR_OK;
+    }
+    int64_t token = rules_take_tokens(r, o->ret_n);
+    for (int64_t i = 0; i < o->ret_n; i++) {
+        bool again = i < waiting;
+        if (!again) {
+            o->ret[i] = (struct lease){.attempt_no = ++job->attempts};
+        }
+        o->ret[i].token = token + i;
+        rules_lease(r, job, &o->ret[i], again);
+    }
+    job->changed = true;
+    return ERR_OK;
+}
+
+/* Run a query whose parameters are a lease; returns the number of rows it changed. */
+static int64_t rules_with_lease(struct rules *r, size_t query, const struct rules_job *job,
+                                const struct lease *lease) {
+    struct sql_query *q = sql_use(r->db, query);
+    sql_put_int(q, job->key);
+    sql_put_int(q, lease->attempt_no);
+    sql_put_int(q, lease->token);
+    return sql_run(q);
+}
+
+bool rules_lease_end(struct rules *r, const struct rules_job *job, const struct lease *lease) {
+    return rules_with_lease(r, Q_LEASE_END, job, lease) > 0;
+}
+
+bool rules_lease_is_live(struct rules *r, const struct rules_job *job, const struct lease *lease) {
+    struct sql_query *q = sql_use(r->db, Q_LEASE_LIVE);
+    sql_put_int(q, job->key);
+    sql_put_int(q, lease->attempt_no);
+    sql_put_int(q, lease->token);
+    bool live = sql_next(q);
+    if (live) {
+        sql_end(q);
+    }
+    return live;
+}
+
+enum err rule_release(struct rules *r, struct store_op *op) {
+    struct store_release *o = CONTAINER_OF(op, struct store_release, op);
+    const struct rules_job *job = rules_job(r, o->job_id);
+    if (job == NULL) {
+        return rules_no_job(op, o->job_id);
+    }
+    for (size_t i = 0; i < o->n; i++) {
+        (void)rules_with_lease(r, Q_LEASE_BACK, job, &o->leases[i]); /* a stale one has gone */
+    }
+    return ERR_OK;
+}
+
+/* --- after a crash */
+
+static void rules_sum_calls(struct rules *r, const struct rules_job *job, int64_t attempt_no,
+                            struct problem *ret) {
+    struct sql_query *q = sql_use(r->db, Q_CALLS_SUM);
+    sql_put_int(q, job->key);
+    sql_put_int(q, attempt_no);
+    while (sql_next(q)) {
+        ret->calls = sql_int(q, 0);
+        ret->usage = (struct call_usage){.input_tokens = sql_int(q, 1),
+                                         .cached_tokens = sql_int(q, 2),
+                                         .output_tokens = sql_int(q, 3),
+                                         .reasoning_tokens = sql_int(q, 4)};
+        ret->cost_nusd = sql_int(q, 6) == ret->calls ? sql_int(q, 5) : MONEY_UNKNOWN;
+    }
+}
+
+static void rules_give_up_on(struct rules *r, const char *job_id, const struct lease *lease,
+                             int64_t now_ms) {
+    char id[ID_BYTES], reason[128];
+    struct rules_job *job = rules_job(r, job_id);
+    if (job == NULL) {
+        return; /* the database failed */
+    }
+    (void)snprintf(reason, sizeof reason,
+                   "the process died %" PRId64 " times while it worked on this attempt",
+                   lease->crashes);
+    struct problem problem = {
+        .outcome = OUTCOME_FAILED, .reason = str_of(reason), .cause = "process died"};
+    id_new("p", id);
+    struct problem_ids ids = {
+        .id = id, .job_id = job_id, .attempt = lease->attempt_no, .created_ms = now_ms};
+    rules_sum_calls(r, job, lease->attempt_no, &problem);
+    ASSERT(rules_write_line(r, &problem, &ids));
+    struct sql_query *q = sql_use(r->db, Q_WAITING_END);
+    sql_put_int(q, job->key);
+    sql_put_int(q, lease->attempt_no);
+    (void)sql_run(q);
+    rules_add_problem(r, job, &problem, &ids);
+}
+
+void rules_reap(struct rules *r, int64_t now_ms) {
+    (void)sql_run(sql_use(r->db, Q_REAP));
+    for (bool more = true; more;) {
+        struct sql_query *q = sql_use(r->db, Q_CRASHED);
+        sql_put_int(q, RULES_CRASHES_MAX);
+        more = sql_next(q);
+        if (more) {
+            const char *job_id = str_cstr(&r->arena, sql_str(q, 0));
+            struct lease lease = {.attempt_no = sql_int(q, 1), .crashes = sql_int(q, 2)};
+            sql_end(q);
+            rules_give_up_on(r, job_id, &lease, now_ms);
+        }
+    }
+}

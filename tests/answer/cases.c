@@ -1,0 +1,82 @@
+#include "cases.h"
+
+#include "base/file.h"
+#include "json/node.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CASES_MAX ((size_t)5000)
+
+struct case_file case_file_read(const char *name) {
+    struct case_file f = {.n = 0};
+    struct errinfo why = {0};
+    arena_init(&f.arena, (size_t)64 << 20);
+    const char *dir = getenv("TESTS_DIR");
+    struct str path = str_fmt(&f.arena, "%s/answer/data/%s", dir != NULL ? dir : "tests", name);
+    struct str text;
+    if (file_read(path.p, (size_t)16 << 20, &f.arena, &text, &why) != ERR_OK) {
+        (void)fprintf(stderr, "%s\n", why.text);
+        abort();
+    }
+    f.cases = ARENA_ARRAY(&f.arena, struct answer_case, CASES_MAX);
+    for (int line = 1; text.n > 0 && f.n < CASES_MAX; line++) {
+        const struct jnode *j;
+        struct str row = str_split(&text, '\n');
+        if (jnode_parse(row, &f.arena, &j, NULL) == ERR_OK) {
+            f.cases[f.n++] = (struct answer_case){.gold = jnode_get_str(j, "gold"),
+                                                  .pred = jnode_get_str(j, "pred"),
+                                                  .kind = jnode_get_str(j, "kind"),
+                                                  .equal = jnode_bool(jnode_get(j, "equal"), false),
+                                                  .line = line};
+        }
+    }
+    return f;
+}
+
+void case_file_release(struct case_file *f) {
+    arena_release(&f->arena);
+}
+
+struct answer_result compare_once(struct str gold, struct str given,
+                                  const struct answer_options *options) {
+    struct arena a;
+    arena_init(&a, ANSWER_ARENA_BYTES);
+    struct answer_result r = answer_compare(gold, given, options, &a);
+    arena_release(&a);
+    return r;
+}
+
+struct score score_file(const char *name, bool print) {
+    struct score s = {.wrong_proofs = 0};
+    struct case_file f = case_file_read(name);
+    for (size_t i = 0; i < f.n; i++) {
+        const struct answer_case *c = &f.cases[i];
+        struct answer_result r = compare_once(c->gold, c->pred, NULL);
+        (c->equal ? s.equal : s.different)[r.verdict]++;
+        bool wrong = r.verdict == (c->equal ? ANSWER_DIFFERENT : ANSWER_EQUAL);
+        s.wrong_proofs += wrong && r.certainty == ANSWER_PROOF ? 1 : 0;
+        if (print && (wrong || (c->equal && r.verdict != ANSWER_EQUAL))) {
+            (void)printf("%s:%d: %s, should be %s: %.100s | %.100s (%s)\n", name, c->line,
+                         answer_verdict_name(r.verdict), c->equal ? "equal" : "different",
+                         c->gold.p, c->pred.p, r.reason);
+        }
+    }
+    case_file_release(&f);
+    return s;
+}
+
+double score_accuracy(const struct score *s) {
+    int all = s->equal[0] + s->equal[1] + s->equal[2] + s->different[0] + s->different[1] +
+              s->different[2];
+    return 100.0 *
+           (s->equal[ANSWER_EQUAL] + s->different[ANSWER_DIFFERENT] +
+            s->different[ANSWER_UNDECIDED]) /
+           all;
+}
+
+double score_decided(const struct score *s) {
+    int undecided = s->equal[ANSWER_UNDECIDED] + s->different[ANSWER_UNDECIDED];
+    int decided = s->equal[0] + s->equal[1] + s->different[0] + s->different[1];
+    return 100.0 * decided / (decided + undecided);
+}
