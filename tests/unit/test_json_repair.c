@@ -346,6 +346,27 @@ static void test_latex_that_parses_silently_wrong_is_restored(void **state) {
     ALL_GOOD(goods);
 }
 
+static void test_row_ends_are_restored_where_the_environment_is_bare(void **state) {
+    (void)state;
+    static const struct good goods[] = {
+        {"{\"s\": \"\\begin{pmatrix} 1 & 2 \\\\ 3 & 4 \\\\5 \\\\[2pt] 6 \\\\\\hline "
+         "x\\end{pmatrix} \\\\ y\"}",
+         "{\"s\": \"\\\\begin{pmatrix} 1 & 2 \\\\\\\\ 3 & 4 \\\\\\\\5 \\\\\\\\[2pt] 6 "
+         "\\\\\\\\\\\\hline x\\\\end{pmatrix} \\\\ y\"}",
+         JREPAIR_LATEX},
+        {"{\"s\": \"\\begin{cases} \\\\frac12 \\\\{ \\\\, \\\\\\\\ 3 \\\\\\\\\\\\hline \\\\\\\"\"}",
+         "{\"s\": \"\\\\begin{cases} \\\\frac12 \\\\{ \\\\, \\\\\\\\ 3 \\\\\\\\\\\\hline "
+         "\\\\\\\"\"}",
+         JREPAIR_LATEX},
+        {"{\"s\": \"\\\\begin{cases} 1 \\\\ 2\", \"t\": \"\\begin{x}\", \"u\": \"a \\\\ b\"}",
+         "{\"s\": \"\\\\begin{cases} 1 \\\\ 2\", \"t\": \"\\\\begin{x}\", \"u\": \"a \\\\ b\"}",
+         JREPAIR_LATEX},
+        {"{'s': '\\begin{x} 1 \\\\\n 2'}", "{\"s\": \"\\\\begin{x} 1 \\\\\\\\\\n 2\"}",
+         JREPAIR_LATEX | JREPAIR_QUOTES | JREPAIR_CONTROLS},
+    };
+    ALL_GOOD(goods);
+}
+
 static void test_newlines_and_tabs_before_words_stay(void **state) {
     (void)state;
     static const struct good goods[] = {
@@ -620,6 +641,7 @@ int main(void) {
         cmocka_unit_test(test_a_truncated_value_is_never_filled_in),
         cmocka_unit_test(test_no_prefix_of_a_value_is_taken_for_it),
         cmocka_unit_test(test_latex_that_parses_silently_wrong_is_restored),
+        cmocka_unit_test(test_row_ends_are_restored_where_the_environment_is_bare),
         cmocka_unit_test(test_newlines_and_tabs_before_words_stay),
         cmocka_unit_test(test_ambiguous_words_need_a_sign_of_latex),
         cmocka_unit_test(test_commas_are_mended),
