@@ -33,7 +33,7 @@ struct jplace {
     const char *pointer;
 };
 
-/** No errors yet; @a owns pointers and texts. */
+/** Start without errors; @a owns what is added. */
 void jcheck_init(struct jcheck *c, struct arena *a);
 
 /** Add an error at @pointer (copied). */

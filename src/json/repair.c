@@ -416,7 +416,7 @@ static enum err jrepair_read_body(struct jrepair_reply *r, struct arena *a,
     return e;
 }
 
-/* Most replies are JSON and nothing else: one pass for LaTeX, one for jansson. */
+/* Most replies are JSON and nothing else: one pass for LaTeX, one for the parser. */
 static bool jrepair_read_strict(struct str text, struct arena *a, const struct jnode **ret,
                                 unsigned *ret_notes) {
     struct sbuf doubled;

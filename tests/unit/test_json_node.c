@@ -100,7 +100,7 @@ static void test_what_is_not_strict_json_is_refused_with_its_place(void **state)
     assert_refused("[1, 2,]", ERR_SYNTAX, "line 1, column 7: ");
     assert_refused("{\"a\": 1, \"a\": 2}", ERR_SYNTAX, "duplicate object key");
     assert_refused("[1] x", ERR_SYNTAX, "line 1, column 5: ");
-    assert_refused("", ERR_SYNTAX, "line 1, column 0: ");
+    assert_refused("", ERR_SYNTAX, "line 1, column 1: ");
     assert_refused("{'a': 1}", ERR_SYNTAX, "line 1");
     assert_refused("[NaN]", ERR_SYNTAX, "line 1");
     assert_refused("[\"\\ud83d\"]", ERR_SYNTAX, "line 1");

@@ -135,10 +135,10 @@ static void test_policy_errors_say_what_and_where(void **state) {
          "line 1, column 9: \"\\u0000\" is the NUL character"},
         {"{\"s\": \"\\ude00\"}", ERR_MALFORMED, "\"\\ude00\" is only half"},
         {"{\"s\": \"\\ud83d\\u0041\"}", ERR_MALFORMED, "\"\\ud83d\" is only half"},
-        {"{\"a\": 1, \"a\": 2}", ERR_MALFORMED, "duplicate object key near '\"a\"'"},
+        {"{\"a\": 1, \"a\": 2}", ERR_MALFORMED, "duplicate object key"},
         {"{\"a\": 1e999}", ERR_MALFORMED, "real number overflow"},
         {"{\"a\": 123456789012345678901234567890}", ERR_MALFORMED, "too big integer"},
-        {"{\"a\": \"\xFF\"}", ERR_MALFORMED, "unable to decode byte 0xff"},
+        {"{\"a\": \"\xFF\"}", ERR_MALFORMED, "a byte that is not UTF-8"},
     };
     ALL_BAD(bads);
 }
