@@ -1,7 +1,7 @@
 /* One pass forward collects the boxes at the outermost level, with their braces balanced; one step
  * backward from the last joins those that are told apart only by a connecting word. Boxes that are
- * never closed are skipped, so a million of them cost one scan each for the brace and no more than
- * BOX_MAX are remembered. */
+ * never closed cost a scan each, so after BOX_UNCLOSED_MAX of them no more are looked for; no more
+ * than BOX_MAX are remembered. */
 #include "answer/boxed.h"
 
 #include "base/sbuf.h"
@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#define BOX_UNCLOSED_MAX 16
 #define BOX_MAX 32           /* boxes remembered: the last ones */
 #define BOX_GAP_BYTES_MAX 48 /* text between two boxes of one answer */
 #define BOX_GAP_WORDS_MAX 2  /* words in it besides the connecting ones */
@@ -65,8 +66,7 @@ static size_t box_command(struct str text, size_t at) {
     return 0;
 }
 
-static bool box_at(struct str text, size_t at, size_t command, size_t *close_failed,
-                   struct box *ret) {
+static bool box_at(struct str text, size_t at, size_t command, int *unclosed, struct box *ret) {
     size_t open = at + command;
     while (open < text.n && isspace((unsigned char)text.p[open])) {
         open++;
@@ -79,12 +79,12 @@ static bool box_at(struct str text, size_t at, size_t command, size_t *close_fai
         ret->begin = at;
         return found;
     }
-    if (open >= *close_failed) { /* an earlier brace was never closed: nor is one inside it */
+    if (*unclosed > BOX_UNCLOSED_MAX) {
         return false;
     }
     size_t end = brace_close(text, open);
     if (end == STR_NPOS) {
-        *close_failed = open;
+        (*unclosed)++;
         return false;
     }
     *ret = (struct box){
@@ -160,7 +160,7 @@ static struct str boxes_join(const struct box *boxes, size_t first, size_t n, st
 struct boxed boxed_last(struct str text, struct arena *a) {
     struct box boxes[BOX_MAX];
     size_t n = 0;
-    size_t close_failed = STR_NPOS;
+    int unclosed = 0;
     for (size_t i = 0; i < text.n; i++) {
         const char *slash = memchr(text.p + i, '\\', text.n - i);
         if (slash == NULL) {
@@ -169,7 +169,7 @@ struct boxed boxed_last(struct str text, struct arena *a) {
         i = (size_t)(slash - text.p);
         struct box box = {0};
         size_t command = box_command(text, i);
-        if (command > 0 && box_at(text, i, command, &close_failed, &box)) {
+        if (command > 0 && box_at(text, i, command, &unclosed, &box)) {
             if (n == BOX_MAX) {
                 memmove(boxes, boxes + 1, (BOX_MAX - 1) * sizeof *boxes);
                 n--;

@@ -80,7 +80,7 @@ static bool looks_like_prose(struct str s) {
 static struct str find_text(struct str text, struct arena *a, bool *guessed) {
     *guessed = false;
     if (!marked(text)) {
-        return text;
+        return answer_strip(text);
     }
     struct answer_found found = answer_find(text, 0, a);
     *guessed = found.source > ANSWER_FROM_TAG;
@@ -151,7 +151,11 @@ static struct outcome judge_sides(struct judge *j, const struct side *gold,
                 node_canonical(given->parsed.root, j->a))) {
         o = OUTCOME_DIFFERENT(false, "equal, but not in the same form");
     }
-    o = mind_words(o, gold, given);
+    bool text = gold->parsed.root->kind == NODE_TEXT && given->parsed.root->kind == NODE_TEXT;
+    o = text ? o : mind_words(o, gold, given);
+    if (o.verdict == ANSWER_DIFFERENT && str_eq_nocase(gold->text, given->text)) {
+        o = OUTCOME_UNDECIDED("they differ in case only");
+    }
     if ((gold->guessed || given->guessed) && o.verdict != ANSWER_EQUAL) {
         return OUTCOME_UNDECIDED("the answer in the prose is a guess");
     }

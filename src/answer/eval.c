@@ -45,6 +45,10 @@ static void set_fmpq(acb_t ret, const fmpq_t q, slong precision) {
 
 /* --- powers --- */
 
+static void note_complex(struct eval *e, const acb_t from, const acb_t to) {
+    e->saw_complex = e->saw_complex || (acb_is_real(from) && !acb_is_real(to));
+}
+
 /* True if @x is a fraction with an odd denominator beyond 1, such as 1/3. */
 static bool odd_root(struct eval *e, const struct node *x) {
     fmpq_t q;
@@ -109,6 +113,7 @@ static bool power(struct eval *e, const struct node *y_node, const acb_t base, c
         }
     }
     acb_pow(ret, base, y, e->precision);
+    note_complex(e, base, ret);
     return true;
 }
 
@@ -286,6 +291,7 @@ static bool function_one(struct eval *e, int func, acb_t x) {
         return factorial(e, x, 1);
     }
     if (func == AST_LOG || func == AST_LG) {
+        e->saw_complex = e->saw_complex || (acb_is_real(x) && !arb_is_nonnegative(acb_realref(x)));
         acb_log(x, x, e->precision);
         e->saw_log = e->saw_log || func == AST_LOG;
         if (func == AST_LG || e->log10) {
@@ -299,7 +305,9 @@ static bool function_one(struct eval *e, int func, acb_t x) {
     if (one_functions[func] == NULL) {
         return false;
     }
+    bool real = acb_is_real(x);
     one_functions[func](x, x, e->precision);
+    e->saw_complex = e->saw_complex || (real && !acb_is_real(x));
     return true;
 }
 
@@ -450,7 +458,7 @@ static bool eval_sum(struct eval *e, const struct node *x, acb_t ret) {
     slong from, to;
     if (x->op == AST_BIG_OTHER || x->kids[0]->kind != NODE_SYM || e->bound >= 4 ||
         !eval_bound(e, x->kids[1], &from) || !eval_bound(e, x->kids[2], &to) ||
-        to - from >= SUM_TERMS_MAX) {
+        to - from >= SUM_TERMS_MAX || to < from - 1) {
         return false;
     }
     acb_t u;

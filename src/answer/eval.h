@@ -26,6 +26,7 @@ struct eval {
     /* what was met on the way; only ever set */
     bool saw_odd_root; /* real_roots would have mattered */
     bool saw_log;      /* log10 would have mattered */
+    bool saw_complex;  /* a function left the real numbers on the way */
 
     struct str bound_name[4]; /* variables of enclosing sums */
     slong bound_value[4];

@@ -77,7 +77,7 @@ static bool strip_layer(struct str *s) {
     return false;
 }
 
-static struct str strip(struct str s) {
+struct str answer_strip(struct str s) {
     for (int layers = 0; layers < 16 && strip_layer(&s); layers++) {
     }
     return str_trim(s);
@@ -410,13 +410,13 @@ static bool choice_after_mark(struct str s, int choices, struct arena *a,
     if (i < rest.n && is_choice(rest, i, choices, true)) {
         *ret = choice_found(rest.p[i], ANSWER_FROM_MARK, a);
     } else {
-        *ret = (struct answer_found){strip(rest), ANSWER_FROM_LINE};
+        *ret = (struct answer_found){answer_strip(rest), ANSWER_FROM_LINE};
     }
     return true;
 }
 
 static struct answer_found find_choice(struct str s, int choices, struct arena *a) {
-    struct answer_found found = {strip(s), ANSWER_FROM_LINE};
+    struct answer_found found = {answer_strip(s), ANSWER_FROM_LINE};
     struct boxed box = boxed_last(s, a);
     if (box.found) {
         for (size_t i = box.text.n; i-- > 0;) {
@@ -458,7 +458,7 @@ struct answer_found answer_find(struct str text, int choices, struct arena *a) {
     } else if (!tagged(s, &found) && !guessed(s, a, &found)) {
         found = (struct answer_found){last_line(s), ANSWER_FROM_LINE};
     }
-    found.text = strip(found.text);
+    found.text = answer_strip(found.text);
     return found;
 }
 

@@ -36,6 +36,9 @@ struct answer_found {
  */
 struct answer_found answer_find(struct str text, int choices, struct arena *a);
 
+/** @s without surrounding $, emphasis, white space and closing punctuation. */
+struct str answer_strip(struct str s);
+
 /** The text of answer_find() for a question without choices. */
 struct str answer_extract(struct str text, struct arena *a);
 

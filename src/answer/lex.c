@@ -10,6 +10,9 @@
 #include <ctype.h>
 #include <string.h>
 
+#define LEX_UNCLOSED_MAX 16            /* groups without an end that are looked through */
+#define LEX_ROOM_MIN ((size_t)1 << 20) /* of the arena, kept for what comes after */
+
 struct lexer {
     struct str s;
     size_t at;
@@ -17,6 +20,7 @@ struct lexer {
     unsigned reading;
     int depth;     /* of brackets, in which a comma separates */
     int env_depth; /* of \begin … \end */
+    int unclosed;  /* groups found without an end */
     int bar_side;  /* from \left and \right, for the next bar */
     bool space;
     bool overflow;
@@ -34,7 +38,8 @@ static struct str here(const struct lexer *lx) {
 }
 
 static void emit_text(struct lexer *lx, enum token_kind kind, int op, struct str text) {
-    if (lx->out->n + 1 >= lx->tokens_max && kind != TOKEN_END) {
+    bool full = lx->out->n + 1 >= lx->tokens_max || arena_room(lx->a) < LEX_ROOM_MIN;
+    if (full && kind != TOKEN_END) {
         lx->overflow = true;
         return;
     }
@@ -66,8 +71,8 @@ static size_t digits_at(struct str s, size_t from) {
 /* Length of the separator at @s if it can only group digits: "{,}", ",\!", "\,", a thin space. */
 static size_t grouping(struct str s) {
     static const char *const seps[] = {
-        "{,}", "{, }", " {,}", " {, }", "{ ,}",         ",\\!",        ",\\! ",
-        "\\,", ",\\,", ",\\:", "\\!",   "\xE2\x80\x89", "\xE2\x80\xAF"};
+        "{,}", "{, }", " {,}", " {, }", "{ ,}",         ",\\!",         ",\\! ",
+        "\\,", ",\\,", ",\\:", "\\!",   "\xE2\x80\x89", "\xE2\x80\xAF", " "};
     size_t longest = 0;
     for (size_t i = 0; i < ARRAY_LEN(seps); i++) {
         struct str sep = str_of(seps[i]);
@@ -122,11 +127,11 @@ static struct str number_digits(struct lexer *lx, struct str s, size_t *used) {
         size_t sep = join && at < s.n && s.p[at] == ',' ? 1
                      : n <= 3                           ? grouping(str_skip(s, at))
                                                         : 0;
-        if (sep == 0 || digits_at(s, at + sep) != 3) {
+        if (sep == 0 || digits_at(s, at + sep) != 3 || w > LEX_DIGITS_MAX) {
             break;
         }
         if (buf == NULL) {
-            buf = arena_alloc(lx->a, s.n + 1);
+            buf = arena_alloc(lx->a, MIN(s.n, LEX_DIGITS_MAX) + 16);
             memcpy(buf, s.p, n);
             w = n;
         }
@@ -135,9 +140,17 @@ static struct str number_digits(struct lexer *lx, struct str s, size_t *used) {
         at += sep + 3;
     }
     size_t point = at < s.n && s.p[at] == '.' ? digits_at(s, at + 1) : 0;
-    *used = at + (point > 0 ? 1 + point : 0);
+    struct str behind = str_skip(s, at + 1);
+    bool repeats = at < s.n && s.p[at] == '.' &&
+                   (str_starts(behind, S("\\overline")) || str_starts(behind, S("\\dot{")) ||
+                    (str_starts(behind, S("(")) && digits_at(behind, 1) > 0));
+    *used = at + (point > 0 || repeats ? 1 + point : 0);
     if (buf == NULL) {
         return str_take(s, *used);
+    }
+    if (w + *used - at > LEX_DIGITS_MAX) {
+        lx->overflow = true;
+        return S("0");
     }
     memcpy(buf + w, s.p + at, *used - at);
     return (struct str){buf, w + *used - at};
@@ -209,13 +222,24 @@ static void emit_letter(struct lexer *lx, struct str letter, bool indexed) {
     }
 }
 
+static bool is_upper(struct str run) {
+    for (size_t i = 0; i < run.n; i++) {
+        if (!isupper((unsigned char)run.p[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool short_word(struct str run) {
     static const char *const words[] = {
-        "is",  "are", "the", "all", "for",  "no",  "yes", "if",  "of",  "at",  "on",  "to",
-        "by",  "we",  "so",  "as",  "not",  "any", "odd", "men", "day", "its", "be",  "it",
-        "get", "has", "had", "was", "can",  "one", "two", "six", "ten", "his", "her", "he",
-        "who", "our", "per", "an",  "than", "The", "No",  "Yes", "It",  "In",  "For", "So",
-        "We",  "If",  "old", "red", "win",  "out", "sum", "way", "may", "hr",  "dog", "cat"};
+        "is",  "are",  "the", "all", "for", "no",  "yes", "if",  "of",  "at",  "on",  "to",  "by",
+        "we",  "so",   "as",  "not", "any", "odd", "men", "day", "its", "be",  "it",  "get", "has",
+        "had", "was",  "can", "one", "two", "six", "ten", "his", "her", "he",  "who", "our", "per",
+        "an",  "than", "dne", "old", "red", "win", "out", "sum", "way", "may", "hr",  "dog", "cat"};
+    if (is_upper(run)) { /* AB, BE: segments and products */
+        return str_eq(run, S("DNE"));
+    }
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         if (str_eq_nocase(run, str_of(words[i]))) {
             return true;
@@ -240,15 +264,6 @@ static bool lex_glued(struct lexer *lx, struct str run) {
         return true;
     }
     return false;
-}
-
-static bool is_upper(struct str run) {
-    for (size_t i = 0; i < run.n; i++) {
-        if (!isupper((unsigned char)run.p[i])) {
-            return false;
-        }
-    }
-    return true;
 }
 
 static void emit_letters(struct lexer *lx, struct str run) {
@@ -284,7 +299,7 @@ static void lex_letters(struct lexer *lx) {
     struct str run = str_take(here(lx), n);
     lx->at += n;
     const struct word *word = word_plain(run);
-    static const char *const ordinals[] = {"st", "nd", "rd", "th"};
+    static const char *const ordinals[] = {"st", "nd", "rd", "th", "AM", "PM", "am", "pm"};
     const struct token *before = last(lx);
     bool ordinal = false;
     for (size_t i = 0; i < ARRAY_LEN(ordinals); i++) {
@@ -292,7 +307,7 @@ static void lex_letters(struct lexer *lx) {
     }
     if (n == 1) {
         lex_letter(lx, run);
-    } else if (ordinal && before != NULL && before->kind == TOKEN_NUM && !lx->space) {
+    } else if (ordinal && before != NULL && before->kind == TOKEN_NUM) {
         emit_text(lx, TOKEN_TEXT, 0, run);
     } else if (str_eq(run, S("in")) && strchr("[({\\ ", peek(lx, 0)) == NULL) {
         emit_text(lx, TOKEN_TEXT, 0, run);
@@ -338,8 +353,11 @@ static void lex_prose_word(struct lexer *lx) {
 /* --- commands --- */
 
 /* Length of "{…}" at the current place, braces balanced, or 0. */
-static size_t group_length(const struct lexer *lx) {
+static size_t group_length(struct lexer *lx) {
     size_t depth = 0;
+    if (lx->unclosed > LEX_UNCLOSED_MAX) {
+        return 0;
+    }
     for (size_t i = 0; lx->at + i < lx->s.n; i++) {
         char c = lx->s.p[lx->at + i];
         if (c == '\\') {
@@ -353,6 +371,7 @@ static size_t group_length(const struct lexer *lx) {
             return 0;
         }
     }
+    lx->unclosed++;
     return 0;
 }
 
@@ -396,6 +415,9 @@ static void lex_environment(struct lexer *lx, const struct word *word) {
 /* The argument of a font command, without its braces if they only hold a word or a name. */
 static void lex_font(struct lexer *lx, const struct word *word, struct str name, size_t group) {
     struct str inner = str_trim((struct str){lx->s.p + lx->at + 1, group - 2});
+    while (inner.n > 0 && inner.p[0] == '~') {
+        inner = str_trim(str_skip(inner, 1));
+    }
     bool unit = inner.n == 1 && after_value(lx) && unit_known(inner);
     bool prose = word->role == WORD_PROSE || unit || font_is_prose(inner);
     if (str_eq(name, S("mathbb")) && inner.n == 1 && strchr("RZNQC", inner.p[0]) != NULL) {
@@ -673,7 +695,7 @@ static void lex_sign(struct lexer *lx) {
         {'>', TOKEN_REL, AST_GT, 0}, {'%', TOKEN_PERCENT, 0, 0},  {'\'', TOKEN_PRIME, 0, 0},
         {'&', TOKEN_AMP, 0, 0},      {'|', TOKEN_BAR, 0, 0}};
     char c = (char)peek(lx, 0);
-    if (c == '$' || c == '~' || c == '"' || c == '`') {
+    if (c == '$' || c == '~' || c == '`') {
         lx->at++;
         lx->space = true;
         return;

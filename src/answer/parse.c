@@ -237,6 +237,11 @@ static struct node *parse_behind(struct parser *p, struct node *x) {
     if (parser_take(p, TOKEN_CURRENCY)) {
         return x;
     }
+    if (parser_is(p, TOKEN_FUNC) &&
+        parser_token(p)->op == AST_MOD) { /* compared as it is written */
+        p->at++;
+        return parser_2(p, NODE_TUPLE, 'm', x, parse_sum(p));
+    }
     if (parser_is(p, TOKEN_TEXT) && multiplier(parser_token(p)->text) > 0) {
         struct str digits = str_fmt(p->a, "%lld", (long long)multiplier(parser_token(p)->text));
         p->at++;
@@ -330,6 +335,9 @@ static bool parse_lead(struct parser *p) {
         swallow_word(p, parser_token(p)->text);
         p->at++;
     }
+    if (p->at > start && parser_is(p, TOKEN_LPAREN) && !parser_token(p)->space) {
+        p->failed = true; /* eval(…): a function that nobody knows */
+    }
     if (p->at == start) {
         while (parser_is(p, TOKEN_REL) &&
                (parser_token(p)->op == AST_EQ || parser_token(p)->op == AST_APPROX)) {
@@ -349,7 +357,7 @@ static bool parse_lead(struct parser *p) {
 
 static struct node *words_node(struct parser *p, size_t from) {
     struct str words = S("");
-    for (size_t i = from; i < p->at; i++) {
+    for (size_t i = from; i < p->at && !p->failed; i++) {
         words = str_fmt(p->a, "%.*s%s%.*s", STR_ARG(words), words.n > 0 ? " " : "",
                         STR_ARG(p->tokens[i].text));
         p->failed = p->failed || words.n > 1000;
@@ -364,19 +372,29 @@ static struct node *parse_item(struct parser *p) {
     }
     struct node *x = parse_relation(p);
     x = parse_behind(p, x);
-    if (!p->failed && !ends_item(p) && !parser_is(p, TOKEN_BAR)) {
+    bool such_that = p->set && parser_is(p, TOKEN_COLON);
+    if (!p->failed && !ends_item(p) && !parser_is(p, TOKEN_BAR) && !such_that) {
         return parser_fail(p);
     }
     return x;
+}
+
+/* "n ∈ ℤ" behind something else tells what a parameter may be. */
+static bool is_domain(const struct node *x) {
+    return x->kind == NODE_REL && x->n == 2 && x->name.p[0] == AST_IN &&
+           x->kids[0]->kind == NODE_SYM && x->kids[1]->kind == NODE_SETNAME;
 }
 
 /* "5 and 7" is a list, "x > 1 and x < 5" a conjunction; they are told apart by what they join. */
 static struct node *parse_items(struct parser *p) {
     struct node_list items = {0}, joined = {0};
     for (;;) {
-        node_list_add(p, &joined, parse_item(p));
+        struct node *item = parse_item(p);
+        if (!is_domain(item) || items.n + joined.n == 0) {
+            node_list_add(p, &joined, item);
+        }
         bool comma = parser_take(p, TOKEN_COMMA), and = parser_take(p, TOKEN_AND);
-        if (comma || !and || p->failed) {
+        if ((comma || !and || p->failed) && joined.n > 0) {
             node_list_add(p, &items, list_node(p, NODE_AND, &joined));
             joined = (struct node_list){0};
         }

@@ -290,8 +290,12 @@ static bool add_critical(struct region *r, struct node *x) {
             }
         }
         return true;
-    case NODE_BUILDER:
-        return add_critical(r, x->kids[1]);
+    case NODE_BUILDER: {
+        const struct node *left = x->kids[0];
+        bool reals = left->kind == NODE_REL && left->name.p[0] == AST_IN &&
+                     left->kids[1]->kind == NODE_SETNAME && str_eq(left->kids[1]->name, S("R"));
+        return (left->kind == NODE_SYM || reals) && add_critical(r, x->kids[1]);
+    }
     case NODE_AND:
     case NODE_OR:
     case NODE_UNION:

@@ -16,6 +16,7 @@
 
 #define POINTS_MAX 28
 #define AGREE_WANTED 4
+#define INTEGERS_WANTED 8
 #define HALVES_POINTS 60
 #define ROUND_DIGITS_GIVEN 4 /* significant digits that make a decimal a fair rounding */
 #define ROUND_DIGITS_GOLD 2
@@ -109,7 +110,7 @@ enum meeting {
 };
 
 struct meeting_info {
-    bool real;     /* both are exactly real */
+    bool real;     /* both are exactly real, and so is everything on the way to them */
     bool odd_root; /* the principal value was taken where a real root exists */
     bool log;
 };
@@ -150,8 +151,9 @@ static enum meeting meet(struct judge *j, const struct symbols *s, fmpq *values,
             : sharp(u, v, precision / 2) ? MEETING_AGREE
                                          : MEETING_BLURRED;
     }
-    *info = (struct meeting_info){
-        .real = acb_is_real(u) && acb_is_real(v), .odd_root = e.saw_odd_root, .log = e.saw_log};
+    *info = (struct meeting_info){.real = acb_is_real(u) && acb_is_real(v) && !e.saw_complex,
+                                  .odd_root = e.saw_odd_root,
+                                  .log = e.saw_log};
     acb_clear(u);
     acb_clear(v);
     return m;
@@ -203,7 +205,7 @@ static struct outcome constants_compare(struct judge *j, struct eval *flags, con
 /* --- functions --- */
 
 struct tally {
-    int agree_real, agree_complex;
+    int agree_real, agree_complex, agree_integer;
     bool differ_real, differ_complex;
     bool differ_integer; /* at a point where n, k, m are integers */
     bool log, odd_root;
@@ -226,6 +228,7 @@ static void tally_point(struct judge *j, const struct symbols *s, fmpq *values, 
     t->computed++;
     if (m == MEETING_AGREE) {
         t->agree_real += info.real ? 1 : 0;
+        t->agree_integer += integers ? 1 : 0;
         t->agree_complex += info.real ? 0 : 1;
     } else if (info.real) {
         t->differ_real = true;
@@ -252,9 +255,11 @@ static bool agrees_closely(struct judge *j, const struct symbols *s, fmpq *value
     return true;
 }
 
-static struct outcome judge_tally(const struct tally *t, bool named_integers) {
+static struct outcome judge_tally(const struct tally *t, bool named_integers, bool discrete) {
     if (t->differ_real && named_integers && !t->differ_integer) {
-        return OUTCOME_UNDECIDED("they differ, but not at whole numbers");
+        return t->agree_integer >= INTEGERS_WANTED && discrete
+                   ? OUTCOME_EQUAL(false, "their values agree at whole numbers")
+                   : OUTCOME_UNDECIDED("they differ, but not at whole numbers");
     }
     if (t->differ_real) {
         return t->log ? OUTCOME_UNDECIDED("a logarithm without a base has two readings")
@@ -270,6 +275,14 @@ static struct outcome judge_tally(const struct tally *t, bool named_integers) {
         return OUTCOME_EQUAL(false, "their values agree at random points");
     }
     return OUTCOME_UNDECIDED("too few points where both are defined");
+}
+
+/* True for what only makes sense at whole numbers. */
+static bool is_discrete(const struct node *x) {
+    return node_has(x, NODE_FUNC, AST_FLOOR) || node_has(x, NODE_FUNC, AST_CEIL) ||
+           node_has(x, NODE_FUNC, AST_GCD) || node_has(x, NODE_FUNC, AST_LCM) ||
+           node_has(x, NODE_SUM, 0) || node_has(x, NODE_FACT, 0) ||
+           node_has(x, NODE_FUNC, AST_BINOM);
 }
 
 /* True if an exponent has a symbol in it. */
@@ -299,7 +312,8 @@ static struct outcome functions_compare(struct judge *j, struct eval *flags,
         bool integers = named && i % 2 == 0;
         choose_point(j, named ? (i / 2) % STYLES : i % STYLES, integers, s, values);
         tally_point(j, s, values, flags, x, y, integers, &t);
-        bool settled = t.agree_real >= AGREE_WANTED && i + 1 >= STYLES * (named ? 2 : 1);
+        bool settled =
+            t.agree_real >= AGREE_WANTED && !t.differ_real && i + 1 >= STYLES * (named ? 2 : 1);
         if (settled || (t.differ_real && (!named || t.differ_integer))) {
             break;
         }
@@ -309,7 +323,7 @@ static struct outcome functions_compare(struct judge *j, struct eval *flags,
         choose_point(j, STYLE_HALVES, false, s, values);
         tally_point(j, s, values, flags, x, y, false, &t);
     }
-    struct outcome o = judge_tally(&t, named);
+    struct outcome o = judge_tally(&t, named, is_discrete(x) || is_discrete(y));
     if (o.verdict == ANSWER_EQUAL && !agrees_closely(j, s, values, flags, x, y)) {
         o = OUTCOME_DIFFERENT(true, "their values are proven apart at a point");
     }
@@ -428,12 +442,12 @@ static bool far_apart(struct judge *j, const struct node *x, const struct node *
 
 /* What a difference between constants means when one of them is written as a decimal. */
 static struct outcome settle_decimals(struct judge *j, const struct node *gold,
-                                      const struct node *given, struct eval *flags,
+                                      const struct node *given, struct eval *flags, bool rational,
                                       struct outcome o) {
     struct literal a = literal_of(gold), b = literal_of(given);
     bool decimal_a = a.is && a.places > 0, decimal_b = b.is && b.places > 0;
     if (!decimal_a && !decimal_b) {
-        bool near = (a.is != b.is) && !far_apart(j, gold, given, flags, 0.002);
+        bool near = (a.is != b.is) && !rational && !far_apart(j, gold, given, flags, 0.002);
         return near ? OUTCOME_UNDECIDED("a whole number close to a value may be its rounding") : o;
     }
     if (a.is && b.is) {
@@ -495,7 +509,8 @@ static struct outcome compare_plain(struct judge *j, const struct node *gold,
                                           : functions_compare(j, flags, &s, gold, given);
     }
     struct outcome o = compare_exact(j, gold, given, flags);
-    if (o.verdict == ANSWER_UNDECIDED) {
+    bool rational = o.verdict != ANSWER_UNDECIDED;
+    if (!rational) {
         if (poly_equal(j, gold, given)) {
             struct meeting_info info;
             bool defined = meet(j, &s, NULL, 128, flags, gold, given, &info) != MEETING_NONE;
@@ -504,7 +519,7 @@ static struct outcome compare_plain(struct judge *j, const struct node *gold,
         }
         o = constants_compare(j, flags, gold, given);
     }
-    return o.verdict == ANSWER_DIFFERENT ? settle_decimals(j, gold, given, flags, o) : o;
+    return o.verdict == ANSWER_DIFFERENT ? settle_decimals(j, gold, given, flags, rational, o) : o;
 }
 
 /* --- wrappers: percent, degrees, units --- */
@@ -524,7 +539,29 @@ static struct node *scaled_unit(struct judge *j, struct node *x) {
     return node_2(j->a, NODE_MUL, 0, x->kids[0], scale);
 }
 
+/* "5 m" was read as 5·m: with a unit on the other side, it is one too. */
+static struct node *with_unit(struct judge *j, struct node *x) {
+    struct unit unit;
+    const struct node *last = x->kind == NODE_MUL ? x->kids[x->n - 1] : NULL;
+    if (last == NULL || last->kind != NODE_SYM || !unit_find(last->name, &unit)) {
+        return x;
+    }
+    struct node *value = x->n == 2 ? x->kids[0] : node_n(j->a, NODE_MUL, 0, x->kids, x->n - 1);
+    struct symbols s = {0};
+    symbols_add(&s, value);
+    if (s.n > 0) {
+        return x;
+    }
+    struct node *u = node_1(j->a, NODE_UNIT, 0, value);
+    struct unit *copy = ARENA_NEW(j->a, struct unit);
+    *copy = unit;
+    u->unit = copy;
+    return u;
+}
+
 static struct outcome compare_units(struct judge *j, struct node *gold, struct node *given) {
+    gold = with_unit(j, gold);
+    given = with_unit(j, given);
     bool a = gold->kind == NODE_UNIT, b = given->kind == NODE_UNIT;
     if (a && b) {
         if (!unit_same_dimension(gold->unit, given->unit)) {
@@ -603,5 +640,7 @@ struct outcome scalar_compare(struct judge *j, struct node *gold, struct node *g
         return compare_marks(j, gold, given, percent, degree);
     }
     struct eval flags = {.plain_percent = false};
-    return compare_plain(j, gold, given, &flags);
+    struct outcome o = compare_plain(j, gold, given, &flags);
+    bool unit = (with_unit(j, gold) != gold) != (with_unit(j, given) != given);
+    return unit && o.verdict == ANSWER_DIFFERENT ? OUTCOME_UNDECIDED("a letter may be a unit") : o;
 }

@@ -35,11 +35,11 @@ static bool is_name(const struct node *x) {
             }
         }
         return true;
-    case NODE_FUNC:
-        if (x->op != AST_ABS && x->op != AST_MIN && x->op != AST_MAX) {
-            return false;
-        }
-        return is_name(x->kids[0]);
+    case NODE_FUNC: /* |AB|, sin A */
+        return (x->op == AST_ABS || x->op == AST_MIN || x->op == AST_MAX || x->op <= AST_CSC) &&
+               x->n == 1 && is_name(x->kids[0]);
+    case NODE_INTERSECT: /* P(A ∩ B) */
+    case NODE_UNION:
     case NODE_DIV:
     case NODE_TUPLE:
     case NODE_RATIO:
@@ -54,6 +54,17 @@ static bool is_name(const struct node *x) {
     default:
         return false;
     }
+}
+
+/* a + b, a - b: a name if a value is asked for, an equation if not. */
+static bool is_sum_of_names(const struct node *x) {
+    for (size_t i = 0; x->kind == NODE_ADD && i < x->n; i++) {
+        const struct node *k = x->kids[i]->kind == NODE_NEG ? x->kids[i]->kids[0] : x->kids[i];
+        if (!is_name(k)) {
+            return false;
+        }
+    }
+    return x->kind == NODE_ADD;
 }
 
 static bool mentions(const struct node *x, const struct node *name) {
@@ -111,6 +122,11 @@ static struct shape equality_chain(struct judge *j, struct node *x) {
         struct shape s = labelled(j, x, x->kids[0], value);
         s.liberty = s.liberty || n > 2;
         return circular ? (struct shape){.kind = SHAPE_EQUATION, .node = x, .relation = x} : s;
+    }
+    if (n == 2 && is_sum_of_names(x->kids[0])) {
+        struct shape s = labelled(j, x, x->kids[0], x->kids[1]);
+        s.soft = true;
+        return s;
     }
     bool backwards = n == 2 && is_name(x->kids[1]) && !mentions(x->kids[0], x->kids[1]);
     if (backwards) {
@@ -184,8 +200,22 @@ static size_t leaves(const struct node *x) {
     return n;
 }
 
+/* "-1 ≤ x ≤ 1, x ≠ 0": with a number left out, a comma means "and". */
+static bool is_conjunction(const struct node *x) {
+    bool all = x->kind == NODE_LIST, excludes = false;
+    for (size_t i = 0; i < x->n; i++) {
+        all = all && is_condition(x->kids[i]) && x->kids[i]->kind == NODE_REL;
+        excludes = excludes || (all && x->kids[i]->name.p[0] == AST_NE);
+    }
+    return all && excludes;
+}
+
 static struct shape list_shape(struct judge *j, struct node *x) {
     bool groups = false;
+    if (is_conjunction(x)) {
+        return (struct shape){.kind = SHAPE_CONDITION,
+                              .node = node_n(j->a, NODE_AND, 0, x->kids, x->n)};
+    }
     for (size_t i = 0; i < x->n; i++) { /* 1,2; 3,4 stays a list of lists */
         groups = groups || (x->kids[i]->kind == NODE_LIST && x->n > 1 && x->kind != NODE_AND);
         if (x->kind != NODE_LIST && is_condition(x->kids[i]) && x->kids[i]->kind != NODE_INTERVAL) {
@@ -475,14 +505,18 @@ static struct outcome compare_labelled(struct judge *j, const struct shape *x,
     if (same || (functions && o.verdict != ANSWER_DIFFERENT)) {
         return same ? o : outcome_weaken(o);
     }
+    struct symbols free = {0};
+    symbols_add(&free, x->node);
+    symbols_add(&free, y->node);
+    if (free.n == 0 && x->label->kind == NODE_SYM && y->label->kind == NODE_SYM) {
+        return o.verdict == ANSWER_DIFFERENT ? outcome_weaken(o)
+                                             : OUTCOME_UNDECIDED("equal values of two names");
+    }
     struct outcome e = compare_equations(j, equation_node(x), equation_node(y));
     if (e.verdict != ANSWER_UNDECIDED) {
         return e;
     }
-    struct symbols s = {0};
-    symbols_add(&s, x->node);
-    symbols_add(&s, y->node);
-    return o.verdict == ANSWER_DIFFERENT && s.n == 0
+    return o.verdict == ANSWER_DIFFERENT && free.n == 0
                ? outcome_weaken(o)
                : OUTCOME_UNDECIDED("two names, and equations that cannot be solved");
 }
@@ -578,6 +612,13 @@ static struct outcome compare_unlike(struct judge *j, const struct shape *x,
 }
 
 static struct outcome compare_shapes(struct judge *j, struct shape x, struct shape y) {
+    bool soft = (x.soft && y.relation != NULL) || (y.soft && x.relation != NULL);
+    if (soft && zero_of(j, x.relation) != NULL && zero_of(j, y.relation) != NULL) {
+        return compare_equations(j, x.relation, y.relation);
+    }
+    if (x.soft && y.label == NULL) { /* "a + b = 5" answers what asks for 5, not the other way */
+        return OUTCOME_UNDECIDED("an equation and a value");
+    }
     if (x.kind != y.kind) {
         return compare_unlike(j, &x, &y);
     }

@@ -25,6 +25,7 @@ struct shape {
     size_t n;
     struct node *label;    /* what is said to equal the value, or NULL */
     struct node *relation; /* label = value as it stands */
+    bool soft;             /* the label is a sum: "a + b = 5" may be meant as an equation */
     bool liberty;          /* something was left out on the way: no proof any more */
 };
 

@@ -96,6 +96,15 @@ struct outcome compare_values(struct judge *j, struct node *x, struct node *y,
     if (o.verdict != ANSWER_EQUAL && has_constant_term(x, &cx) && has_constant_term(y, &cy)) {
         return compare_constants_of_integration(j, x, y, cx, cy);
     }
+    if (o.verdict == ANSWER_DIFFERENT && has_constant_term(x, &cx) != has_constant_term(y, &cy)) {
+        bool mine_has = has_constant_term(x, &cx);
+        struct node *zero = node_int(j->a, 0);
+        struct node *u = mine_has ? node_substitute(j->a, x, cx, zero) : x;
+        struct node *v = mine_has ? y : node_substitute(j->a, y, cy, zero);
+        if (scalar_compare(j, u, v).verdict != ANSWER_DIFFERENT) {
+            return OUTCOME_UNDECIDED("one side leaves the constant out");
+        }
+    }
     if (o.verdict == ANSWER_DIFFERENT && renamed) {
         struct node *z = node_substitute(j->a, y, theirs, node_leaf(j->a, NODE_SYM, 0, mine));
         struct outcome other = scalar_compare(j, x, z);

@@ -49,6 +49,7 @@ struct jrepair_search {
     struct sbuf mended, strict; /* of the value that is being read */
     struct jrepair_found structured, plain;
     struct jmend_fault fault; /* of a structured value behind all that were found */
+    struct jmend_fault cut;   /* the same, of what was cut off too early to tell */
     struct jmend_fault hint;  /* the most telling one of what looked like prose */
 };
 
@@ -157,7 +158,7 @@ static void jrepair_keep(struct jrepair_search *s, size_t from, size_t to, unsig
     f->json = *json;
     *json = previous;
     if (structured) {
-        s->fault = (struct jmend_fault){0};
+        s->fault = s->cut = (struct jmend_fault){0};
     }
 }
 
@@ -175,6 +176,15 @@ static void jrepair_take(struct jrepair_search *s, size_t from, size_t to, unsig
     }
 }
 
+/* Too short to tell, but prose does not begin so: a bracket that begins a line, or a quote behind
+ * it. */
+static bool jrepair_is_meant(const struct jrepair_search *s, size_t at) {
+    unsigned notes = 0;
+    size_t next = jscan_peek(s->text, at + 1, s->effort, &notes);
+    return jrepair_starts_line(s->text, at) || jscan_is_over(s->text, next) ||
+           jscan_quote_len(s->text, next) > 0;
+}
+
 /* A value that could not be read: a fault, or prose in brackets? */
 static void jrepair_miss(struct jrepair_search *s, const struct jmend *m, size_t from) {
     size_t end;
@@ -188,8 +198,10 @@ static void jrepair_miss(struct jrepair_search *s, const struct jmend *m, size_t
     }
     s->at = from + 1;
     s->plain_from = MAX(s->plain_from, m->at);
-    if (m->fault.code == ERR_TRUNCATED ||
-        (s->hint.code == ERR_OK && jrepair_starts_line(s->text, from))) {
+    if (m->fault.code == ERR_TRUNCATED && jrepair_is_meant(s, from)) {
+        s->cut = m->fault;
+    } else if (m->fault.code == ERR_TRUNCATED ||
+               (s->hint.code == ERR_OK && jrepair_starts_line(s->text, from))) {
         s->hint = s->hint.code == ERR_TRUNCATED ? s->hint : m->fault;
     }
 }
@@ -321,8 +333,9 @@ static enum err jrepair_search(struct jrepair_search *s, struct jrepair_found **
         s->fault = (struct jmend_fault){
             .code = ERR_TOO_BIG, .at = s->at, .reason = "too tangled to be read"};
     }
-    *ret_fault = s->fault.code != ERR_OK ? s->fault : s->hint;
-    if (s->fault.code == ERR_OK && s->structured.there) {
+    bool broken = s->fault.code != ERR_OK || s->cut.code != ERR_OK;
+    *ret_fault = s->fault.code != ERR_OK ? s->fault : broken ? s->cut : s->hint;
+    if (!broken && s->structured.there) {
         return jrepair_settle(&s->structured, ret, ret_fault);
     }
     if (ret_fault->code == ERR_OK && s->plain.there) {
@@ -383,7 +396,7 @@ static enum err jrepair_read_body(struct jrepair_reply *r, struct arena *a,
     enum err e = jrepair_search(&s, &found, &fault);
     size_t base = (size_t)(r->body.p - r->text.p);
     if (e == ERR_OK && r->inside > 0 &&
-        (base + found->from > r->inside || base + found->to < r->inside)) {
+        (base + found->from > r->inside || base + found->to <= r->inside)) {
         fault.code = e = ERR_EMPTY;
     }
     if (e != ERR_OK) {
@@ -397,7 +410,7 @@ static enum err jrepair_read_body(struct jrepair_reply *r, struct arena *a,
     return e;
 }
 
-/* Most replies are JSON and nothing else: one pass for LaTeX, one for jansson. */
+/* Most replies are JSON and nothing else: one pass for LaTeX, one for the parser. */
 static bool jrepair_read_strict(struct str text, struct arena *a, const struct jnode **ret,
                                 unsigned *ret_notes) {
     struct sbuf doubled;
@@ -459,9 +472,10 @@ static enum err jrepair_read_reply(struct jrepair_reply *r, struct arena *a,
         r->reasoned = opening > 0;
         return jrepair_read_body(r, a, ret, ret_notes, reterr);
     }
+    struct errinfo info = {0};
     r->reasoned = true;
     r->body = str_skip(whole, behind);
-    enum err e = jrepair_read_body(r, a, ret, ret_notes, reterr);
+    enum err e = jrepair_read_body(r, a, ret, ret_notes, &info);
     if (e == ERR_EMPTY) {
         r->inside = (size_t)(whole.p - r->text.p) + tag;
         r->reasoned = opening > 0;
@@ -469,9 +483,9 @@ static enum err jrepair_read_reply(struct jrepair_reply *r, struct arena *a,
             (void)jrepair_closing_tag(whole, false, &behind); /* there is one: the last */
         }
         r->body = str_skip(whole, opening > 0 ? behind : 0);
-        e = jrepair_read_body(r, a, ret, ret_notes, reterr);
+        e = jrepair_read_body(r, a, ret, ret_notes, &info);
     }
-    return e;
+    return e == ERR_OK ? e : errinfo_set(reterr, e, "%s", info.text);
 }
 
 enum err jrepair_parse(struct str text, struct arena *a, const struct jnode **ret,

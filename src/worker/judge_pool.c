@@ -127,11 +127,12 @@ static struct reply helper_answer(struct helper *h) {
 
 /* Returns when the pool has closed its end. */
 static void helper_serve(struct helper *h) {
-    ssize_t n;
-    while ((n = recv(h->fd, &h->request, sizeof h->request, 0)) > 0) {
-        ASSERT((size_t)n >= offsetof(struct request, texts));
-        atomic_store(h->busy, h->request.number);
+    uint64_t number;
+    while (recv(h->fd, &number, sizeof number, MSG_PEEK) == (ssize_t)sizeof number) {
+        atomic_store(h->busy, number); /* while the request is still in the socket */
         helper_timer(h->deadline_ms);
+        ssize_t n = recv(h->fd, &h->request, sizeof h->request, 0);
+        ASSERT(n >= (ssize_t)offsetof(struct request, texts));
         struct reply reply = helper_answer(h);
         helper_timer(0);
         atomic_store(h->busy, 0);

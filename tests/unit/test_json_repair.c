@@ -135,10 +135,10 @@ static void test_policy_errors_say_what_and_where(void **state) {
          "line 1, column 9: \"\\u0000\" is the NUL character"},
         {"{\"s\": \"\\ude00\"}", ERR_MALFORMED, "\"\\ude00\" is only half"},
         {"{\"s\": \"\\ud83d\\u0041\"}", ERR_MALFORMED, "\"\\ud83d\" is only half"},
-        {"{\"a\": 1, \"a\": 2}", ERR_MALFORMED, "duplicate object key near '\"a\"'"},
+        {"{\"a\": 1, \"a\": 2}", ERR_MALFORMED, "duplicate object key"},
         {"{\"a\": 1e999}", ERR_MALFORMED, "real number overflow"},
         {"{\"a\": 123456789012345678901234567890}", ERR_MALFORMED, "too big integer"},
-        {"{\"a\": \"\xFF\"}", ERR_MALFORMED, "unable to decode byte 0xff"},
+        {"{\"a\": \"\xFF\"}", ERR_MALFORMED, "a byte that is not UTF-8"},
     };
     ALL_BAD(bads);
 }
@@ -236,6 +236,7 @@ static void test_after_reasoning_the_last_complete_value_counts(void **state) {
     ALL_GOOD(goods);
     static const struct bad bads[] = {
         {"<think>{\"a\": 1} it is</think>", ERR_EMPTY, NULL},
+        {"{\"a\": 1}</think> no", ERR_EMPTY, NULL},
         {"<think>{\"a\": 1} it is</think> I cannot say.", ERR_EMPTY, NULL},
         {"{\"a\": 1} it is</think> I cannot say.", ERR_EMPTY, NULL},
         {"<think>{\"a\": 1}</think> {\"a\": 2, \"b\": \"cut", ERR_TRUNCATED, "column 39"},
@@ -286,6 +287,33 @@ static void test_a_truncated_value_is_never_filled_in(void **state) {
         {"{\"a\": 1 /* cut", ERR_TRUNCATED, NULL},
     };
     ALL_BAD(bads);
+}
+
+static void test_no_prefix_of_a_value_is_taken_for_it(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "{\"a\": {\"b\": [1, -2.5e3, {\"c\": null}]}, \"s\": \"x \\\"y\\\", {z: [1]}\", \"t\": "
+        "true}",
+        "Draft {\"a\": 0}. Final:\n```json\n{\"a\": {\"b\": [[1], [2, [3]]]}, \"c\": "
+        "\"\\frac{1}{2}\"}",
+        "[[1, 2], [\"x\", {\"a\": 1}], {\"b\": [{}]}]",
+        "{'a': 'it's', 'b': [True, {'c': None,},], // x\n 'd': \"say \"hi\" x\"}",
+        "\"{\\\"a\\\": [{\\\"b\\\": 1}, 2]}",
+    };
+    static const size_t from[] = {1, 32, 1, 1, 4};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        for (size_t n = from[i]; n < strlen(texts[i]); n++) {
+            struct arena a;
+            const struct jnode *value = NULL;
+            unsigned notes;
+            arena_init(&a, ARENA_BYTES);
+            enum err e = jrepair_parse((struct str){texts[i], n}, &a, &value, &notes, NULL);
+            if (e != ERR_TRUNCATED && e != ERR_MALFORMED) {
+                fail_msg("%.*s gave %s", (int)n, texts[i], err_name(e));
+            }
+            arena_release(&a);
+        }
+    }
 }
 
 /* ---- LaTeX ---- */
@@ -590,6 +618,7 @@ int main(void) {
         cmocka_unit_test(test_after_reasoning_the_last_complete_value_counts),
         cmocka_unit_test(test_values_that_contradict_each_other_are_refused),
         cmocka_unit_test(test_a_truncated_value_is_never_filled_in),
+        cmocka_unit_test(test_no_prefix_of_a_value_is_taken_for_it),
         cmocka_unit_test(test_latex_that_parses_silently_wrong_is_restored),
         cmocka_unit_test(test_newlines_and_tabs_before_words_stay),
         cmocka_unit_test(test_ambiguous_words_need_a_sign_of_latex),
