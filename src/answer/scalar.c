@@ -575,6 +575,11 @@ static struct outcome compare_units(struct judge *j, struct node *gold, struct n
         return OUTCOME_UNDECIDED("one side has no unit");
     }
     struct outcome o = scalar_compare(j, a ? gold->kids[0] : gold, b ? given->kids[0] : given);
+    struct symbols s = {0};
+    symbols_add(&s, a ? given : gold);
+    if (o.verdict == ANSWER_DIFFERENT && s.n > 0) {
+        return OUTCOME_UNDECIDED("letters may be units");
+    }
     return weaken(o, "equal; one side leaves the unit out");
 }
 
