@@ -11,7 +11,7 @@ RUNS         ?= 3
 
 build: ## Build build/stumper (the default)
 	@scripts/install-deps --ask build
-	@test -f build/build.ninja || meson setup build $(MESON_OPTIONS)
+	@test -f build/build.ninja || log=$$(meson setup build $(MESON_OPTIONS) 2>&1) || { echo "$$log"; exit 1; }
 	@ninja -C build stumper
 
 demo: ## Install what is missing, build, and watch a real job against the simulated provider

@@ -21,6 +21,7 @@ class Provider:
         if "latency_ms" in work:
             flags = ["--accept-all", "--messy-rate", "0", "--latency", str(work["latency_ms"])]
         self.log = open(os.path.join(folder, "sim.log"), "w", encoding="utf-8")
+        flags = [*flags, "--seed", str(work.get("seed", 1))]
         self.child = subprocess.Popen([stumper, "sim", "--port", "0", *flags], stdout=subprocess.PIPE,
                                       stderr=self.log, stdin=subprocess.DEVNULL, text=True)
         self.base = self.child.stdout.readline().split()[-1]

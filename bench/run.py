@@ -59,7 +59,7 @@ def command(who: str, bench, work: dict, url: str, folder: str) -> tuple[list[st
         env.update(OPENAI_BASE_URL=url, OPENAI_API_KEY="bench")
         models = [f"--{role}=openai/{role}" for role in ("engineer", "checker", "target")]
         return [bench.stumper, "generate", "-n", str(work["wanted"]), *models, "--concurrency", str(work["slots"]),
-                "--quiet", "-o", os.path.join(folder, "problems.jsonl")], env
+                "--seed", str(work.get("seed", 0)), "--quiet", "-o", os.path.join(folder, "problems.jsonl")], env
     begin_max = work["wanted"] if "latency_ms" in work else sys.maxsize // 2**12
     program = [PEERS[who][0], os.path.join(HERE, "peers", PEERS[who][1])]
     return [*program, url, bench.chain, str(work["wanted"]), str(begin_max), str(work["slots"]),
@@ -114,8 +114,9 @@ def measure(who: str, bench, work: dict) -> dict:
 
 
 def median_run(who: str, bench, work: dict) -> dict:
-    runs = sorted((measure(who, bench, work) for _ in range(bench.runs)), key=lambda r: r["wall_s"])
-    return runs[(len(runs) - 1) // 2]
+    """Each run has a seed of its own, so that no contender meets the same luck three times."""
+    runs = [measure(who, bench, dict(work, seed=seed)) for seed in range(1, bench.runs + 1)]
+    return sorted(runs, key=lambda r: r["wall_s"])[(len(runs) - 1) // 2]
 
 
 def kill_test(who: str, bench) -> dict:

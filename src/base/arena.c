@@ -1,5 +1,6 @@
-/* A list of chunks; allocation bumps a pointer in the newest. An object larger than a chunk gets
- * one of its own size. ASan sees each object alone: the gap behind every object stays poisoned. */
+/* A list of chunks, each half as large as all before it; allocation bumps a pointer in the newest.
+ * An object larger than a chunk gets one of its own size. ASan sees each object alone: the gap
+ * behind every object stays poisoned. */
 #include "base/arena.h"
 
 #include "base/mem.h"
@@ -42,7 +43,7 @@ struct arena_cleanup {
 };
 
 void arena_init(struct arena *a, size_t bytes_max) {
-    *a = (struct arena){.bytes_max = bytes_max, .chunk_bytes = ARENA_CHUNK_BYTES_MIN};
+    *a = (struct arena){.bytes_max = bytes_max};
 }
 
 static void arena_use_chunk(struct arena *a, struct arena_chunk *chunk) {
@@ -52,7 +53,8 @@ static void arena_use_chunk(struct arena *a, struct arena_chunk *chunk) {
 }
 
 static void arena_grow(struct arena *a, size_t need) {
-    size_t bytes = MAX(a->chunk_bytes, need + sizeof(struct arena_chunk));
+    size_t grown = MIN(MAX(a->bytes / 2, ARENA_CHUNK_BYTES_MIN), ARENA_CHUNK_BYTES_MAX);
+    size_t bytes = MAX(grown, need + sizeof(struct arena_chunk));
     if (bytes > a->bytes_max - a->bytes) {
         bytes = need + sizeof(struct arena_chunk);
     }
@@ -62,7 +64,6 @@ static void arena_grow(struct arena *a, size_t need) {
     chunk->bytes = bytes;
     a->chunks = chunk;
     a->bytes += bytes;
-    a->chunk_bytes = MIN(a->chunk_bytes * 2, ARENA_CHUNK_BYTES_MAX);
     arena_use_chunk(a, chunk);
 }
 

@@ -25,7 +25,6 @@ struct arena {
     char *next, *end; /* free part of the newest chunk */
     size_t bytes;     /* sum of chunk sizes */
     size_t bytes_max;
-    size_t chunk_bytes; /* size of the next chunk; doubles up to ARENA_CHUNK_BYTES_MAX */
 };
 
 #define ARENA_CHUNK_BYTES_MIN ((size_t)1024)

@@ -299,7 +299,7 @@ static enum err generate_report(struct generate *g) {
         s.view = g->result.was_done ? NULL : &g->result.view;
         s.stats = g->result.was_done ? NULL : &g->stats;
         s.elapsed_ms = clock_mono_ms() - g->began_ms;
-        s.cause = g->result.view.sched.cause;
+        s.cause = g->result.view.error;
         s.fatal = g->result.view.fatal;
         s.fatal_detail = g->result.view.fatal_detail;
         s.output = g->output;

@@ -23,23 +23,6 @@ struct sim_wish {
     bool accept_all;
 };
 
-#define SIM_RATE(flag, to_, default_, help_)                                                       \
-    {                                                                                              \
-        .name = (flag), .kind = OPT_RATE, .value = "RATE", .to = (to_), .otherwise = (default_),   \
-        .help = (help_), .argv_only = true                                                         \
-    }
-#define SIM_FAULT(kind, help_)                                                                     \
-    SIM_RATE("fault-" kind, &wish->server.brain.faults.of[fault_find(kind)], "0", help_)
-
-static enum fault fault_find(const char *name) {
-    int f = 0;
-    while (strcmp(fault_name((enum fault)f), name) != 0) {
-        f++;
-        ASSERT(f < FAULT_COUNT);
-    }
-    return (enum fault)f;
-}
-
 static bool sim_spread(const char *flag, const char *text, struct spread *ret) {
     if (spread_read(str_of(text), ret)) {
         return true;
@@ -141,132 +124,136 @@ static int sim_run(struct sim_wish *wish, struct arena *a) {
     return code;
 }
 
-/* The rows are one long table. */
-int cmd_sim(int argc, char **argv) {
-    struct sim_wish wishes = {0}, *wish = &wishes;
-    struct brain_options *b = &wish->server.brain;
-    struct opt rows[] = {
-        {.group = "Server",
-         .name = "port",
-         .kind = OPT_INT,
-         .value = "PORT",
-         .to = &wish->port,
-         .max = 65535,
-         .otherwise = "0",
-         .argv_only = true,
-         .help = "port to listen on; 0: any free one, printed on standard output"},
-        {.name = "listen",
-         .kind = OPT_STR,
-         .value = "ADDRESS",
-         .to = &wish->server.listen,
-         .otherwise = SIM_DEFAULT_LISTEN,
-         .argv_only = true,
-         .help = "IP address to listen on"},
-        {.name = "require-key",
-         .kind = OPT_STR,
-         .value = "KEY",
-         .to = &wish->server.key,
-         .argv_only = true,
-         .help = "answer 401 unless this bearer key comes with a request"},
-        {.name = "reasoning",
-         .kind = OPT_FLAG,
-         .to = &wish->server.reasoning,
-         .argv_only = true,
-         .help = "refuse max_tokens, temperature and top_p, as reasoning models do"},
-        {.name = "latency",
-         .kind = OPT_STR,
-         .value = "MS",
-         .to = &wish->latency,
-         .otherwise = "0",
-         .argv_only = true,
-         .help = "milliseconds, or lognormal:MEAN,SIGMA"},
-        {.name = "output-tokens",
-         .kind = OPT_STR,
-         .value = "N",
-         .to = &wish->output_tokens,
-         .otherwise = "lognormal:350,0.5",
-         .argv_only = true,
-         .help = "length of the target's answers, a number or lognormal:MEAN,SIGMA"},
-        {.name = "ready-fd",
-         .kind = OPT_INT,
-         .value = "FD",
-         .to = &wish->ready_fd,
-         .min = -1,
-         .max = 1 << 20,
-         .otherwise = "-1",
-         .argv_only = true,
-         .help = "write the port to this descriptor, too, and close it"},
-        {.name = "parent-pid",
-         .kind = OPT_INT,
-         .value = "PID",
-         .to = &wish->parent_pid,
-         .max = INT64_C(1) << 22,
-         .otherwise = "0",
-         .argv_only = true,
-         .help = "end when this process, which must be the parent, ends"},
-        {.group = "What it says",
-         .name = "seed",
-         .kind = OPT_INT,
-         .value = "N",
-         .to = &wish->seed,
-         .max = INT64_MAX,
-         .otherwise = "1",
-         .argv_only = true,
-         .help = "the same seed gives the same answers to the same requests"},
-        {.name = "truth",
-         .kind = OPT_STR,
-         .value = "FILE",
-         .to = &wish->server.truth_path,
-         .argv_only = true,
-         .help = "note there what was planted, for `stumper score`; a simulator started again with "
-                 "it knows its problems"},
-        {.name = "accept-all",
-         .kind = OPT_FLAG,
-         .to = &wish->accept_all,
-         .argv_only = true,
-         .help = "everybody right but the target, nothing planted: every attempt is accepted"},
-        SIM_RATE("wrong-answer-rate", &b->wrong_answer, "0.12", "engineer: states a wrong answer"),
-        SIM_RATE("checker-lenient", &b->lenient, "0.15", "checker: passes a wrong answer"),
-        SIM_RATE("checker-strict", &b->strict, "0.08", "checker: rejects a right answer"),
-        SIM_RATE("correct-hints", &b->correct_hints, "0.1", "checker: corrects a hint"),
-        SIM_RATE("judge-error", &b->judge_error, "0.02",
-                 "checker: says the contrary about two answers"),
-        SIM_RATE("target-fail", &b->target_fail, "0.38", "target: gives a wrong answer"),
-        SIM_RATE("other-form", &b->other_form, "0.4",
-                 "target: gives a right answer in another form (0.5 for \\frac{1}{2})"),
-        SIM_RATE("messy-rate", &b->messy, "0.1",
-                 "JSON in fences, in prose, with single backslashes, with trailing commas"),
-        {.group = "What goes wrong",
-         .name = "fault-rate",
-         .kind = OPT_RATE,
-         .value = "RATE",
-         .to = &wish->fault_rate,
-         .otherwise = "0",
-         .argv_only = true,
-         .help = "spread evenly over all kinds below but quota"},
-        SIM_FAULT("429", "too many requests, with retry-after headers"),
-        SIM_FAULT("500", "internal error"),
-        SIM_FAULT("503", "overloaded"),
-        SIM_FAULT("reset", "the connection is reset"),
-        SIM_FAULT("hang", "no answer until the client goes"),
-        SIM_FAULT("truncate", "billed, cut off, finish_reason length"),
-        SIM_FAULT("malformed", "billed, JSON of the wrong form"),
-        SIM_FAULT("empty", "billed, no content"),
-        SIM_FAULT("refuse", "billed, a refusal"),
-        SIM_FAULT("quota", "429 that no wait will mend: the account is out of quota"),
-        {.name = "repeat-faults",
-         .kind = OPT_FLAG,
-         .to = &b->repeat_faults,
-         .argv_only = true,
-         .help = "the same request meets the same fault each time"},
-        {.group = "Books",
-         .name = "ledger",
-         .kind = OPT_STR,
-         .value = "FILE",
-         .to = &wish->server.ledger_path,
-         .argv_only = true,
-         .help = "append a line for every call that is billed; the sums are at /ledger/summary"},
+/* None of the flags is read from the environment: STUMPER_SEED and its like are meant for others.
+ */
+static struct opt sim_row(const char *name, enum opt_kind kind, const char *value, void *to,
+                          const char *otherwise, const char *help) {
+    return (struct opt){.name = name,
+                        .kind = kind,
+                        .value = value,
+                        .to = to,
+                        .otherwise = otherwise,
+                        .help = help,
+                        .argv_only = true};
+}
+
+static struct opt sim_int(const char *name, const char *value, int64_t *to, int64_t min,
+                          int64_t max, const char *otherwise, const char *help) {
+    struct opt row = sim_row(name, OPT_INT, value, to, otherwise, help);
+    row.min = min;
+    row.max = max;
+    return row;
+}
+
+static struct opt sim_rate(const char *name, double *to, const char *otherwise, const char *help) {
+    return sim_row(name, OPT_RATE, "RATE", to, otherwise, help);
+}
+
+static size_t sim_server_rows(struct sim_wish *w, struct opt *ret) {
+    const struct opt rows[] = {
+        sim_int("port", "PORT", &w->port, 0, 65535, "0",
+                "port to listen on; 0: any free one, printed on standard output"),
+        sim_row("listen", OPT_STR, "ADDRESS", &w->server.listen, SIM_DEFAULT_LISTEN,
+                "IP address to listen on"),
+        sim_row("require-key", OPT_STR, "KEY", &w->server.key, NULL,
+                "answer 401 unless this bearer key comes with a request"),
+        sim_row("reasoning", OPT_FLAG, NULL, &w->server.reasoning, NULL,
+                "refuse max_tokens, temperature and top_p, as reasoning models do"),
+        sim_row("latency", OPT_STR, "MS", &w->latency, "0",
+                "milliseconds, or lognormal:MEAN,SIGMA"),
+        sim_row("output-tokens", OPT_STR, "N", &w->output_tokens, "lognormal:350,0.5",
+                "length of the target's answers, a number or lognormal:MEAN,SIGMA"),
+        sim_row("ledger", OPT_STR, "FILE", &w->server.ledger_path, NULL,
+                "append a line for every call that is billed; the sums are at /ledger/summary"),
+        sim_int("ready-fd", "FD", &w->ready_fd, -1, 1 << 20, "-1",
+                "write the port to this descriptor, too, and close it"),
+        sim_int("parent-pid", "PID", &w->parent_pid, 0, INT64_C(1) << 22, "0",
+                "end when this process, which must be the parent, ends"),
     };
+    memcpy(ret, rows, sizeof rows);
+    ret[0].group = "Server";
+    return ARRAY_LEN(rows);
+}
+
+static size_t sim_brain_rows(struct sim_wish *w, struct opt *ret) {
+    struct brain_options *b = &w->server.brain;
+    const struct opt rows[] = {
+        sim_int("seed", "N", &w->seed, 0, INT64_MAX, "1",
+                "the same seed gives the same answers to the same requests"),
+        sim_row("truth", OPT_STR, "FILE", &w->server.truth_path, NULL,
+                "note there what was planted, for `stumper score`; a simulator started again with "
+                "it knows its problems"),
+        sim_row("accept-all", OPT_FLAG, NULL, &w->accept_all, NULL,
+                "everybody right but the target, nothing planted: every attempt is accepted"),
+        sim_rate("wrong-answer-rate", &b->wrong_answer, "0.12", "engineer: states a wrong answer"),
+        sim_rate("checker-lenient", &b->lenient, "0.15", "checker: passes a wrong answer"),
+        sim_rate("checker-strict", &b->strict, "0.08", "checker: rejects a right answer"),
+        sim_rate("correct-hints", &b->correct_hints, "0.1", "checker: corrects a hint"),
+        sim_rate("judge-error", &b->judge_error, "0.02",
+                 "checker: says the contrary about two answers"),
+        sim_rate("target-fail", &b->target_fail, "0.38", "target: gives a wrong answer"),
+        sim_rate("other-form", &b->other_form, "0.4",
+                 "target: gives a right answer in another form (0.5 for \\frac{1}{2})"),
+        sim_rate("messy-rate", &b->messy, "0.1",
+                 "JSON in fences, in prose, with single backslashes, with trailing commas"),
+    };
+    memcpy(ret, rows, sizeof rows);
+    ret[0].group = "What it says";
+    return ARRAY_LEN(rows);
+}
+
+static size_t sim_fault_rows(struct sim_wish *w, struct opt *ret) {
+    static const struct {
+        enum fault fault;
+        const char *name, *help;
+    } faults[] = {
+        {FAULT_429, "fault-429", "too many requests, with retry-after headers"},
+        {FAULT_500, "fault-500", "internal error"},
+        {FAULT_503, "fault-503", "overloaded"},
+        {FAULT_RESET, "fault-reset", "the connection is reset"},
+        {FAULT_HANG, "fault-hang", "no answer until the client goes"},
+        {FAULT_TRUNCATE, "fault-truncate", "billed, cut off, finish_reason length"},
+        {FAULT_MALFORMED, "fault-malformed", "billed, JSON of the wrong form"},
+        {FAULT_EMPTY, "fault-empty", "billed, no content"},
+        {FAULT_REFUSE, "fault-refuse", "billed, a refusal"},
+        {FAULT_QUOTA, "fault-quota", "429 that no wait will mend: the account is out of quota"},
+    };
+    struct brain_options *b = &w->server.brain;
+    size_t n = 0;
+    ret[n++] =
+        sim_rate("fault-rate", &w->fault_rate, "0", "spread evenly over all kinds below but quota");
+    for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
+        ret[n++] = sim_rate(faults[i].name, &b->faults.of[faults[i].fault], "0", faults[i].help);
+    }
+    ret[n++] = sim_row("repeat-faults", OPT_FLAG, NULL, &b->repeat_faults, NULL,
+                       "the same request meets the same fault each time");
+    ret[0].group = "What goes wrong";
+    return n;
+}
+
+/* --accept-all sets other defaults, under what was given. */
+static bool sim_options(const struct opt_command *command, struct opt *rows, int argc, char **argv,
+                        struct arena *a, struct sim_wish *wish, int *ret_code) {
+    struct opt_result options;
+    if (!cmd_options(command, argc, argv, a, &options, ret_code)) {
+        return false;
+    }
+    if (!wish->accept_all) {
+        return true;
+    }
+    brain_options_accept_all(&wish->server.brain);
+    for (size_t i = 0; i < command->rows_n; i++) {
+        rows[i].otherwise = rows[i].kind == OPT_RATE ? NULL : rows[i].otherwise;
+    }
+    return cmd_options(command, argc, argv, a, &options, ret_code);
+}
+
+int cmd_sim(int argc, char **argv) {
+    struct sim_wish wish = {0};
+    struct opt rows[OPT_ROWS_MAX];
+    size_t n = sim_server_rows(&wish, rows);
+    n += sim_brain_rows(&wish, rows + n);
+    n += sim_fault_rows(&wish, rows + n);
     const struct opt_command command = {
         .name = "sim",
         .summary = "a simulated provider: try everything without a key",
@@ -275,27 +262,16 @@ int cmd_sim(int argc, char **argv) {
                  "and makes mistakes on purpose, at the rates set below. What is said depends on "
                  "the seed and the request alone. Ctrl-C ends it.",
         .examples = "  stumper sim --port 8081 --latency 200 --truth truth.jsonl\n"
-                    "  OPENAI_BASE_URL=http://127.0.0.1:8081/v1 OPENAI_API_KEY=none stumper "
-                    "generate -n 20 \\\n    --engineer openai/engineer --checker openai/checker "
-                    "--target openai/target\n"
-                    "  stumper score problems.jsonl --truth truth.jsonl\n",
+                    "  export OPENAI_BASE_URL=http://127.0.0.1:8081/v1 OPENAI_API_KEY=none\n"
+                    "  # its models are then openai/engineer, openai/checker, openai/target\n",
         .rows = rows,
-        .rows_n = ARRAY_LEN(rows),
+        .rows_n = n,
     };
     struct arena a;
-    struct opt_result options;
     int code;
     arena_init(&a, SIM_ARENA_BYTES_MAX);
-    bool ok = cmd_options(&command, argc, argv, &a, &options, &code);
-    if (ok && wish->accept_all) { /* other defaults, under what was given */
-        brain_options_accept_all(b);
-        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-            rows[i].otherwise = rows[i].kind == OPT_RATE ? NULL : rows[i].otherwise;
-        }
-        ok = cmd_options(&command, argc, argv, &a, &options, &code);
-    }
-    if (ok) {
-        code = sim_run(wish, &a);
+    if (sim_options(&command, rows, argc, argv, &a, &wish, &code)) {
+        code = sim_run(&wish, &a);
     }
     arena_release(&a);
     return code;

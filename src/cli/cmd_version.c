@@ -27,9 +27,9 @@
 static const struct version_library {
     const char *name, *function; /* const char *function(void) */
 } version_libraries[] = {
-    {"libuv", "uv_version_string"},         {"libcurl", "curl_version"},
-    {"sqlite", "sqlite3_libversion"},       {"jansson", "jansson_version_str"},
-    {"libyaml", "yaml_get_version_string"}, {"libmicrohttpd", "MHD_get_version"},
+    {"libuv", "uv_version_string"},       {"libcurl", "curl_version"},
+    {"sqlite", "sqlite3_libversion"},     {"libyaml", "yaml_get_version_string"},
+    {"libmicrohttpd", "MHD_get_version"},
 };
 
 /* What the library says of itself; NULL if it is not loaded. */

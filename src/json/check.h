@@ -33,16 +33,15 @@ struct jplace {
     const char *pointer;
 };
 
-/** No errors yet; @a owns pointers and texts. */
+/** Start without errors; @a owns what is added. */
 void jcheck_init(struct jcheck *c, struct arena *a);
 
 /** Add an error at @pointer (copied). */
 PRINTF(3, 4) void jcheck_fail(struct jcheck *c, const char *pointer, const char *fmt, ...);
 
-/** The place of the whole document / of a member / of an element. */
+/** The whole document / a member of @object, its node NULL if absent / an element of @array. */
 struct jplace jcheck_root(const struct jnode *root);
-struct jplace jcheck_member(struct jcheck *c, struct jplace object,
-                            const char *key); /* absent: node NULL */
+struct jplace jcheck_member(struct jcheck *c, struct jplace object, const char *key);
 struct jplace jcheck_element(struct jcheck *c, struct jplace array, size_t i);
 
 /** Adds an error unless @place is of @type (an integer is also a JNODE_REAL); absent or null counts

@@ -9,28 +9,29 @@
 /* By their first letter. Words that nothing but LaTeX explains: what remains after the control
  * character is no word. */
 static const char *const jlatex_words[] = {
-    ['b'] = " backepsilon backprime backsim backsimeq backslash bar barwedge bcancel because"
-            " begin beta beth between bfseries big bigcap bigcirc bigcup bigg biggl biggm biggr"
-            " bigl bigm bigodot bigoplus bigotimes bigr bigskip bigsqcup bigstar bigtriangledown"
-            " bigtriangleup biguplus bigvee bigwedge binom blacklozenge blacksquare blacktriangle"
-            " blacktriangledown blacktriangleleft blacktriangleright bm bmatrix bmod boldmath"
-            " boldsymbol bot bowtie boxdot boxed boxminus boxplus boxtimes bra braket breve"
-            " bullet bumpeq ",
-    ['f'] = " fallingdotseq fbox fcolorbox fint flat floor flushleft flushright footnote"
-            " footnotesize forall frac frak framebox frown ",
-    ['n'] = " nabla natural ncong nearrow neq newcommand newline ngeq ngeqq ngeqslant ngtr"
-            " nLeftarrow nleftarrow nLeftrightarrow nleftrightarrow nleq nleqq nleqslant noindent"
-            " nolimits nonumber norm normalsize not notag notin nRightarrow nrightarrow nshortmid"
-            " nshortparallel nsubseteq nsubseteqq nsupseteq nsupseteqq ntriangleleft"
-            " ntrianglelefteq ntriangleright ntrianglerighteq nVDash nVdash nvDash nvdash nwarrow ",
-    ['r'] = " raisebox rangle rbrace rbrack rceil restriction rfloor rgroup rho right rightarrow"
-            " rightarrowtail rightharpoondown rightharpoonup rightleftarrows rightleftharpoons"
-            " rightrightarrows rightsquigarrow risingdotseq rlap rmoustache rtimes ruled rVert"
-            " rvert ",
-    ['t'] = " tanh tau tbinom text textbf textcolor textit textnormal textrm textsc textsf"
-            " textstyle texttt textup tfrac therefore theta thickapprox thicksim thinspace tilde"
-            " times triangle triangledown triangleleft trianglelefteq triangleq triangleright"
-            " trianglerighteq twoheadleftarrow twoheadrightarrow ",
+    ['b'] = (" backepsilon backprime backsim backsimeq backslash bar barwedge bcancel because"
+             " begin beta beth between bfseries big bigcap bigcirc bigcup bigg biggl biggm biggr"
+             " bigl bigm bigodot bigoplus bigotimes bigr bigskip bigsqcup bigstar bigtriangledown"
+             " bigtriangleup biguplus bigvee bigwedge binom blacklozenge blacksquare blacktriangle"
+             " blacktriangledown blacktriangleleft blacktriangleright bm bmatrix bmod boldmath"
+             " boldsymbol bot bowtie boxdot boxed boxminus boxplus boxtimes bra braket breve"
+             " bullet bumpeq "),
+    ['f'] = (" fallingdotseq fbox fcolorbox fint flat floor flushleft flushright footnote"
+             " footnotesize forall frac frak framebox frown "),
+    ['n'] =
+        (" nabla natural ncong nearrow neq newcommand newline ngeq ngeqq ngeqslant ngtr"
+         " nLeftarrow nleftarrow nLeftrightarrow nleftrightarrow nleq nleqq nleqslant noindent"
+         " nolimits nonumber norm normalsize not notag notin nRightarrow nrightarrow nshortmid"
+         " nshortparallel nsubseteq nsubseteqq nsupseteq nsupseteqq ntriangleleft"
+         " ntrianglelefteq ntriangleright ntrianglerighteq nVDash nVdash nvDash nvdash nwarrow "),
+    ['r'] = (" raisebox rangle rbrace rbrack rceil restriction rfloor rgroup rho right rightarrow"
+             " rightarrowtail rightharpoondown rightharpoonup rightleftarrows rightleftharpoons"
+             " rightrightarrows rightsquigarrow risingdotseq rlap rmoustache rtimes ruled rVert"
+             " rvert "),
+    ['t'] = (" tanh tau tbinom text textbf textcolor textit textnormal textrm textsc textsf"
+             " textstyle texttt textup tfrac therefore theta thickapprox thicksim thinspace tilde"
+             " times triangle triangledown triangleleft trianglelefteq triangleq triangleright"
+             " trianglerighteq twoheadleftarrow twoheadrightarrow "),
 };
 
 /* Words that may as well be a control character and the rest: newline + "exists", tab + "op". */
@@ -100,6 +101,7 @@ bool jlatex_hex4(struct str text, size_t at, unsigned *ret_code) {
 
 void jlatex_string(struct jlatex *l) {
     l->math = false;
+    l->rows = 0;
 }
 
 size_t jlatex_dollar(struct jlatex *l, struct str text, size_t at) {
@@ -114,26 +116,56 @@ static bool jlatex_is_word(const struct jlatex *l, struct str text, size_t at) {
            (jlatex_lists(jlatex_ambiguous, word) && (l->shown || jlatex_in_math(l, text, at)));
 }
 
-size_t jlatex_escape(struct jlatex *l, struct str text, size_t at, bool *ret_bare) {
+/* "\\" in an environment that a bare \begin opened is the end of a row, unless what follows makes
+ * it a command that was escaped rightly ("\\frac", "\\{", "\\,") or a row end that was ("\\\\"). */
+static bool jlatex_is_row_end(const struct jlatex *l, struct str text, size_t behind) {
+    char c = behind < text.n ? text.p[behind] : '\0';
+    char next = behind + 1 < text.n ? text.p[behind + 1] : '\0';
+    bool digit = (c == '[' ? next : c) >= '0' && (c == '[' ? next : c) <= '9';
+    bool escape = c == '\\' && next != '\0' && strchr("\\\"/u", next) == NULL;
+    return l->rows > 0 && (digit || escape || (c != '\0' && strchr(" \t\r\n-+=&", c) != NULL));
+}
+
+/* The pair of backslashes at @at: its length with what belongs to it. */
+static size_t jlatex_pair(const struct jlatex *l, struct str text, size_t at, size_t *missing) {
+    struct str behind = str_skip(text, at + 2);
+    if (jlatex_is_row_end(l, text, at + 2)) {
+        *missing = 2;
+        return 2;
+    }
+    return str_starts(behind, S("$"))      ? 3 /* an escaped dollar sign opens no formula */
+           : str_starts(behind, S("\\\\")) ? 4
+                                           : 2;
+}
+
+/* A bare backslash was found before @c, which begins @word if it is a letter. */
+static void jlatex_note(struct jlatex *l, struct str word, char c) {
+    l->shown = l->shown || word.n > 0 || (c != '\0' && strchr("()[]{}|,;!", c) != NULL);
+    if (str_eq(word, S("begin"))) {
+        l->rows++;
+    } else if (str_eq(word, S("end")) && l->rows > 0) {
+        l->rows--;
+    }
+}
+
+size_t jlatex_escape(struct jlatex *l, struct str text, size_t at, size_t *ret_missing) {
     unsigned code;
     char c = at + 1 < text.n ? text.p[at + 1] : '\0';
-    *ret_bare = false;
+    *ret_missing = 0;
     if (at + 1 >= text.n) {
         return 1;
     }
-    if (c == '\\') { /* "\\$" is an escaped dollar sign: it opens no formula */
-        return at + 2 < text.n && text.p[at + 2] == '$' ? 3 : 2;
+    if (c == '\\') {
+        return jlatex_pair(l, text, at, ret_missing);
     }
     if (c == 'u' && jlatex_hex4(text, at + 2, &code)) {
         return 6;
     }
-    if (c != '\0' && strchr("bfnrt", c) != NULL) {
-        *ret_bare = jlatex_is_word(l, text, at + 1);
-    } else {
-        *ret_bare = c != '"' && c != '/';
+    bool control = c != '\0' && strchr("bfnrt", c) != NULL;
+    if (control ? !jlatex_is_word(l, text, at + 1) : c == '"' || c == '/') {
+        return 2;
     }
-    l->shown =
-        l->shown ||
-        (*ret_bare && (jlatex_is_letter(c) || (c != '\0' && strchr("()[]{}|,;!", c) != NULL)));
-    return !*ret_bare ? 2 : c == '$' ? 2 : 1;
+    jlatex_note(l, jlatex_run(text, at + 1), c);
+    *ret_missing = 1;
+    return c == '$' ? 2 : 1;
 }

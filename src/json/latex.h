@@ -3,11 +3,12 @@
  * A strict parser reads "\frac" as a form feed and "rac" and says nothing. The rule here decides,
  * backslash by backslash, from the text alone:
  *
- *   \ and no JSON escape, \u without four hex digits       doubled
- *   \b \f \n \r \t, its letter run a LaTeX word              doubled: \frac \beta \neq \rho \times
- *   the same, but the word may be a control and a word       doubled only inside $…$, or when the
- *   ("\nu": newline + "u")                                   value showed a bare LaTeX backslash
- * before everything else, \\ above all                            left alone
+ * - a backslash that starts no JSON escape is doubled, \u without four hex digits too;
+ * - \b \f \n \r \t whose letter run is a LaTeX word is doubled: \frac \beta \neq \rho \times;
+ * - if the rest of that word is a word of its own ("\nu": newline + "u"), only inside $…$ or when
+ * the value has shown a bare backslash of LaTeX before;
+ * - \\ is left alone, but for the end of a row ("1 & 2 \\ 3") between a bare \begin and its \end;
+ * - all other escapes are left alone.
  */
 #ifndef STUMPER_JSON_LATEX_H
 #define STUMPER_JSON_LATEX_H
@@ -18,6 +19,7 @@
 struct jlatex {
     bool shown; /* a backslash of LaTeX was found unescaped */
     bool math;  /* an odd number of $ in this string */
+    int rows;   /* environments that a bare \begin opened in this string */
 };
 
 /** A new string of the value begins. */
@@ -29,11 +31,11 @@ size_t jlatex_dollar(struct jlatex *l, struct str text, size_t at);
 /**
  * Judge the backslash at @at inside a string.
  *
- * @ret_bare  set to whether it must be doubled
- * @return    how many bytes were judged, the backslash included: 1 when bare (2 for "\$"), else the
- *            whole escape; never past the end of @text
+ * @ret_missing  how many backslashes must be added before it
+ * @return       how many bytes were judged, the backslash included: the whole escape if it is one;
+ *               never past the end of @text
  */
-size_t jlatex_escape(struct jlatex *l, struct str text, size_t at, bool *ret_bare);
+size_t jlatex_escape(struct jlatex *l, struct str text, size_t at, size_t *ret_missing);
 
 /** True if four hex digits start at @at; then *@ret_code is their value. */
 bool jlatex_hex4(struct str text, size_t at, unsigned *ret_code);

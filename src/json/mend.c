@@ -144,23 +144,23 @@ static bool jmend_unicode(struct jmend *m) {
 }
 
 static bool jmend_escape(struct jmend *m, enum jscan_quote quote) {
-    bool bare;
+    size_t missing;
     if ((quote == JSCAN_SINGLE || quote == JSCAN_CURLY_SINGLE) &&
         jscan_char(m->text, m->at + 1) == '\'') {
         m->at++;
         jmend_copy(m, 1);
         return true;
     }
-    size_t n = jlatex_escape(&m->latex, m->text, m->at, &bare);
-    if (n == 6 && !bare) {
+    size_t n = jlatex_escape(&m->latex, m->text, m->at, &missing);
+    if (n == 6) {
         return jmend_unicode(m);
     }
-    if (n == 1 && !bare) { /* the last byte of the text */
+    if (n == 1 && missing == 0) { /* the last byte of the text */
         m->at++;
         return true;
     }
-    if (bare) {
-        sbuf_add_char(m->out, '\\');
+    if (missing > 0) {
+        sbuf_add(m->out, str_take(S("\\\\"), missing));
         m->notes |= JREPAIR_LATEX;
     }
     jmend_copy(m, n);

@@ -1,64 +1,14 @@
-/* jansson behind our own names: a struct jnode is a json_t that nobody outside this room can see.
- * The arena that a text is parsed into holds the one owning reference. */
-#include "json/node.h"
+/* Reading and writing of trees; they are made in parse.c. */
+#include "json/tree.h"
 
 #include "base/mem.h"
 #include "json/write.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const json_t *jnode_in(const struct jnode *j) {
-    return (const json_t *)(const void *)j;
-}
-static const struct jnode *jnode_out(const json_t *j) {
-    return (const struct jnode *)(const void *)j;
-}
-
-static void jnode_drop(void *tree) {
-    json_decref(tree);
-}
-
-static bool jnode_too_deep(json_t *j, int depth) {
-    bool too_deep = depth > JNODE_DEPTH_MAX;
-    size_t i;
-    const char *key;
-    json_t *value;
-    json_array_foreach(j, i, value) {
-        too_deep = too_deep || jnode_too_deep(value, depth + 1);
-    }
-    json_object_foreach(j, key, value) {
-        too_deep = too_deep || jnode_too_deep(value, depth + 1);
-    }
-    return too_deep;
-}
-
-enum err jnode_parse(struct str text, struct arena *a, const struct jnode **ret,
-                     struct errinfo *reterr) {
-    json_error_t error;
-    json_t *tree = json_loadb(text.p != NULL ? text.p : "", text.n,
-                              JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    if (tree == NULL) {
-        return errinfo_set(reterr, ERR_SYNTAX, "line %d, column %d: %s", error.line, error.column,
-                           error.text);
-    }
-    if (jnode_too_deep(tree, 0)) {
-        json_decref(tree);
-        return errinfo_set(reterr, ERR_TOO_BIG, "nested deeper than %d levels", JNODE_DEPTH_MAX);
-    }
-    arena_on_release(a, jnode_drop, tree);
-    *ret = jnode_out(tree);
-    return ERR_OK;
-}
-
 enum jnode_type jnode_type(const struct jnode *j) {
-    static const enum jnode_type types[] = {
-        [JSON_OBJECT] = JNODE_OBJECT, [JSON_ARRAY] = JNODE_ARRAY, [JSON_STRING] = JNODE_STRING,
-        [JSON_INTEGER] = JNODE_INT,   [JSON_REAL] = JNODE_REAL,   [JSON_TRUE] = JNODE_BOOL,
-        [JSON_FALSE] = JNODE_BOOL,    [JSON_NULL] = JNODE_NULL,
-    };
-    return j == NULL ? JNODE_NONE : types[json_typeof(jnode_in(j))];
+    return j == NULL ? JNODE_NONE : j->type;
 }
 
 const char *jnode_type_name(enum jnode_type type) {
@@ -70,83 +20,91 @@ const char *jnode_type_name(enum jnode_type type) {
     return names[type];
 }
 
+static const struct jnode *jnode_first(const struct jnode *j) {
+    return jnode_type(j) == JNODE_OBJECT ? j->v.first : NULL;
+}
+
 const struct jnode *jnode_get(const struct jnode *object, const char *key) {
-    return jnode_out(json_object_get(jnode_in(object), key));
+    const struct jnode *m = jnode_first(object);
+    size_t n = strlen(key);
+    while (m != NULL && (m->key_n != n || memcmp(m->key, key, n) != 0)) {
+        m = m->next;
+    }
+    return m;
 }
 
 size_t jnode_len(const struct jnode *j) {
-    return jnode_type(j) == JNODE_ARRAY ? json_array_size(jnode_in(j))
-                                        : json_object_size(jnode_in(j));
+    enum jnode_type type = jnode_type(j);
+    return type == JNODE_ARRAY || type == JNODE_OBJECT ? j->n : 0;
 }
 
 const struct jnode *jnode_at(const struct jnode *array, size_t i) {
-    return jnode_out(json_array_get(jnode_in(array), i));
+    return jnode_type(array) == JNODE_ARRAY && i < array->n ? array->v.elements[i] : NULL;
 }
 
 void *jnode_next(const struct jnode *object, void *iter, struct str *key,
                  const struct jnode **value) {
-    json_t *j = (json_t *)(uintptr_t)jnode_in(object); /* jansson iterates non-const only */
-    iter = iter == NULL ? json_object_iter(j) : json_object_iter_next(j, iter);
-    if (iter != NULL) {
-        *key = str_of(json_object_iter_key(iter));
-        *value = jnode_out(json_object_iter_value(iter));
+    const struct jnode *m = iter == NULL ? jnode_first(object) : ((const struct jnode *)iter)->next;
+    if (m != NULL) {
+        *key = (struct str){m->key, m->key_n};
+        *value = m;
     }
-    return iter;
+    return (void *)(uintptr_t)m; /* opaque to the caller */
 }
 
 struct str jnode_str(const struct jnode *j) {
-    return jnode_type(j) != JNODE_STRING
-               ? (struct str){0}
-               : (struct str){json_string_value(jnode_in(j)), json_string_length(jnode_in(j))};
+    return jnode_type(j) == JNODE_STRING ? (struct str){j->v.text, j->n} : (struct str){0};
 }
 
 bool jnode_bool(const struct jnode *j, bool otherwise) {
-    return jnode_type(j) == JNODE_BOOL ? json_is_true(jnode_in(j)) : otherwise;
+    return jnode_type(j) == JNODE_BOOL ? j->v.boolean : otherwise;
 }
 
 int64_t jnode_int(const struct jnode *j, int64_t otherwise) {
-    return jnode_type(j) == JNODE_INT ? json_integer_value(jnode_in(j)) : otherwise;
+    return jnode_type(j) == JNODE_INT ? j->v.integer : otherwise;
 }
 
 double jnode_real(const struct jnode *j, double otherwise) {
     enum jnode_type type = jnode_type(j);
-    return type == JNODE_INT || type == JNODE_REAL ? json_number_value(jnode_in(j)) : otherwise;
+    return type == JNODE_REAL ? j->v.real : type == JNODE_INT ? (double)j->v.integer : otherwise;
 }
 
-static void jnode_write(struct sbuf *out, const json_t *j, bool sorted);
+static void jnode_write(struct sbuf *out, const struct jnode *j, bool sorted);
 
 static int jnode_compare_keys(const void *a, const void *b) {
-    const char *const *x = a, *const *y = b;
-    return strcmp(*x, *y);
+    const struct jnode *const *x = a, *const *y = b;
+    return strcmp((*x)->key, (*y)->key);
 }
 
-/* The keys in insertion order or sorted; to be freed. */
-static const char **jnode_keys(const json_t *object, bool sorted) {
-    const char **keys = mem_new_array(json_object_size(object) + 1, sizeof *keys);
-    json_t *j = (json_t *)(uintptr_t)object; /* jansson iterates non-const only */
+static void jnode_write_object(struct sbuf *out, const struct jnode *j, bool sorted) {
+    const struct jnode **members = mem_new_array(j->n, sizeof(const struct jnode *));
     size_t n = 0;
-    for (void *i = json_object_iter(j); i != NULL; i = json_object_iter_next(j, i)) {
-        keys[n++] = json_object_iter_key(i);
+    for (const struct jnode *m = j->v.first; m != NULL; m = m->next) {
+        members[n++] = m;
     }
     if (sorted) {
-        qsort(keys, n, sizeof *keys, jnode_compare_keys);
+        qsort(members, n, sizeof *members, jnode_compare_keys);
     }
-    return keys;
-}
-
-static void jnode_write_object(struct sbuf *out, const json_t *j, bool sorted) {
-    const char **keys = jnode_keys(j, sorted);
     sbuf_add_char(out, '{');
-    for (size_t i = 0; i < json_object_size(j); i++) {
+    for (size_t i = 0; i < n; i++) {
         struct jwrite w;
         jwrite_init(&w, out);
         sbuf_add(out, i > 0 ? S(",") : S(""));
-        jwrite_cstr(&w, keys[i]);
+        jwrite_str(&w, (struct str){members[i]->key, members[i]->key_n});
         sbuf_add_char(out, ':');
-        jnode_write(out, json_object_get(j, keys[i]), sorted);
+        jnode_write(out, members[i], sorted);
     }
     sbuf_add_char(out, '}');
-    free(keys);
+    free(members);
+}
+
+static void jnode_write_array(struct sbuf *out, const struct jnode *j, bool sorted) {
+    sbuf_add_char(out, '[');
+    for (uint32_t i = 0; i < j->n; i++) {
+        sbuf_add(out, i > 0 ? S(",") : S(""));
+        jnode_write(out, j->v.elements[i], sorted);
+    }
+    sbuf_add_char(out, ']');
 }
 
 /* A real stays a real: "3.0", not "3". */
@@ -161,35 +119,39 @@ static void jnode_write_real(struct sbuf *out, double v) {
     }
 }
 
-static void jnode_write(struct sbuf *out, const json_t *j, bool sorted) {
+static void jnode_write(struct sbuf *out, const struct jnode *j, bool sorted) {
     struct jwrite w;
     jwrite_init(&w, out);
-    if (json_is_object(j)) {
+    switch (jnode_type(j)) {
+    case JNODE_OBJECT:
         jnode_write_object(out, j, sorted);
-    } else if (json_is_array(j)) {
-        sbuf_add_char(out, '[');
-        for (size_t i = 0; i < json_array_size(j); i++) {
-            sbuf_add(out, i > 0 ? S(",") : S(""));
-            jnode_write(out, json_array_get(j, i), sorted);
-        }
-        sbuf_add_char(out, ']');
-    } else if (json_is_string(j)) {
-        jwrite_str(&w, jnode_str(jnode_out(j)));
-    } else if (json_is_integer(j)) {
-        jwrite_int(&w, json_integer_value(j));
-    } else if (json_is_real(j)) {
-        jnode_write_real(out, json_real_value(j));
-    } else if (json_is_boolean(j)) {
-        jwrite_bool(&w, json_is_true(j));
-    } else {
+        return;
+    case JNODE_ARRAY:
+        jnode_write_array(out, j, sorted);
+        return;
+    case JNODE_STRING:
+        jwrite_str(&w, jnode_str(j));
+        return;
+    case JNODE_INT:
+        jwrite_int(&w, j->v.integer);
+        return;
+    case JNODE_REAL:
+        jnode_write_real(out, j->v.real);
+        return;
+    case JNODE_BOOL:
+        jwrite_bool(&w, j->v.boolean);
+        return;
+    case JNODE_NULL:
+    case JNODE_NONE:
         jwrite_null(&w);
+        return;
     }
 }
 
 static struct str jnode_dump(const struct jnode *j, struct arena *a, bool sorted) {
     struct sbuf out;
     sbuf_init(&out, arena_room(a));
-    jnode_write(&out, jnode_in(j), sorted);
+    jnode_write(&out, j, sorted);
     ASSERT(!sbuf_overflowed(&out)); /* what was parsed under a limit is written in about as much */
     struct str copy = str_dup(a, sbuf_str(&out));
     sbuf_release(&out);

@@ -41,7 +41,7 @@ enum jnode_type {
 NODISCARD enum err jnode_parse(struct str text, struct arena *a, const struct jnode **ret,
                                struct errinfo *reterr);
 
-/** What it is; JNODE_NONE for NULL. */
+/** JNODE_NONE for NULL. */
 enum jnode_type jnode_type(const struct jnode *j);
 
 /** "an object", "a string", … for messages. */

@@ -49,6 +49,7 @@ struct jrepair_search {
     struct sbuf mended, strict; /* of the value that is being read */
     struct jrepair_found structured, plain;
     struct jmend_fault fault; /* of a structured value behind all that were found */
+    struct jmend_fault cut;   /* the same, of what was cut off too early to tell */
     struct jmend_fault hint;  /* the most telling one of what looked like prose */
 };
 
@@ -157,7 +158,7 @@ static void jrepair_keep(struct jrepair_search *s, size_t from, size_t to, unsig
     f->json = *json;
     *json = previous;
     if (structured) {
-        s->fault = (struct jmend_fault){0};
+        s->fault = s->cut = (struct jmend_fault){0};
     }
 }
 
@@ -175,6 +176,15 @@ static void jrepair_take(struct jrepair_search *s, size_t from, size_t to, unsig
     }
 }
 
+/* Too short to tell, but prose does not begin so: a bracket that begins a line, or a quote behind
+ * it. */
+static bool jrepair_is_meant(const struct jrepair_search *s, size_t at) {
+    unsigned notes = 0;
+    size_t next = jscan_peek(s->text, at + 1, s->effort, &notes);
+    return jrepair_starts_line(s->text, at) || jscan_is_over(s->text, next) ||
+           jscan_quote_len(s->text, next) > 0;
+}
+
 /* A value that could not be read: a fault, or prose in brackets? */
 static void jrepair_miss(struct jrepair_search *s, const struct jmend *m, size_t from) {
     size_t end;
@@ -188,8 +198,10 @@ static void jrepair_miss(struct jrepair_search *s, const struct jmend *m, size_t
     }
     s->at = from + 1;
     s->plain_from = MAX(s->plain_from, m->at);
-    if (m->fault.code == ERR_TRUNCATED ||
-        (s->hint.code == ERR_OK && jrepair_starts_line(s->text, from))) {
+    if (m->fault.code == ERR_TRUNCATED && jrepair_is_meant(s, from)) {
+        s->cut = m->fault;
+    } else if (m->fault.code == ERR_TRUNCATED ||
+               (s->hint.code == ERR_OK && jrepair_starts_line(s->text, from))) {
         s->hint = s->hint.code == ERR_TRUNCATED ? s->hint : m->fault;
     }
 }
@@ -321,8 +333,9 @@ static enum err jrepair_search(struct jrepair_search *s, struct jrepair_found **
         s->fault = (struct jmend_fault){
             .code = ERR_TOO_BIG, .at = s->at, .reason = "too tangled to be read"};
     }
-    *ret_fault = s->fault.code != ERR_OK ? s->fault : s->hint;
-    if (s->fault.code == ERR_OK && s->structured.there) {
+    bool broken = s->fault.code != ERR_OK || s->cut.code != ERR_OK;
+    *ret_fault = s->fault.code != ERR_OK ? s->fault : broken ? s->cut : s->hint;
+    if (!broken && s->structured.there) {
         return jrepair_settle(&s->structured, ret, ret_fault);
     }
     if (ret_fault->code == ERR_OK && s->plain.there) {
@@ -340,7 +353,7 @@ struct jrepair_reply {
     struct str text; /* as it came */
     struct str body; /* where the value is looked for: a part of @text */
     bool reasoned;   /* the body stands behind reasoning */
-    size_t inside;   /* nonzero: only a value with this offset of @text inside counts */
+    size_t inside;   /* nonzero: only a value around this offset of @text counts */
 };
 
 static enum err jrepair_report(struct jrepair_reply *r, const struct jmend_fault *fault,
@@ -371,6 +384,14 @@ static unsigned jrepair_extracted(const struct jrepair_reply *r, const struct jr
     return all ? 0u : JREPAIR_EXTRACTED;
 }
 
+/* Is r->inside in a string of the value, beyond doubt? */
+static bool jrepair_holds(const struct jrepair_reply *r, const struct jrepair_found *f,
+                          bool structured) {
+    size_t base = (size_t)(r->body.p - r->text.p);
+    return structured && (f->notes & JREPAIR_QUOTES) == 0 && base + f->from < r->inside &&
+           r->inside < base + f->to;
+}
+
 static enum err jrepair_read_body(struct jrepair_reply *r, struct arena *a,
                                   const struct jnode **ret, unsigned *ret_notes,
                                   struct errinfo *reterr) {
@@ -381,9 +402,7 @@ static enum err jrepair_read_body(struct jrepair_reply *r, struct arena *a,
     jrepair_search_init(&s, r->body, 0, &effort);
     s.reasoned = r->reasoned;
     enum err e = jrepair_search(&s, &found, &fault);
-    size_t base = (size_t)(r->body.p - r->text.p);
-    if (e == ERR_OK && r->inside > 0 &&
-        (base + found->from > r->inside || base + found->to < r->inside)) {
+    if (e == ERR_OK && r->inside > 0 && !jrepair_holds(r, found, found == &s.structured)) {
         fault.code = e = ERR_EMPTY;
     }
     if (e != ERR_OK) {
@@ -397,7 +416,7 @@ static enum err jrepair_read_body(struct jrepair_reply *r, struct arena *a,
     return e;
 }
 
-/* Most replies are JSON and nothing else: one pass for LaTeX, one for jansson. */
+/* Most replies are JSON and nothing else: one pass for LaTeX, one for the parser. */
 static bool jrepair_read_strict(struct str text, struct arena *a, const struct jnode **ret,
                                 unsigned *ret_notes) {
     struct sbuf doubled;
@@ -445,33 +464,33 @@ static size_t jrepair_opening_tag_len(struct str text) {
     return 0;
 }
 
-/* Looks behind the reasoning first. A closing tag with no value behind it may be text in a string
- * of the value: then that value, and no other, counts. */
+/* The value is behind the last closing tag, unless that tag is text in a string of the value. */
 static enum err jrepair_read_reply(struct jrepair_reply *r, struct arena *a,
                                    const struct jnode **ret, unsigned *ret_notes,
                                    struct errinfo *reterr) {
-    size_t behind = 0;
-    size_t opening = jrepair_opening_tag_len(r->body);
-    size_t tag = jrepair_closing_tag(r->body, true, &behind);
     struct str whole = r->body;
-    if (tag == STR_NPOS) {
-        r->body = str_skip(whole, opening);
-        r->reasoned = opening > 0;
-        return jrepair_read_body(r, a, ret, ret_notes, reterr);
-    }
-    r->reasoned = true;
-    r->body = str_skip(whole, behind);
-    enum err e = jrepair_read_body(r, a, ret, ret_notes, reterr);
-    if (e == ERR_EMPTY) {
-        r->inside = (size_t)(whole.p - r->text.p) + tag;
-        r->reasoned = opening > 0;
-        if (opening > 0) {
-            (void)jrepair_closing_tag(whole, false, &behind); /* there is one: the last */
+    size_t from = jrepair_opening_tag_len(whole), behind = from;
+    size_t tag = jrepair_closing_tag(whole, true, &behind);
+    r->reasoned = from > 0;
+    if (tag != STR_NPOS) {
+        if (from > 0) {
+            (void)jrepair_closing_tag(whole, false, &from); /* there is one */
         }
-        r->body = str_skip(whole, opening > 0 ? behind : 0);
-        e = jrepair_read_body(r, a, ret, ret_notes, reterr);
+        r->inside = (size_t)(whole.p - r->text.p) + tag;
+        r->body = str_skip(whole, from);
+        struct errinfo info = {0};
+        enum err e = from <= tag ? jrepair_read_body(r, a, ret, ret_notes, &info) : ERR_EMPTY;
+        if (e == ERR_OK) {
+            return ERR_OK;
+        }
+        if (e == ERR_TRUNCATED && (whole.p[0] == '{' || whole.p[0] == '[')) { /* no reasoning */
+            return errinfo_set(reterr, e, "%s", info.text);
+        }
+        r->inside = 0;
+        r->reasoned = true;
     }
-    return e;
+    r->body = str_skip(whole, behind);
+    return jrepair_read_body(r, a, ret, ret_notes, reterr);
 }
 
 enum err jrepair_parse(struct str text, struct arena *a, const struct jnode **ret,

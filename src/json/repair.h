@@ -1,15 +1,21 @@
 /* repair.h - JSON that a model wrote: find it in the text, mend what can be mended without
- * guessing, parse it.
+ * guessing, parse it. Why it mends what it mends: docs/adr/0006-json-that-models-write.md.
  *
- * The order is that of the field's experience (docs/adr): strip BOM, reasoning (<think>) and code
- * fences; find the balanced value (the last complete one after reasoning); double the backslashes
+ * The order: strip BOM, reasoning (<think>) and code fences; find the value; double the backslashes
  * of LaTeX, which strict parsers read silently wrong ("\frac" is a form feed and "rac"); parse
  * strictly; only then mend (commas, quotes, literals, comments, raw control characters, ellipses,
- * extra closers, double encoding), a note for each.
+ * extra closers, double encoding), a note for each. Strict JSON without bare LaTeX comes back as it
+ * is.
  *
- * Never filled in: a value that was cut off (ERR_TRUNCATED, re-ask), numbers that only a guess can
- * read
- * ("1,000", "007", "50%"), lone surrogates and NUL (ERR_MALFORMED).
+ * Which value    behind reasoning or any preface the last complete one, for drafts come first;
+ * objects and arrays that hold a key go before arrays of scalars.
+ *
+ * Never filled in    a value that was cut off (ERR_TRUNCATED, re-ask), even if a complete draft
+ * stands before it.
+ *
+ * Never guessed (ERR_MALFORMED)    numbers such as "1,000", "007", "50%"; lone surrogates and NUL;
+ * duplicate keys; inner quotes that leave two readings; two values that differ without a preface;
+ * text that goes on behind the end of the value.
  */
 #ifndef STUMPER_JSON_REPAIR_H
 #define STUMPER_JSON_REPAIR_H

@@ -178,16 +178,16 @@ size_t jscan_dots_len(struct str text, size_t at) {
  * doubled backslash; *@copied is how far that is. */
 static size_t jscan_past_string(struct str text, size_t at, struct jlatex *l, struct sbuf *out,
                                 size_t *copied) {
-    bool bare;
+    size_t missing;
     jlatex_string(l);
     for (at++; at < text.n && text.p[at] != '"';) {
         if (text.p[at] == '$') {
             at += jlatex_dollar(l, text, at);
         } else if (text.p[at] == '\\') {
-            size_t n = jlatex_escape(l, text, at, &bare);
-            if (bare) {
+            size_t n = jlatex_escape(l, text, at, &missing);
+            if (missing > 0) {
                 sbuf_add(out, (struct str){text.p + *copied, at - *copied});
-                sbuf_add_char(out, '\\');
+                sbuf_add(out, str_take(S("\\\\"), missing));
                 *copied = at;
             }
             at += n;

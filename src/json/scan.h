@@ -26,9 +26,9 @@ bool jscan_is_letter(char c); /* of a bare word: "_" and "$" too */
 /** True at the end of the text and at the end of a code fence. */
 bool jscan_is_over(struct str text, size_t at);
 
-/** What kind of quote stands at @at, if any. */
+/** The quotation mark at @at and its length in bytes (0 if there is none). */
 enum jscan_quote jscan_quote_at(struct str text, size_t at);
-size_t jscan_quote_len(struct str text, size_t at); /* in bytes; 0 if there is none */
+size_t jscan_quote_len(struct str text, size_t at);
 
 /** Can the quote at @at close a string that @opening opened? */
 bool jscan_closes(enum jscan_quote opening, struct str text, size_t at);

@@ -82,40 +82,40 @@ static size_t jwrite_run(struct str s, size_t at) {
     return at - from;
 }
 
-/* What stands for a byte that does not pass, and its length. */
-static size_t jwrite_escape(unsigned char c, char escape[8]) {
-    static const char shorts[] = "\"\"\\\\\nn\tt\rr\bb\ff"; /* byte, letter, byte, letter, … */
-    if (c >= 0x80 || c == 0) {                              /* not UTF-8, or what node.h refuses */
-        memcpy(escape, "\xEF\xBF\xBD", 3);
-        return 3;
+/* What stands for a byte that does not pass; may use @buffer. */
+static struct str jwrite_escape(unsigned char c, char buffer[8]) {
+    static const char shorts[][3] = {"\"\"", "\\\\", "\nn", "\tt", "\rr", "\bb", "\ff"};
+    if (c >= 0x80 || c == 0) { /* not UTF-8, or what node.h refuses */
+        return S("\xEF\xBF\xBD");
     }
-    for (const char *s = shorts; *s != '\0'; s += 2) {
-        if ((unsigned char)s[0] == c) {
-            escape[0] = '\\';
-            escape[1] = s[1];
-            return 2;
+    for (size_t i = 0; i < ARRAY_LEN(shorts); i++) {
+        if ((unsigned char)shorts[i][0] == c) {
+            buffer[0] = '\\';
+            buffer[1] = shorts[i][1];
+            return (struct str){buffer, 2};
         }
     }
-    (void)snprintf(escape, 8, "\\u%04x", (unsigned)c); /* c < 0x20: six characters */
-    return 6;
+    return (struct str){buffer, (size_t)snprintf(buffer, 8, "\\u%04x", (unsigned)c)};
 }
 
 /* A stretch that passes and the escape behind it go out in one step. */
 static void jwrite_quoted(struct sbuf *out, struct str s) {
+    char buffer[8];
     sbuf_add_char(out, '"');
-    for (size_t at = 0; at < s.n;) {
-        char escape[8];
+    for (size_t at = 0; at < s.n; at++) {
+        struct str escape = S("");
         size_t run = jwrite_run(s, at);
-        bool bad = at + run < s.n;
-        size_t n = bad ? jwrite_escape((unsigned char)s.p[at + run], escape) : 0;
-        char *to = sbuf_reserve(out, run + n);
+        if (at + run < s.n) {
+            escape = jwrite_escape((unsigned char)s.p[at + run], buffer);
+        }
+        char *to = sbuf_reserve(out, run + escape.n);
         if (to == NULL) {
             return;
         }
         memcpy(to, s.p + at, run);
-        memcpy(to + run, escape, n);
-        sbuf_grew(out, run + n);
-        at += run + (bad ? 1 : 0);
+        memcpy(to + run, escape.p, escape.n);
+        sbuf_grew(out, run + escape.n);
+        at += run;
     }
     sbuf_add_char(out, '"');
 }

@@ -251,6 +251,8 @@ enum MHD_Result handler_send(struct conn *c) {
     struct buffer *body = a->body;
     char id[32];
     if (a->billed) {
+        /* Whoever has read a problem finds it in the truth file, even if we are killed. */
+        journal_flush(&c->server->truth.file);
         ledger_add(&c->server->ledger, &a->entry);
         a->billed = false;
     }

@@ -9,7 +9,7 @@ void item_init(struct item *it) {
     it->piece = it->next = it->text;
 }
 
-static struct str item_vfmt(struct item *it, const char *fmt, va_list args) {
+PRINTF(2, 0) static struct str item_vfmt(struct item *it, const char *fmt, va_list args) {
     size_t room = (size_t)(it->text + sizeof it->text - it->next);
     int n = vsnprintf(it->next, room, fmt, args);
     ASSERT(n >= 0 && (size_t)n < room);

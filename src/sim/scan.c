@@ -102,6 +102,13 @@ static uint64_t scan_zeros(uint64_t x) {
     return (x - SCAN_ONES) & ~x & SCAN_HIGHS;
 }
 
+static char *scan_plain_slowly(char *p, char *end) {
+    while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20) {
+        p++;
+    }
+    return p;
+}
+
 /* The first byte from @p on that is not plain: a quote, a backslash or a control character. */
 static char *scan_plain(char *p, char *end) {
     while (end - p >= 8) {
@@ -109,15 +116,13 @@ static char *scan_plain(char *p, char *end) {
         memcpy(&x, p, sizeof x);
         uint64_t stop = scan_zeros(x ^ (SCAN_ONES * '"')) | scan_zeros(x ^ (SCAN_ONES * '\\')) |
                         scan_zeros(x & (SCAN_ONES * 0xe0));
-        if (stop != 0) {
-            break;
+        if (stop != 0) { /* its lowest mark is exact */
+            return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? p + __builtin_ctzll(stop) / 8
+                                                             : scan_plain_slowly(p, end);
         }
         p += 8;
     }
-    while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20) {
-        p++;
-    }
-    return p;
+    return scan_plain_slowly(p, end);
 }
 
 /* Four hexadecimal digits, or -1. */

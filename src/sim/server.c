@@ -344,9 +344,7 @@ void sim_server_run(struct sim_server *s) {
         int64_t now_us = clock_mono_us();
         server_resume_due(s, now_us);
         (void)MHD_run(s->daemon);
-        /* Written before the next answer leaves: whoever has read a problem finds it in the file
-         * even if we are killed. */
-        journal_flush(&s->truth.file);
+        journal_flush(&s->truth.file); /* at the latest by handler_send(); here in one go */
         if (now_us >= sweep_us) {
             guard_sweep(&s->guard, now_us / 1000);
             sweep_us = now_us + SERVER_SWEEP_US;

@@ -41,7 +41,9 @@ static void generation_grow(struct table_generation *g) {
     bigger.slots = mem_new_array(bigger.capacity, sizeof *bigger.slots);
     for (size_t i = 0; i < g->capacity; i++) {
         if (g->slots[i].key != 0) {
-            *generation_slot(&bigger, g->slots[i].key) = g->slots[i];
+            struct table_slot *slot = generation_slot(&bigger, g->slots[i].key);
+            ASSERT(slot != NULL);
+            *slot = g->slots[i];
         }
     }
     free(g->slots);
@@ -58,6 +60,7 @@ static uint64_t *table_add(struct table *t, uint64_t key, uint64_t value) {
         generation_grow(&t->young);
     }
     struct table_slot *slot = generation_slot(&t->young, key);
+    ASSERT(slot != NULL);
     *slot = (struct table_slot){key, value};
     t->young.n++;
     return &slot->value;

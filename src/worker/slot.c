@@ -77,12 +77,21 @@ static void slot_step_answer(struct slot *s, const struct call_answer *answer, e
     slot_step(s, &event);
 }
 
+static void slot_note_failure(struct worker_view *v, const struct problem *p) {
+    struct str reason = str_take(p->reason, ERRINFO_BYTES);
+    (void)snprintf(v->error, sizeof v->error, reason.n > 0 ? "%s (%.*s)" : "%s", p->cause,
+                   STR_ARG(reason));
+}
+
 static void slot_finished(struct store_op *op) {
     struct slot *s = CONTAINER_OF(op, struct slot, op.finish.op);
     struct worker *w = s->worker;
     if (op->err == ERR_OK) {
         sched_ended(&w->view.sched, s->launch, s->stage, s->op.finish.ret_outcome,
                     s->action.problem->cause);
+        if (s->op.finish.ret_outcome == OUTCOME_FAILED) {
+            slot_note_failure(&w->view, s->action.problem);
+        }
     } else {
         sched_dropped(&w->view.sched, s->stage);
         if (op->err != ERR_STALE) {

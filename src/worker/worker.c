@@ -210,7 +210,7 @@ static void worker_end(struct worker *w) {
                                     .job_id = w->options.job_id,
                                     .state = worker_end_state(w),
                                     .reason = str_of(s->stop == STOP_DONE     ? ""
-                                                     : s->stop == STOP_ERRORS ? s->cause
+                                                     : s->stop == STOP_ERRORS ? w->view.error
                                                                               : stop_name(s->stop)),
                                     .now_ms = clock_wall_ms()};
     store_job_set(w->options.store, &w->end);

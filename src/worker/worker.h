@@ -43,8 +43,10 @@ struct worker_view {
     int64_t calls, input_tokens, output_tokens; /* of this run */
     int64_t calls_unpriced;
     int64_t calls_in_flight;
-    int64_t replayed; /* calls that a resumed run did not pay again */
-    enum err fatal;   /* the store gave out: nothing more is started */
+    int64_t replayed;              /* calls that a resumed run did not pay again */
+    char error[2 * ERRINFO_BYTES]; /* why an attempt last failed: its cause and, in brackets, the
+                                      detail */
+    enum err fatal;                /* the store gave out: nothing more is started */
     char fatal_detail[ERRINFO_BYTES];
 };
 

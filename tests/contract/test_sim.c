@@ -291,7 +291,7 @@ static void test_a_chunked_body_is_read(void **state) {
     (void)snprintf(request, sizeof request,
                    "POST " CHAT " HTTP/1.1\r\nHost: sim\r\nTransfer-Encoding: chunked\r\n\r\n"
                    "a\r\n%.10s\r\n%zx\r\n%s\r\n0\r\n\r\n",
-                   ENGINEER, strlen(ENGINEER) - 10, ENGINEER + 10);
+                   ENGINEER, strlen(ENGINEER) - 10, &ENGINEER[10]);
     say(fd, request);
     assert_int_equal(hear(fd, 2000)->status, 200);
     (void)close(fd);

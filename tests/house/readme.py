@@ -39,7 +39,7 @@ def check(root: str, program: str):
             if command not in commands:
                 yield f"{path}: there is no `stumper {command}`"
                 continue
-            for flag in manual.FLAG.findall(rest):
+            for flag in manual.FLAG.findall(re.sub(r'"[^"]*"', "", rest)):
                 if flag not in commands[command] | {"help"}:
                     yield f"{path}: `stumper {command}` has no --{flag}"
 

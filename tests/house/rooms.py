@@ -27,7 +27,7 @@ VENDORS = {
     "uv.h": {"io", "sim"},
     "microhttpd.h": {"sim"},
     "sqlite3.h": {"store"},
-    "jansson.h": {"json"},
+    "jansson.h": set(),
     "yaml.h": {"json"},
     "flint/": {"answer"},
     "acb": {"answer"},

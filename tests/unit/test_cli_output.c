@@ -194,7 +194,7 @@ static void story_finish(struct story *s, int i, enum outcome outcome, const cha
                         .topic = S("Quadratics"),
                         .problem = S("Find $x$, \"now\"."),
                         .answer = S("2"),
-                        .verdict = {.confidence = NAN},
+                        .verdict = {.confidence = (double)NAN},
                         .hash = (uint64_t)i + 1};
     struct store_finish o = {
         .op.done = story_done,

@@ -77,17 +77,21 @@ static void test_members_come_in_the_order_of_the_text(void **state) {
     assert_string_equal(order, "z1a2m3");
 }
 
-static void assert_refused(const char *text, enum err expected, const char *reason) {
+static void assert_refused_bytes(struct str text, enum err expected, const char *reason) {
     struct arena a;
     const struct jnode *j = NULL;
     struct errinfo info = {0};
     arena_init(&a, (size_t)1 << 24);
-    assert_int_equal(jnode_parse(str_of(text), &a, &j, &info), expected);
+    assert_int_equal(jnode_parse(text, &a, &j, &info), expected);
     if (strstr(info.text, reason) == NULL) {
-        fail_msg("%s\n  gave   %s\n  wanted %s", text, info.text, reason);
+        fail_msg("%.*s\n  gave   %s\n  wanted %s", STR_ARG(text), info.text, reason);
     }
     assert_null(j);
     arena_release(&a);
+}
+
+static void assert_refused(const char *text, enum err expected, const char *reason) {
+    assert_refused_bytes(str_of(text), expected, reason);
 }
 
 static void test_what_is_not_strict_json_is_refused_with_its_place(void **state) {
@@ -96,12 +100,14 @@ static void test_what_is_not_strict_json_is_refused_with_its_place(void **state)
     assert_refused("[1, 2,]", ERR_SYNTAX, "line 1, column 7: ");
     assert_refused("{\"a\": 1, \"a\": 2}", ERR_SYNTAX, "duplicate object key");
     assert_refused("[1] x", ERR_SYNTAX, "line 1, column 5: ");
-    assert_refused("", ERR_SYNTAX, "line 1, column 0: ");
+    assert_refused("", ERR_SYNTAX, "line 1, column 1: ");
     assert_refused("{'a': 1}", ERR_SYNTAX, "line 1");
     assert_refused("[NaN]", ERR_SYNTAX, "line 1");
     assert_refused("[\"\\ud83d\"]", ERR_SYNTAX, "line 1");
     assert_refused("[\"\\u0000\"]", ERR_SYNTAX, "line 1");
     assert_refused("[\"\xC0\xAF\"]", ERR_SYNTAX, "line 1");
+    assert_refused_bytes(S("[1,\n nu\0ll]"), ERR_SYNTAX, "line 2, column 4: a NUL character");
+    assert_refused_bytes(S("[1]\0"), ERR_SYNTAX, "line 1, column 4: a NUL character");
     assert_refused("[9223372036854775808]", ERR_SYNTAX, "too big integer");
 }
 

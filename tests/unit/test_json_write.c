@@ -167,9 +167,9 @@ static void test_reals_are_the_shortest_that_read_back_the_same(void **state) {
         {3, "3"},
         {1.0 / 3, "0.3333333333333333"},
         {5e-324, "4.94065645841247e-324"},
-        {NAN, "null"},
-        {INFINITY, "null"},
-        {-INFINITY, "null"},
+        {(double)NAN, "null"},
+        {(double)INFINITY, "null"},
+        {(double)-INFINITY, "null"},
     };
     struct jwrite *w = *state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -9,6 +9,7 @@
 
 #include "sim/brain.h"
 #include "sim/form.h"
+#include "json/repair.h"
 #include "json/write.h"
 
 #include <math.h>
@@ -221,6 +222,34 @@ static void test_a_conversation_that_goes_on_is_about_the_same_problem(void **st
     fixture_end(&f);
 }
 
+static void test_messy_json_means_what_clean_json_means(void **state) {
+    (void)state;
+    enum { N = 1000 };
+    struct fixture f;
+    int messy = 0;
+    fixture_begin(&f, 9);
+    for (int i = 0; i < N; i++) {
+        f.options.messy = 0;
+        struct written clean = engineer(&f, i);
+        struct str text = str_dup(&f.a, sbuf_str(&f.text));
+        const struct jnode *j;
+        unsigned notes;
+        struct errinfo why = {0};
+        f.options.messy = 1;
+        (void)ask(&f, "engineer", str_fmt(&f.a, "problem %d", i));
+        messy += !str_eq(text, sbuf_str(&f.text));
+        if (jrepair_parse(sbuf_str(&f.text), &f.a, &j, &notes, &why) != ERR_OK) {
+            fail_msg("%s: %.*s", why.text, STR_ARG(sbuf_str(&f.text)));
+        }
+        if (!str_eq(jnode_text(j, &f.a), jnode_text(clean.json, &f.a))) {
+            fail_msg("changed: %.*s", STR_ARG(sbuf_str(&f.text)));
+        }
+        arena_reset(&f.a);
+    }
+    assert_true(messy > N * 9 / 10);
+    fixture_end(&f);
+}
+
 static void test_mistakes_come_at_their_rates_and_nowhere_else(void **state) {
     (void)state;
     enum { N = 3000 };
@@ -387,6 +416,7 @@ int main(void) {
         cmocka_unit_test(test_another_seed_says_something_else),
         cmocka_unit_test(test_a_request_seen_again_has_the_same_content_and_other_faults),
         cmocka_unit_test(test_a_conversation_that_goes_on_is_about_the_same_problem),
+        cmocka_unit_test(test_messy_json_means_what_clean_json_means),
         cmocka_unit_test(test_mistakes_come_at_their_rates_and_nowhere_else),
         cmocka_unit_test(test_by_default_about_three_in_ten_are_accepted),
         cmocka_unit_test(test_accept_all_accepts_all),
