@@ -299,7 +299,7 @@ static bool symbolic_power(const struct node *x) {
 }
 
 static struct outcome functions_at(struct judge *j, struct eval *flags, const struct symbols *s,
-                                   const struct node *x, const struct node *y) {
+                                   const struct node *x, const struct node *y, bool *saw_log) {
     fmpq *values = _fmpq_vec_init((slong)s->n);
     struct tally t = {0};
     bool named = false;
