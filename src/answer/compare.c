@@ -56,7 +56,7 @@ static bool marked(struct str s) {
     static const char *const marks[] = {
         "\\boxed",  "\\fbox", "####",        "</think>",   "<think>", "<answer>",
         "nswer is", "nswer:", "inal answer", "nswers are", "<|im_",   "NSWER:"};
-    return has_any(s, marks, ARRAY_LEN(marks));
+    return s.n >= 8 && has_any(s, marks, ARRAY_LEN(marks));
 }
 
 /* Three words in a row outside \text and $…$ make a sentence. */
