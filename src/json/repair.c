@@ -353,7 +353,7 @@ struct jrepair_reply {
     struct str text; /* as it came */
     struct str body; /* where the value is looked for: a part of @text */
     bool reasoned;   /* the body stands behind reasoning */
-    size_t inside;   /* nonzero: only a value with this offset of @text inside counts */
+    size_t inside;   /* nonzero: only a value around this offset of @text counts */
 };
 
 static enum err jrepair_report(struct jrepair_reply *r, const struct jmend_fault *fault,
@@ -384,6 +384,14 @@ static unsigned jrepair_extracted(const struct jrepair_reply *r, const struct jr
     return all ? 0u : JREPAIR_EXTRACTED;
 }
 
+/* Is r->inside in a string of the value, beyond doubt? */
+static bool jrepair_holds(const struct jrepair_reply *r, const struct jrepair_found *f,
+                          bool structured) {
+    size_t base = (size_t)(r->body.p - r->text.p);
+    return structured && (f->notes & JREPAIR_QUOTES) == 0 && base + f->from < r->inside &&
+           r->inside < base + f->to;
+}
+
 static enum err jrepair_read_body(struct jrepair_reply *r, struct arena *a,
                                   const struct jnode **ret, unsigned *ret_notes,
                                   struct errinfo *reterr) {
@@ -394,9 +402,7 @@ static enum err jrepair_read_body(struct jrepair_reply *r, struct arena *a,
     jrepair_search_init(&s, r->body, 0, &effort);
     s.reasoned = r->reasoned;
     enum err e = jrepair_search(&s, &found, &fault);
-    size_t base = (size_t)(r->body.p - r->text.p);
-    if (e == ERR_OK && r->inside > 0 &&
-        (base + found->from > r->inside || base + found->to <= r->inside)) {
+    if (e == ERR_OK && r->inside > 0 && !jrepair_holds(r, found, found == &s.structured)) {
         fault.code = e = ERR_EMPTY;
     }
     if (e != ERR_OK) {
@@ -458,34 +464,33 @@ static size_t jrepair_opening_tag_len(struct str text) {
     return 0;
 }
 
-/* Looks behind the reasoning first. A closing tag with no value behind it may be text in a string
- * of the value: then that value, and no other, counts. */
+/* The value is behind the last closing tag, unless that tag is text in a string of the value. */
 static enum err jrepair_read_reply(struct jrepair_reply *r, struct arena *a,
                                    const struct jnode **ret, unsigned *ret_notes,
                                    struct errinfo *reterr) {
-    size_t behind = 0;
-    size_t opening = jrepair_opening_tag_len(r->body);
-    size_t tag = jrepair_closing_tag(r->body, true, &behind);
     struct str whole = r->body;
-    if (tag == STR_NPOS) {
-        r->body = str_skip(whole, opening);
-        r->reasoned = opening > 0;
-        return jrepair_read_body(r, a, ret, ret_notes, reterr);
-    }
-    struct errinfo info = {0};
-    r->reasoned = true;
-    r->body = str_skip(whole, behind);
-    enum err e = jrepair_read_body(r, a, ret, ret_notes, &info);
-    if (e == ERR_EMPTY) {
-        r->inside = (size_t)(whole.p - r->text.p) + tag;
-        r->reasoned = opening > 0;
-        if (opening > 0) {
-            (void)jrepair_closing_tag(whole, false, &behind); /* there is one: the last */
+    size_t from = jrepair_opening_tag_len(whole), behind = from;
+    size_t tag = jrepair_closing_tag(whole, true, &behind);
+    r->reasoned = from > 0;
+    if (tag != STR_NPOS) {
+        if (from > 0) {
+            (void)jrepair_closing_tag(whole, false, &from); /* there is one */
         }
-        r->body = str_skip(whole, opening > 0 ? behind : 0);
-        e = jrepair_read_body(r, a, ret, ret_notes, &info);
+        r->inside = (size_t)(whole.p - r->text.p) + tag;
+        r->body = str_skip(whole, from);
+        struct errinfo info = {0};
+        enum err e = from <= tag ? jrepair_read_body(r, a, ret, ret_notes, &info) : ERR_EMPTY;
+        if (e == ERR_OK) {
+            return ERR_OK;
+        }
+        if (e == ERR_TRUNCATED && (whole.p[0] == '{' || whole.p[0] == '[')) { /* no reasoning */
+            return errinfo_set(reterr, e, "%s", info.text);
+        }
+        r->inside = 0;
+        r->reasoned = true;
     }
-    return e == ERR_OK ? e : errinfo_set(reterr, e, "%s", info.text);
+    r->body = str_skip(whole, behind);
+    return jrepair_read_body(r, a, ret, ret_notes, reterr);
 }
 
 enum err jrepair_parse(struct str text, struct arena *a, const struct jnode **ret,

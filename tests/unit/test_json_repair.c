@@ -228,6 +228,8 @@ static void test_after_reasoning_the_last_complete_value_counts(void **state) {
          JREPAIR_EXTRACTED | JREPAIR_COMMAS},
         {"<think>x</think>{\"s\": \"a </think> b\"}", "{\"s\":\"a </think> b\"}",
          JREPAIR_EXTRACTED},
+        {"Here: {\"s\": \"a </think> {\\\"b\\\": 1} [1]\"}",
+         "{\"s\":\"a </think> {\\\"b\\\": 1} [1]\"}", JREPAIR_EXTRACTED},
         {"Here: {\"s\": \"<think>a</think> b\"}", "{\"s\":\"<think>a</think> b\"}",
          JREPAIR_EXTRACTED},
         {"{\"a\": 1}\n```json\n{ \"a\": 1 }\n```", "{\"a\":1}", JREPAIR_EXTRACTED},
@@ -284,6 +286,7 @@ static void test_a_truncated_value_is_never_filled_in(void **state) {
         {"```json\n{\"a\": [1, 2\n```", ERR_TRUNCATED, NULL},
         {"\"{\\\"a\\\": [1, 2", ERR_TRUNCATED, NULL},
         {"{'a': 'cut", ERR_TRUNCATED, NULL},
+        {"{\"s\": \"a </think> [1] b", ERR_TRUNCATED, "column 7"},
         {"{\"a\": 1 /* cut", ERR_TRUNCATED, NULL},
     };
     ALL_BAD(bads);
