@@ -56,7 +56,7 @@ static bool marked(struct str s) {
     static const char *const marks[] = {
         "\\boxed",  "\\fbox", "####",        "</think>",   "<think>", "<answer>",
         "nswer is", "nswer:", "inal answer", "nswers are", "<|im_",   "NSWER:"};
-    return has_any(s, marks, ARRAY_LEN(marks));
+    return s.n >= 8 && has_any(s, marks, ARRAY_LEN(marks));
 }
 
 /* Three words in a row outside \text and $…$ make a sentence. */
@@ -199,6 +199,32 @@ static struct outcome other_readings(struct judge *j, struct side gold, struct s
     return o;
 }
 
+/* --- "(D) 4" --- */
+
+/* A choice letter in front of a value: what is behind it, or an empty text. */
+static struct str behind_choice(struct str s, char *letter) {
+    static const char *const wrappers[] = {"\\textbf{", "\\text{", "\\mathrm{", "\\mathbf{"};
+    bool wrapped = false;
+    for (size_t i = 0; i < ARRAY_LEN(wrappers); i++) {
+        if (str_starts(s, str_of(wrappers[i]))) {
+            s = str_skip(s, strlen(wrappers[i]));
+            wrapped = true;
+        }
+    }
+    if (s.n < 4 || s.p[0] != '(' || s.p[1] < 'A' || s.p[1] > 'E' || s.p[2] != ')') {
+        return S("");
+    }
+    *letter = s.p[1];
+    s = str_skip(s, 3);
+    s = str_trim(s);
+    s = wrapped && str_starts(s, S("}")) ? str_skip(s, 1) : s;
+    while (s.n > 0 && (s.p[0] == '~' || s.p[0] == ' ' || str_starts(s, S("\\ ")) ||
+                       str_starts(s, S("\\:")) || str_starts(s, S("\\quad")))) {
+        s = str_skip(s, s.p[0] != '\\' ? 1 : str_starts(s, S("\\quad")) ? 5 : 2);
+    }
+    return s.n > 0 && s.p[0] != '}' && strchr("+-*/^=,;", s.p[0]) == NULL ? s : S("");
+}
+
 /* --- the same text --- */
 
 static bool may_divide_by_zero(struct str s) {
@@ -275,6 +301,18 @@ struct answer_result answer_compare(struct str gold, struct str given,
         x.text = find_text(gold, a, &x.guessed);
         y.text = find_text(given, a, &y.guessed);
     }
+    char letter_x = '\0', letter_y = '\0';
+    struct str value_x = behind_choice(x.text, &letter_x),
+               value_y = behind_choice(y.text, &letter_y);
+    char only_x = choice_letter(x.text, 5), only_y = choice_letter(y.text, 5);
+    if ((value_x.n > 0 && only_y != '\0') || (value_y.n > 0 && only_x != '\0')) {
+        bool same = value_x.n > 0 ? letter_x == only_y : letter_y == only_x;
+        return result_of(same ? OUTCOME_EQUAL(false, "the same letter")
+                              : OUTCOME_DIFFERENT(false, "different letters"),
+                         "choice", 0.95);
+    }
+    x.text = value_x.n > 0 ? value_x : x.text;
+    y.text = value_y.n > 0 ? value_y : y.text;
     if (str_eq(x.text, y.text) && x.text.n > 0 && !may_divide_by_zero(x.text) && !x.guessed) {
         return result_of(OUTCOME_EQUAL(true, "the same text"), "literal", 1);
     }

@@ -290,6 +290,35 @@ static bool after_value(const struct lexer *lx) {
             t->kind == TOKEN_CONST || t->kind == TOKEN_DIV || t->kind == TOKEN_TEXT);
 }
 
+/* True if nothing but the end of the item or a power follows: "60 min", not "2 min(x, y)". */
+static bool item_ends(const struct lexer *lx, size_t at) {
+    while (at < lx->s.n && isspace((unsigned char)lx->s.p[at])) {
+        at++;
+    }
+    return at >= lx->s.n || strchr(",;.$)]}\\^", lx->s.p[at]) != NULL;
+}
+
+/* A letter that is a unit: in "20 m/s", "10 kg m/s^2" both m and s. A lone "5 m" stays a product.
+ */
+static bool unit_letter(const struct lexer *lx, struct str run) {
+    const struct token *t = last(lx);
+    size_t n = lx->out->n;
+    if (t == NULL || !unit_known(run)) {
+        return false;
+    }
+    bool behind_unit = t->kind == TOKEN_TEXT && unit_known(t->text);
+    bool below_unit = t->kind == TOKEN_DIV && n >= 2 && lx->out->tokens[n - 2].kind == TOKEN_TEXT &&
+                      unit_known(lx->out->tokens[n - 2].text);
+    size_t under = lx->at + 1;
+    while (under < lx->s.n && isalpha((unsigned char)lx->s.p[under])) {
+        under++;
+    }
+    bool above_unit = t->kind == TOKEN_NUM && lx->space && peek(lx, 0) == '/' &&
+                      unit_known((struct str){lx->s.p + lx->at + 1, under - lx->at - 1}) &&
+                      item_ends(lx, under);
+    return behind_unit || below_unit || above_unit;
+}
+
 /* A run of letters outside \text. */
 static void lex_letters(struct lexer *lx) {
     size_t n = 0;
@@ -305,8 +334,14 @@ static void lex_letters(struct lexer *lx) {
     for (size_t i = 0; i < ARRAY_LEN(ordinals); i++) {
         ordinal = ordinal || str_eq(run, str_of(ordinals[i]));
     }
-    if (n == 1) {
+    bool unit_word = before != NULL && before->kind == TOKEN_NUM && lx->space && unit_known(run) &&
+                     item_ends(lx, lx->at);
+    if (n == 1 && unit_letter(lx, run)) {
+        emit_text(lx, TOKEN_TEXT, 0, run);
+    } else if (n == 1) {
         lex_letter(lx, run);
+    } else if (word != NULL && word->kind == TOKEN_FUNC && unit_word) {
+        emit_text(lx, TOKEN_TEXT, 0, run);
     } else if (ordinal && before != NULL && before->kind == TOKEN_NUM) {
         emit_text(lx, TOKEN_TEXT, 0, run);
     } else if (str_eq(run, S("in")) && strchr("[({\\ ", peek(lx, 0)) == NULL) {
@@ -381,11 +416,17 @@ static void skip_spaces(struct lexer *lx) {
     }
 }
 
-/* A word in a roman font: \mathrm{cm}. Names and single letters stay mathematics. */
+/* A word or unit in a roman font: \mathrm{cm}, \mathrm{m/s^2}. Names and single letters stay
+ * mathematics. */
 static bool font_is_prose(struct str inner) {
     size_t letters = 0;
     while (letters < inner.n && isalpha((unsigned char)inner.p[letters])) {
         letters++;
+    }
+    bool compound =
+        letters > 0 && letters < inner.n && (inner.p[letters] == '/' || inner.p[letters] == '^');
+    if (compound && unit_known(str_take(inner, letters))) {
+        return true;
     }
     return letters == inner.n && inner.n >= 2 && word_plain(inner) == NULL && !is_upper(inner);
 }

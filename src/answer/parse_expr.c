@@ -171,6 +171,32 @@ static struct node *parse_arguments(struct parser *p, enum node_kind kind, int o
     return x;
 }
 
+/* "^{-1}(" behind the name of a function. */
+static bool is_inverse(const struct token *t) {
+    return t->kind == TOKEN_CARET && t[1].kind == TOKEN_LGROUP && t[2].kind == TOKEN_MINUS &&
+           t[3].kind == TOKEN_NUM && str_eq(t[3].text, S("1")) && t[4].kind == TOKEN_RGROUP &&
+           t[5].kind == TOKEN_LPAREN;
+}
+
+static struct node *parse_exponent(struct parser *p);
+
+/* An index as a value: "5", "n". */
+static struct node *index_node(struct parser *p, struct str index) {
+    return index.n > 0 && isdigit((unsigned char)index.p[0]) ? number(p, index)
+                                                             : parser_leaf(p, NODE_SYM, 0, index);
+}
+
+/* "C_5^2", "C_n^k" are binomials; "C_1^2" could be a square. Offset of the index, or 0. */
+static size_t binomial_index(struct str name) {
+    bool c = name.n >= 3 && name.p[0] == 'C' && name.p[1] == '_';
+    bool letter = c && name.n == 3 && (name.p[2] == 'n' || name.p[2] == 'm');
+    bool big = c && isdigit((unsigned char)name.p[2]) && !(name.n == 3 && name.p[2] < '2');
+    for (size_t i = 2; big && i < name.n; i++) {
+        big = isdigit((unsigned char)name.p[i]);
+    }
+    return letter || big ? 2 : 0;
+}
+
 static struct node *parse_name(struct parser *p) {
     struct token *t = parser_token(p);
     struct str name = t->text;
@@ -186,6 +212,18 @@ static struct node *parse_name(struct parser *p) {
         } else {
             break;
         }
+    }
+    size_t stem_index = binomial_index(name);
+    if (applies(name) && is_inverse(parser_token(p))) {
+        p->at += 5;
+        name = str_fmt(p->a, "%.*s^-1", STR_ARG(name));
+        return parse_arguments(p, NODE_APPLY, 0, name);
+    }
+    if (stem_index > 0 && parser_is(p, TOKEN_CARET)) { /* C_n^k: choose k of n */
+        p->at++;
+        struct node *k = parse_exponent(p);
+        struct node *n = index_node(p, str_skip(name, stem_index));
+        return k != NULL ? parser_2(p, NODE_FUNC, AST_BINOM, n, k) : parser_fail(p);
     }
     if (applies(name) && parser_is(p, TOKEN_LPAREN)) {
         return parse_arguments(p, NODE_APPLY, 0, name);
@@ -274,8 +312,6 @@ static int inverse_function(int func) {
 static bool is_minus_one(const struct node *x) {
     return x->kind == NODE_NEG && x->kids[0]->kind == NODE_NUM && str_eq(x->kids[0]->name, S("1"));
 }
-
-static struct node *parse_exponent(struct parser *p);
 
 static struct node *parse_function(struct parser *p) {
     int func = parser_token(p)->op;

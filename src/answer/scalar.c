@@ -262,13 +262,12 @@ static struct outcome judge_tally(const struct tally *t, bool named_integers, bo
                    : OUTCOME_UNDECIDED("they differ, but not at whole numbers");
     }
     if (t->differ_real) {
-        return t->log ? OUTCOME_UNDECIDED("a logarithm without a base has two readings")
-                      : OUTCOME_DIFFERENT(true, "their values are proven apart at a point");
+        return OUTCOME_DIFFERENT(true, "their values are proven apart at a point");
     }
     if (t->agree_real >= 3) {
         return OUTCOME_EQUAL(false, "their values agree at random points");
     }
-    if (t->agree_real == 0 && t->differ_complex && !t->log) {
+    if (t->agree_real == 0 && t->differ_complex) {
         return OUTCOME_DIFFERENT(true, "their values are proven apart at a point");
     }
     if (t->agree_real + t->agree_complex >= AGREE_WANTED && !t->differ_complex) {
@@ -299,9 +298,8 @@ static bool symbolic_power(const struct node *x) {
     return s.n > 0;
 }
 
-static struct outcome functions_compare(struct judge *j, struct eval *flags,
-                                        const struct symbols *s, const struct node *x,
-                                        const struct node *y) {
+static struct outcome functions_at(struct judge *j, struct eval *flags, const struct symbols *s,
+                                   const struct node *x, const struct node *y, bool *saw_log) {
     fmpq *values = _fmpq_vec_init((slong)s->n);
     struct tally t = {0};
     bool named = false;
@@ -327,7 +325,25 @@ static struct outcome functions_compare(struct judge *j, struct eval *flags,
     if (o.verdict == ANSWER_EQUAL && !agrees_closely(j, s, values, flags, x, y)) {
         o = OUTCOME_DIFFERENT(true, "their values are proven apart at a point");
     }
+    *saw_log = t.log;
     _fmpq_vec_clear(values, (slong)s->n);
+    return o;
+}
+
+/* A logarithm without a base is natural or decimal: different only if it is under both. */
+static struct outcome functions_compare(struct judge *j, struct eval *flags,
+                                        const struct symbols *s, const struct node *x,
+                                        const struct node *y) {
+    bool saw_log, again;
+    struct outcome o = functions_at(j, flags, s, x, y, &saw_log);
+    if (o.verdict == ANSWER_DIFFERENT && saw_log) {
+        flags->log10 = true;
+        struct outcome other = functions_at(j, flags, s, x, y, &again);
+        flags->log10 = false;
+        if (other.verdict != ANSWER_DIFFERENT) {
+            return OUTCOME_UNDECIDED("a logarithm without a base has two readings");
+        }
+    }
     return o;
 }
 
@@ -575,6 +591,11 @@ static struct outcome compare_units(struct judge *j, struct node *gold, struct n
         return OUTCOME_UNDECIDED("one side has no unit");
     }
     struct outcome o = scalar_compare(j, a ? gold->kids[0] : gold, b ? given->kids[0] : given);
+    struct symbols s = {0};
+    symbols_add(&s, a ? given : gold);
+    if (o.verdict == ANSWER_DIFFERENT && s.n > 0) {
+        return OUTCOME_UNDECIDED("letters may be units");
+    }
     return weaken(o, "equal; one side leaves the unit out");
 }
 

@@ -502,6 +502,10 @@ static struct outcome compare_labelled(struct judge *j, const struct shape *x,
     bool functions = (arg_x != NULL && arg_y != NULL) ||
                      (arg_x != NULL && y->label->kind == NODE_SYM) ||
                      (arg_y != NULL && x->label->kind == NODE_SYM);
+    bool two_functions = arg_x != NULL && arg_y != NULL;
+    if (!same && two_functions && o.verdict == ANSWER_EQUAL) {
+        return OUTCOME_UNDECIDED("equal values of two functions");
+    }
     if (same || (functions && o.verdict != ANSWER_DIFFERENT)) {
         return same ? o : outcome_weaken(o);
     }

@@ -2,6 +2,7 @@
  * nπ; F + C and G + C. */
 #include "answer/shape.h"
 
+#include <ctype.h>
 #include <string.h>
 
 static bool parameter_name(struct str s) {
@@ -78,6 +79,21 @@ static bool is_family(const struct node *x) {
     return parameter && (node_has(x, NODE_DEGREE, 0) || node_has(x, NODE_CONST, 0));
 }
 
+/* F_{n+1}: its values hang together with those of F_n. */
+static bool names_sequence(const struct node *x) {
+    struct symbols s = {0};
+    symbols_add(&s, x);
+    for (size_t i = 0; i < s.n; i++) {
+        size_t index = str_find_char(s.names[i], '_');
+        struct str rest = index == STR_NPOS ? S("") : str_skip(s.names[i], index + 1);
+        if (rest.n > 0 && strchr("nkmij", rest.p[0]) != NULL &&
+            (rest.n == 1 || !islower((unsigned char)rest.p[1]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool same_but_for_case(struct str x, struct str y) {
     return str_eq_nocase(x, y) && !str_eq(x, y);
 }
@@ -117,6 +133,9 @@ struct outcome compare_values(struct judge *j, struct node *x, struct node *y,
                                                ? "names that differ in case"
                                                : "equal with a symbol renamed");
         }
+    }
+    if (o.verdict == ANSWER_DIFFERENT && (names_sequence(x) || names_sequence(y))) {
+        return OUTCOME_UNDECIDED("terms of a sequence may be related");
     }
     if (o.verdict == ANSWER_DIFFERENT && is_family(x) && is_family(y)) {
         return OUTCOME_UNDECIDED("families may coincide");

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define COMPARE_RING 256
+#define COMPARE_RING 1024
 #define COMPARE_LINE_BYTES_MAX ((size_t)8 * 1024 * 1024)
 #define COMPARE_DEADLINE_MS 100
 
@@ -35,7 +35,8 @@ struct compare {
     int64_t choices, helpers, deadline_ms;
 
     struct judge_pool *pool;
-    pthread_mutex_t lock; /* guards `done` */
+    pthread_mutex_t lock; /* guards `done` and `awaited` */
+    struct pair *awaited; /* the oldest, when somebody waits for it */
     pthread_cond_t progress;
     struct pair *ring; /* COMPARE_RING of them; pairs first..next - 1 are under way */
     size_t first, next;
@@ -67,7 +68,9 @@ static void pair_done(struct judge_call *call) {
     struct compare *c = pair->owner;
     (void)pthread_mutex_lock(&c->lock);
     pair->done = true;
-    (void)pthread_cond_signal(&c->progress);
+    if (pair == c->awaited) {
+        (void)pthread_cond_signal(&c->progress);
+    }
     (void)pthread_mutex_unlock(&c->lock);
 }
 
@@ -75,6 +78,7 @@ static void pair_done(struct judge_call *call) {
 static void print_oldest(struct compare *c) {
     struct pair *pair = &c->ring[c->first++ % COMPARE_RING];
     (void)pthread_mutex_lock(&c->lock);
+    c->awaited = pair;
     while (!pair->done) {
         (void)pthread_cond_wait(&c->progress, &c->lock);
     }

@@ -10,6 +10,7 @@
 #include "cli/run.h"
 #include "cli/sim_child.h"
 #include "cli/summary.h"
+#include "io/limits.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -225,6 +226,9 @@ static enum err generate_prepare(struct generate *g) {
     }
     if (e == ERR_OK) {
         g->llm.in_flight_max = g->spec.concurrency;
+        e = limits_check_connections(g->spec.concurrency, &g->why);
+    }
+    if (e == ERR_OK) {
         e = generate_check_prices(g);
     }
     return e;

@@ -1,15 +1,9 @@
-/* The client: shards, gates, deadlines, delivery. http_client.h draws the states of a transfer.
+/* The client: gates, deadlines, delivery. http_client.h draws the states of a transfer.
  *
  * curl is driven by events: http_sockets tells it of ready sockets, a loop timer of its own
  * timeouts. Inside these calls its callbacks only write into transfers; afterwards http_pump()
  * collects the transfers that ended, lets waiting ones in, and calls `done`. So curl is never
  * entered from within, and `done` may send, cancel and free as it likes (except http_free()).
- *
- * Shards: curl walks the list of a handle's connections for each transfer, so one handle for all
- * would cost more per transfer the more there are. A transfer goes to the first shard with room;
- * with fewer in flight the later shards fall quiet and the warm connections are those in use.
- * Smaller shards cost less per transfer, but each reads the trusted certificates for itself (50 ms,
- * 0.8 MB).
  *
  * Deadlines: one loop timer a transfer, armed for the first deadline that may pass. What was
  * reached meanwhile (connected, first byte) moves no timer; when it fires, it looks which deadline
@@ -28,166 +22,6 @@
 #include <unistd.h>
 
 #define HTTP_CONNECTING_MAX 256
-#define HTTP_NAME_BYTES_MAX ((size_t)8 * 1024) /* no host name comes near */
-
-static void http_pump(struct http_client *c);
-
-/* --- shards ------------------------------------------------------------------------------------
- */
-
-static void http_shard_act(struct http_shard *s, curl_socket_t fd, int events) {
-    int running; /* counted better by us */
-    s->touched = true;
-    ASSERT(curl_multi_socket_action(s->multi, fd, events, &running) == CURLM_OK);
-}
-
-static void http_shard_on_ready(void *ctx, void *owner, int fd, unsigned events) {
-    (void)ctx;
-    int bits = 0;
-    bits |= (events & HTTP_SOCKET_READ) != 0 ? CURL_CSELECT_IN : 0;
-    bits |= (events & HTTP_SOCKET_WRITE) != 0 ? CURL_CSELECT_OUT : 0;
-    http_shard_act(owner, fd, bits);
-}
-
-static void http_shard_on_timer(void *ctx) {
-    struct http_shard *s = ctx;
-    http_shard_act(s, CURL_SOCKET_TIMEOUT, 0);
-    http_pump(s->client);
-}
-
-static int http_shard_wants_timer(CURLM *multi, long timeout_ms, void *ctx) {
-    (void)multi;
-    struct http_shard *s = ctx;
-    if (timeout_ms < 0) {
-        loop_timer_stop(&s->timer);
-    } else {
-        loop_timer_start(s->client->loop, &s->timer, timeout_ms, http_shard_on_timer, s);
-    }
-    return 0;
-}
-
-static int http_shard_wants_socket(CURL *easy, curl_socket_t fd, int what, void *ctx,
-                                   void *fd_ctx) {
-    (void)easy, (void)fd_ctx;
-    struct http_shard *s = ctx;
-    unsigned events = 0;
-    events |= what == CURL_POLL_IN || what == CURL_POLL_INOUT ? HTTP_SOCKET_READ : 0u;
-    events |= what == CURL_POLL_OUT || what == CURL_POLL_INOUT ? HTTP_SOCKET_WRITE : 0u;
-    http_sockets_want(s->client->sockets, fd, s, events);
-    return 0;
-}
-
-#define HTTP_MULTI_SET(multi, option, value)                                                       \
-    ASSERT(curl_multi_setopt(multi, option, value) == CURLM_OK)
-
-static struct http_shard *http_shard_new(struct http_client *c) {
-    struct http_shard *s = mem_new(sizeof *s);
-    s->client = c;
-    s->multi = curl_multi_init();
-    ASSERT(s->multi != NULL);
-    HTTP_MULTI_SET(s->multi, CURLMOPT_SOCKETFUNCTION, http_shard_wants_socket);
-    HTTP_MULTI_SET(s->multi, CURLMOPT_SOCKETDATA, (void *)s);
-    HTTP_MULTI_SET(s->multi, CURLMOPT_TIMERFUNCTION, http_shard_wants_timer);
-    HTTP_MULTI_SET(s->multi, CURLMOPT_TIMERDATA, (void *)s);
-    HTTP_MULTI_SET(s->multi, CURLMOPT_MAXCONNECTS, (long)HTTP_SHARD_TRANSFERS_MAX);
-    HTTP_MULTI_SET(s->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
-    return s;
-}
-
-static void http_shard_free(struct http_shard *s) {
-    ASSERT(s->transfers == 0);
-    ASSERT(curl_multi_cleanup(s->multi) == CURLM_OK);
-    loop_timer_stop(&s->timer);
-    free(s);
-}
-
-static struct http_shard *http_shard_with_room(struct http_client *c) {
-    size_t i = c->shards_room;
-    while (i < c->shards_n && c->shards[i]->transfers == HTTP_SHARD_TRANSFERS_MAX) {
-        i++;
-    }
-    c->shards_room = i;
-    if (i == c->shards_n) {
-        c->shards = mem_resize(c->shards, c->shards_n + 1, sizeof(struct http_shard *));
-        c->shards[c->shards_n++] = http_shard_new(c);
-    }
-    return c->shards[i];
-}
-
-static void http_shard_leave(struct http_transfer *t) {
-    struct http_shard *s = t->shard;
-    struct http_client *c = t->client;
-    ASSERT(curl_multi_remove_handle(s->multi, t->easy) == CURLM_OK);
-    if (s->transfers-- == HTTP_SHARD_TRANSFERS_MAX) {
-        size_t i = 0;
-        while (c->shards[i] != s) {
-            i++;
-        }
-        c->shards_room = MIN(c->shards_room, i);
-    }
-    t->shard = NULL;
-}
-
-/* --- targets -----------------------------------------------------------------------------------
- */
-
-/* Host and port of @parsed, for messages: no user, no password. Free with free(). */
-static char *http_target_name(CURLU *parsed) {
-    char *host = NULL, *port = NULL;
-    ASSERT(curl_url_get(parsed, CURLUPART_HOST, &host, 0) == CURLUE_OK);
-    bool told = curl_url_get(parsed, CURLUPART_PORT, &port, 0) == CURLUE_OK;
-    struct sbuf name;
-    sbuf_init(&name, HTTP_NAME_BYTES_MAX);
-    sbuf_addf(&name, "%s%s%s", host, told ? ":" : "", told ? port : "");
-    curl_free(host);
-    curl_free(port);
-    return name.p;
-}
-
-/* NULL if @url is not a URL of http or https. */
-static CURLU *http_url_parse(const char *url) {
-    CURLU *parsed = curl_url();
-    ASSERT(parsed != NULL);
-    bool right = strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
-    if (right && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK) {
-        return parsed;
-    }
-    curl_url_cleanup(parsed);
-    return NULL;
-}
-
-static struct http_target *http_target_find(struct http_client *c, struct str url) {
-    struct http_target *target = c->targets;
-    while (target != NULL && !str_eq((struct str){target->url, target->url_n}, url)) {
-        target = target->next;
-    }
-    return target;
-}
-
-/* The target of @url, made if need be; NULL if the URL is invalid. */
-static struct http_target *http_target_of(struct http_client *c, const char *url) {
-    struct http_target *target = http_target_find(c, str_of(url));
-    CURLU *parsed = target == NULL ? http_url_parse(url) : NULL;
-    if (parsed == NULL) {
-        return target;
-    }
-    size_t url_n = strlen(url);
-    target = mem_new(sizeof *target + url_n + 1);
-    target->parsed = parsed;
-    target->name = http_target_name(parsed);
-    target->url_n = url_n;
-    memcpy(target->url, url, url_n);
-    TAILQ_INIT(&target->waiting);
-    target->next = c->targets;
-    c->targets = target;
-    return target;
-}
-
-static void http_target_free(struct http_target *target) {
-    curl_url_cleanup(target->parsed);
-    free(target->name);
-    free(target);
-}
 
 static bool http_target_lets_in(const struct http_target *target) {
     return target->connecting < (target->resolved ? HTTP_CONNECTING_MAX : 1);
@@ -206,8 +40,7 @@ static void http_admit(struct http_transfer *t) {
     ASSERT(curl_multi_add_handle(t->shard->multi, t->easy) == CURLM_OK);
 }
 
-/* --- the end of a transfer ---------------------------------------------------------------------
- */
+/* --- the end of a transfer ------------------------------------------------------------------- */
 
 static void http_finish(struct http_transfer *t) {
     struct http_client *c = t->client;
@@ -283,7 +116,7 @@ static void http_deliver(struct http_transfer *t) {
     TAILQ_INSERT_HEAD(&c->idle, t, link);
 }
 
-static void http_pump(struct http_client *c) {
+void http_pump(struct http_client *c) {
     for (size_t i = 0; i < c->shards_n; i++) {
         if (c->shards[i]->touched) {
             c->shards[i]->touched = false;
@@ -311,8 +144,7 @@ static void http_pump_soon(struct http_client *c) {
     }
 }
 
-/* --- deadlines ---------------------------------------------------------------------------------
- */
+/* --- deadlines ------------------------------------------------------------------------------- */
 
 struct http_deadline {
     int64_t at_ms, limit_ms;
@@ -350,8 +182,7 @@ static void http_on_deadline(void *ctx) {
     http_pump(t->client);
 }
 
-/* --- the contract ------------------------------------------------------------------------------
- */
+/* --- the contract ---------------------------------------------------------------------------- */
 
 static struct http_transfer *http_take_idle(struct http_client *c) {
     struct http_transfer *t = TAILQ_FIRST(&c->idle);

@@ -1,4 +1,4 @@
-/* http_client.h - the inside of the HTTP client: what http.c and http_transfer.c share.
+/* http_client.h - the inside of the HTTP client: what its four files share.
  *
  *     http_send ─► WAITING ─► ACTIVE (in a shard) ─► FINISHED ─► `done` ─► back to the pool
  *                  (gate of        │ deadline, cancel ▲
@@ -95,8 +95,32 @@ struct http_client {
     bool closing;
 };
 
+/** After any work of curl's: take out the transfers that ended, call their `done`, let others in.
+ */
+void http_pump(struct http_client *c);
+
+/** A shard that may take one more, made if need be. */
+struct http_shard *http_shard_with_room(struct http_client *c);
+
+/** Take @t out of its shard; what it had under way is cut off. */
+void http_shard_leave(struct http_transfer *t);
+
+/** Free it and its connections; no transfer may be in it. */
+void http_shard_free(struct http_shard *s);
+
+/** Called by http_sockets: socket @fd of the shard @owner is ready. */
+void http_shard_on_ready(void *ctx, void *owner, int fd, unsigned events);
+
+/** The target of @url, made if need be; NULL if the URL is invalid. */
+struct http_target *http_target_of(struct http_client *c, const char *url);
+
+/** Free it; no transfer may be at it. */
+void http_target_free(struct http_target *target);
+
 /** A transfer with a handle whose lasting options are set. */
 struct http_transfer *http_transfer_new(struct http_client *c);
+
+/** Free it and its handle; it must be idle. */
 void http_transfer_free(struct http_transfer *t);
 
 /** Set the handle up for t->request. */

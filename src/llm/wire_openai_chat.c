@@ -78,8 +78,7 @@ static void chat_body(const struct call_spec *spec, struct str model, const stru
     jwrite_end(&w);
 }
 
-/* --- errors -------------------------------------------------------------------------------------
- */
+/* --- errors ---------------------------------------------------------------------------------- */
 
 struct chat_error {
     struct str message, code, type, param;
@@ -246,8 +245,7 @@ static void chat_read_error(const struct http_reply *reply, const struct jnode *
                       STR_ARG(shown));
 }
 
-/* --- answers ------------------------------------------------------------------------------------
- */
+/* --- answers --------------------------------------------------------------------------------- */
 
 /* A string, or an array of {"type":"text","text":…} parts, which are joined. */
 static struct str chat_text(const struct jnode *content, struct arena *a) {

@@ -1,16 +1,19 @@
 /* One thread, one socket for each helper:
  *
- *   submit ─► mailbox ─► pool thread ─► socket ─► helper (child) ── reply ─► pool thread ─► done
+ *   submit ─► mailbox ─► pool thread ─► socket ─► helper (child) ── replies ─► pool thread ─► done
  *                                          └─────► keeper: forks the helper, waits for it, answers
  *                                                  for it when it dies
  *
- * The sockets keep message boundaries, so a request or a reply is there whole or not at all. A
- * helper takes one request at a time: what waits in the socket survives its death. Before it begins
- * it writes the number of the request into memory that it shares with its keeper; that is the
- * request the keeper answers for.
+ * The sockets keep message boundaries, so a message is there whole or not at all. A message carries
+ * a batch of pairs when many wait, since a message costs more than an easy comparison. Before a
+ * helper begins a pair it writes its number into memory that it shares with its keeper; when it
+ * dies, that is the pair the keeper answers for. The other pairs of the batch are sent again;
+ * batches still in the socket survive.
  *
- * Invariants (1) replies of a helper come in the order of its requests; (2) at most WINDOW requests
- * are in one socket; (3) the keeper is single-threaded, so forking from it is always safe. */
+ * Invariants (1) a helper takes one message at a time, and announces its first pair before it takes
+ * it out of the socket; (2) at most WINDOW calls are with one helper; (3) a death finishes the call
+ * it is reported for, so sending again ends; (4) the keeper is single-threaded, so forking from it
+ * is always safe. */
 #include "worker/judge_pool.h"
 
 #include "answer/extract.h"
@@ -34,7 +37,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WINDOW 16
+#define WINDOW 128
+#define BATCH_MAX 32
 #define TEXTS_BYTES_MAX ((size_t)96 * 1024) /* both texts of a request; a socket takes 200 KB */
 #define HELPER_MEMORY_MAX ((rlim_t)1 << 30)
 
@@ -46,24 +50,27 @@
 #endif
 #endif
 
+/* In a message: this, then the two texts, for each pair. */
 struct request {
     uint64_t number;
     struct answer_options options;
     uint32_t gold_n, given_n;
-    char texts[TEXTS_BYTES_MAX];
 };
+
+#define MESSAGE_BYTES_MAX (TEXTS_BYTES_MAX + BATCH_MAX * sizeof(struct request))
 
 struct reply {
     uint64_t number;
     int32_t verdict, certainty;
     double confidence;
+    int32_t died; /* told by the keeper */
     char method[24], reason[104];
 };
 
 struct slot {
     int fd; /* the pool's end */
     pid_t keeper;
-    struct judge_call *first, **last; /* in the socket, oldest first */
+    struct judge_call *first, **last; /* with the helper, oldest first */
     size_t n;
 };
 
@@ -73,11 +80,13 @@ struct judge_pool {
     int wake; /* eventfd */
     struct mailbox inbox;
     struct judge_call *waiting, **waiting_last;
+    size_t waiting_n;
     pthread_t thread;
     atomic_bool stop;
     atomic_int_fast64_t restarts;
-    uint64_t number;         /* of the last call */
-    struct request *request; /* scratch of the pool's thread */
+    uint64_t number; /* of the last call */
+    uint64_t batch;  /* of the last message */
+    char *message;   /* scratch of the pool's thread */
 };
 
 /* --- in the helper --- */
@@ -87,7 +96,8 @@ struct helper {
     int deadline_ms;
     _Atomic uint64_t *busy; /* shared with the keeper; 0: idle */
     struct arena arena;
-    struct request request;
+    struct reply replies[BATCH_MAX];
+    char message[MESSAGE_BYTES_MAX];
 };
 
 static void helper_limits(void) {
@@ -110,11 +120,10 @@ static void helper_timer(int ms) {
     (void)setitimer(ITIMER_REAL, &t, NULL); /* its signal ends the process */
 }
 
-static struct reply helper_answer(struct helper *h) {
-    const struct request *q = &h->request;
+static struct reply helper_answer(struct helper *h, const struct request *q, const char *texts) {
     struct answer_result r =
-        answer_compare((struct str){q->texts, q->gold_n},
-                       (struct str){q->texts + q->gold_n, q->given_n}, &q->options, &h->arena);
+        answer_compare((struct str){texts, q->gold_n}, (struct str){texts + q->gold_n, q->given_n},
+                       &q->options, &h->arena);
     struct reply reply = {.number = q->number,
                           .verdict = (int32_t)r.verdict,
                           .certainty = (int32_t)r.certainty,
@@ -125,20 +134,37 @@ static struct reply helper_answer(struct helper *h) {
     return reply;
 }
 
+/* Compare the pairs of a message; returns how many. */
+static size_t helper_batch(struct helper *h, size_t bytes) {
+    size_t n = 0;
+    for (size_t at = 0; at < bytes && n < BATCH_MAX; n++) {
+        struct request q;
+        ASSERT(bytes - at >= sizeof q);
+        memcpy(&q, h->message + at, sizeof q);
+        at += sizeof q;
+        ASSERT((size_t)q.gold_n + q.given_n <= bytes - at);
+        atomic_store(h->busy, q.number);
+        helper_timer(h->deadline_ms);
+        h->replies[n] = helper_answer(h, &q, h->message + at);
+        at += (size_t)q.gold_n + q.given_n;
+    }
+    helper_timer(0);
+    return n;
+}
+
 /* Returns when the pool has closed its end. */
 static void helper_serve(struct helper *h) {
     uint64_t number;
     while (recv(h->fd, &number, sizeof number, MSG_PEEK) == (ssize_t)sizeof number) {
-        atomic_store(h->busy, number); /* while the request is still in the socket */
-        helper_timer(h->deadline_ms);
-        ssize_t n = recv(h->fd, &h->request, sizeof h->request, 0);
-        ASSERT(n >= (ssize_t)offsetof(struct request, texts));
-        struct reply reply = helper_answer(h);
-        helper_timer(0);
-        atomic_store(h->busy, 0);
-        if (send(h->fd, &reply, sizeof reply, MSG_NOSIGNAL) != (ssize_t)sizeof reply) {
+        atomic_store(h->busy, number);
+        ssize_t bytes = recv(h->fd, h->message, sizeof h->message, 0);
+        ASSERT(bytes > 0);
+        size_t n = helper_batch(h, (size_t)bytes);
+        if (send(h->fd, h->replies, n * sizeof *h->replies, MSG_NOSIGNAL) < 0) {
             return;
         }
+        atomic_store(h->busy,
+                     0); /* after the replies: a death in between is told twice, not never */
     }
 }
 
@@ -147,7 +173,8 @@ static void helper_serve(struct helper *h) {
 static bool keeper_report(struct helper *h, int status) {
     uint64_t number = atomic_exchange(h->busy, 0);
     bool late = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
-    struct reply reply = {.number = number, .verdict = ANSWER_UNDECIDED, .certainty = ANSWER_NONE};
+    struct reply reply = {
+        .number = number, .verdict = ANSWER_UNDECIDED, .certainty = ANSWER_NONE, .died = 1};
     (void)snprintf(reply.method, sizeof reply.method, "limits");
     (void)snprintf(reply.reason, sizeof reply.reason, "%s",
                    late ? "the deadline passed" : "the comparison broke down");
@@ -231,6 +258,8 @@ static void finish(struct judge_call *call, const struct reply *reply) {
         .confidence = reply->confidence,
         .method = call->method,
         .reason = call->reason};
+    free(call->cut[0]);
+    free(call->cut[1]);
     call->done(call);
 }
 
@@ -241,69 +270,134 @@ static void finish_unsent(struct judge_call *call, const char *reason) {
     finish(call, &reply);
 }
 
-static void slot_read(struct judge_pool *pool, struct slot *s) {
-    struct reply reply;
-    ssize_t n;
-    while ((n = recv(s->fd, &reply, sizeof reply, 0)) == (ssize_t)sizeof reply) {
-        struct judge_call *call = s->first;
-        if (call == NULL || call->number != reply.number) {
-            continue; /* answered already: the helper died between its reply and the next request */
-        }
-        if (strcmp(reply.method, "limits") == 0 && reply.reason[0] == 't') {
-            atomic_fetch_add(&pool->restarts, 1);
-        }
-        s->first = call->next;
-        s->last = s->first == NULL ? &s->first : s->last;
-        s->n--;
-        finish(call, &reply);
+/* Take @call out of the calls that a helper has; @link points to it. */
+static void slot_remove(struct slot *s, struct judge_call **link) {
+    struct judge_call *call = *link;
+    *link = call->next;
+    if (s->last == &call->next) {
+        s->last = link;
     }
-    if (n == 0) { /* the keeper is gone: nothing more will come */
-        (void)close(s->fd);
-        s->fd = -1;
-        while (s->first != NULL) {
-            struct judge_call *call = s->first;
-            s->first = call->next;
-            finish_unsent(call, "the helper is gone");
+    s->n--;
+}
+
+static struct judge_call **slot_find(struct slot *s, uint64_t number) {
+    struct judge_call **link = &s->first;
+    while (*link != NULL && (*link)->number != number) {
+        link = &(*link)->next;
+    }
+    return link;
+}
+
+/* The batch of a helper that died: its pairs go to the front of the queue. */
+static void slot_take_back(struct judge_pool *pool, struct slot *s, uint64_t batch) {
+    struct judge_call **link = &s->first, **front = &pool->waiting;
+    while (*link != NULL) {
+        struct judge_call *call = *link;
+        if (call->batch != batch) {
+            link = &call->next;
+            continue;
         }
-        s->last = &s->first;
-        s->n = 0;
+        slot_remove(s, link);
+        call->next = *front;
+        *front = call;
+        pool->waiting_last = call->next == NULL ? &call->next : pool->waiting_last;
+        pool->waiting_n++;
+        front = &call->next;
+    }
+}
+
+static void take_reply(struct judge_pool *pool, struct slot *s, const struct reply *reply) {
+    struct judge_call **link = slot_find(s, reply->number), *call = *link;
+    if (call == NULL) {
+        return; /* answered already: the helper died between its replies and the next message */
+    }
+    slot_remove(s, link);
+    if (reply->died != 0) {
+        atomic_fetch_add(&pool->restarts, 1);
+        slot_take_back(pool, s, call->batch);
+    }
+    finish(call, reply);
+}
+
+static void slot_close(struct slot *s) {
+    (void)close(s->fd);
+    s->fd = -1;
+    while (s->first != NULL) {
+        struct judge_call *call = s->first;
+        slot_remove(s, &s->first);
+        finish_unsent(call, "the helper is gone");
+    }
+}
+
+static void slot_read(struct judge_pool *pool, struct slot *s) {
+    struct reply replies[BATCH_MAX];
+    ssize_t bytes;
+    while ((bytes = recv(s->fd, replies, sizeof replies, 0)) > 0) {
+        for (size_t i = 0; i < (size_t)bytes / sizeof *replies; i++) {
+            take_reply(pool, s, &replies[i]);
+        }
+    }
+    if (bytes == 0) { /* the keeper is gone: nothing more will come */
+        slot_close(s);
     }
 }
 
 /* Big texts are cut down to the answers in them; false if they still do not fit. */
-static bool fit(struct judge_call *call, struct arena *a) {
+static bool fit(struct judge_call *call) {
     struct str *texts[] = {&call->gold, &call->given};
     for (size_t i = 0; i < 2; i++) {
         if (texts[i]->n > TEXTS_BYTES_MAX / 2 && texts[i]->n <= ANSWER_TEXT_BYTES_MAX) {
-            *texts[i] = answer_extract(*texts[i], a);
+            struct arena a;
+            arena_init(&a, (size_t)8 << 20);
+            struct str cut = answer_extract(*texts[i], &a);
+            call->cut[i] = mem_dup_cstr(cut.n > 0 ? cut.p : "", cut.n);
+            *texts[i] = (struct str){call->cut[i], cut.n};
+            arena_release(&a);
         }
     }
     return call->gold.n <= TEXTS_BYTES_MAX && call->given.n <= TEXTS_BYTES_MAX &&
            call->gold.n + call->given.n <= TEXTS_BYTES_MAX;
 }
 
-/* True if the call is out of the queue: sent, or answered. */
-static bool slot_send(struct judge_pool *pool, struct slot *s, struct judge_call *call) {
-    struct request *q = pool->request;
-    q->number = call->number;
-    q->options = call->options;
-    q->gold_n = (uint32_t)call->gold.n;
-    q->given_n = (uint32_t)call->given.n;
-    if (call->gold.n > 0) {
-        memcpy(q->texts, call->gold.p, call->gold.n);
+static size_t append(char *message, size_t at, const void *p, size_t n) {
+    if (n > 0) {
+        memcpy(message + at, p, n);
     }
-    if (call->given.n > 0) {
-        memcpy(q->texts + call->gold.n, call->given.p, call->given.n);
+    return at + n;
+}
+
+/* Send up to @max waiting calls, which fit, in one message. False if the socket is full. */
+static bool slot_send(struct judge_pool *pool, struct slot *s, size_t max) {
+    size_t bytes = 0, texts = 0, n = 0;
+    struct judge_call *call = pool->waiting;
+    while (call != NULL && n < max &&
+           (n == 0 || texts + call->gold.n + call->given.n <= TEXTS_BYTES_MAX / 2)) {
+        struct request q = {.number = call->number,
+                            .options = call->options,
+                            .gold_n = (uint32_t)call->gold.n,
+                            .given_n = (uint32_t)call->given.n};
+        bytes = append(pool->message, bytes, &q, sizeof q);
+        bytes = append(pool->message, bytes, call->gold.p, call->gold.n);
+        bytes = append(pool->message, bytes, call->given.p, call->given.n);
+        texts += call->gold.n + call->given.n;
+        call->batch = pool->batch + 1;
+        call = call->next;
+        n++;
     }
-    size_t bytes = offsetof(struct request, texts) + call->gold.n + call->given.n;
-    ssize_t n = send(s->fd, q, bytes, MSG_NOSIGNAL);
-    if (n != (ssize_t)bytes) {
+    if (send(s->fd, pool->message, bytes, MSG_NOSIGNAL) != (ssize_t)bytes) {
         return false;
     }
-    call->next = NULL;
-    *s->last = call;
-    s->last = &call->next;
-    s->n++;
+    pool->batch++;
+    for (; n > 0; n--) { /* from the queue to the helper's list */
+        call = pool->waiting;
+        pool->waiting = call->next;
+        pool->waiting_n--;
+        call->next = NULL;
+        *s->last = call;
+        s->last = &call->next;
+        s->n++;
+    }
+    pool->waiting_last = pool->waiting == NULL ? &pool->waiting : pool->waiting_last;
     return true;
 }
 
@@ -336,26 +430,37 @@ static void take_new(struct judge_pool *pool) {
         call->next = NULL;
         *pool->waiting_last = call;
         pool->waiting_last = &call->next;
+        pool->waiting_n++;
     }
 }
 
-static void hand_out(struct judge_pool *pool) {
-    struct arena scratch;
-    arena_init(&scratch, (size_t)8 << 20);
-    while (pool->waiting != NULL) {
-        struct judge_call *call = pool->waiting, *next = call->next;
-        struct slot *s = idlest(pool);
-        bool fits = fit(call, &scratch), alive = any_alive(pool);
-        if (fits && alive && (s == NULL || !slot_send(pool, s, call))) {
-            break; /* until a reply makes room */
+/* Calls that cannot be sent leave the queue here, so that all that stay in it fit. */
+static void refuse_unfit(struct judge_pool *pool) {
+    bool alive = any_alive(pool);
+    struct judge_call **link = &pool->waiting;
+    while (*link != NULL) {
+        struct judge_call *call = *link;
+        bool fits = fit(call);
+        if (fits && alive) {
+            link = &call->next;
+            continue;
         }
-        pool->waiting = next;
-        pool->waiting_last = next == NULL ? &pool->waiting : pool->waiting_last;
-        if (!fits || !alive) {
-            finish_unsent(call, fits ? "no helper is left" : "an answer is too long");
+        *link = call->next;
+        pool->waiting_n--;
+        finish_unsent(call, fits ? "no helper is left" : "an answer is too long");
+    }
+    pool->waiting_last = link;
+}
+
+static void hand_out(struct judge_pool *pool) {
+    refuse_unfit(pool);
+    struct slot *s;
+    while (pool->waiting != NULL && (s = idlest(pool)) != NULL) {
+        size_t share = pool->waiting_n / (size_t)pool->helpers + 1;
+        if (!slot_send(pool, s, MIN(share, BATCH_MAX))) {
+            break; /* until replies make room */
         }
     }
-    arena_release(&scratch);
 }
 
 static void *pool_main(void *ctx) {
@@ -394,7 +499,7 @@ enum err judge_pool_new(int helpers, int deadline_ms, struct judge_pool **ret,
     ASSERT(deadline_ms >= 1 && deadline_ms <= JUDGE_DEADLINE_MS_MAX);
     struct judge_pool *pool = mem_new(sizeof *pool);
     pool->waiting_last = &pool->waiting;
-    pool->request = mem_new(sizeof *pool->request);
+    pool->message = mem_new(MESSAGE_BYTES_MAX);
     pool->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     bool ok = pool->wake >= 0;
     while (ok && pool->helpers < helpers) {
@@ -470,6 +575,6 @@ void judge_pool_free(struct judge_pool *pool) {
         (void)close(pool->wake);
     }
     mailbox_release(&pool->inbox);
-    free(pool->request);
+    free(pool->message);
     free(pool);
 }

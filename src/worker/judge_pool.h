@@ -34,7 +34,8 @@ struct judge_call {
     /* the pool's own */
     struct mailbox_msg msg;
     struct judge_call *next;
-    uint64_t number;
+    uint64_t number, batch;
+    char *cut[2]; /* answers cut out of long texts */
     char method[24], reason[104];
 };
 

@@ -17,8 +17,7 @@
 #define ROUNDS 20000
 
 static const char *const documents[] = {
-    "{\"model\": \"engineer\", \"messages\": [{\"role\": \"user\", \"content\": "
-    "\"a\\n\\\"b\\\"\"}], \"n\": 1}",
+    "{\"messages\": [{\"role\": \"user\", \"text\": \"a\\n\\\"b\"}], \"n\": 1}",
     "[1, -0.5e+10, 0, 12345678, true, false, null, \"\\u00e9\\ud83d\\ude00\", [], {}, [[[]]]]",
     "{\"a\": {\"b\": [\"\\\\frac{1}{2}\", \"\xC3\xA9\"]}, \"c\": -1, \"d\": 0.1, \"e\": 1E2}",
     "  \"just a string\"  ",

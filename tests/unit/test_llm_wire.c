@@ -50,8 +50,7 @@ static void assert_str(struct str s, const char *expected) {
     assert_string_equal(text, expected);
 }
 
-/* --- what is asked ------------------------------------------------------------------------------
- */
+/* --- what is asked --------------------------------------------------------------------------- */
 
 static const struct call_schema schema = {
     .name = "problem", .json = {"{\"type\":\"object\"}", sizeof "{\"type\":\"object\"}" - 1}};
@@ -114,8 +113,7 @@ static void test_a_bearer_header_is_sent_only_with_a_key(void **state) {
     assert_str(wire_openai_chat.url(&p, S("m"), &arena), "http://h/v1/chat/completions");
 }
 
-/* --- answers ------------------------------------------------------------------------------------
- */
+/* --- answers --------------------------------------------------------------------------------- */
 
 static void test_a_whole_answer_gives_text_usage_and_ids(void **state) {
     (void)state;
@@ -243,8 +241,7 @@ static void test_a_200_that_is_no_answer_is_an_error(void **state) {
     }
 }
 
-/* --- errors -------------------------------------------------------------------------------------
- */
+/* --- errors ---------------------------------------------------------------------------------- */
 
 static void test_every_error_status_has_its_class(void **state) {
     (void)state;
@@ -325,8 +322,7 @@ static void test_x_should_retry_is_obeyed(void **state) {
         ERR_CLASS_PERMANENT);
 }
 
-/* --- waits --------------------------------------------------------------------------------------
- */
+/* --- waits ----------------------------------------------------------------------------------- */
 
 static int64_t wait_of(const char *headers) {
     const struct http_reply reply = {.headers = str_of(headers)};
@@ -358,8 +354,7 @@ static void test_an_unreadable_retry_after_is_none(void **state) {
     }
 }
 
-/* --- lessons ------------------------------------------------------------------------------------
- */
+/* --- lessons --------------------------------------------------------------------------------- */
 
 #define REFUSES_SCHEMA                                                                             \
     "{\"error\":{\"message\":\"Invalid parameter: 'response_format' of type 'json_schema' is not " \
