@@ -99,7 +99,7 @@ test('a bad stumper.yaml names file and line or key', async (t) => {
 });
 
 test('help of every command goes to standard output and exits 0', async (t) => {
-  for (const command of ['generate', 'show', 'status', 'export', 'doctor', 'sim', 'score', 'version']) {
+  for (const command of ['generate', 'show', 'status', 'export', 'doctor', 'compare', 'sim', 'score', 'version']) {
     const it = await run(t, [command, '--help']);
     assert.match(it.stdout, new RegExp(`usage: stumper ${command}`));
   }
