@@ -19,7 +19,7 @@
 #define INTEGERS_WANTED 8
 #define HALVES_POINTS 60
 #define ROUND_DIGITS_GIVEN 4 /* significant digits that make a decimal a fair rounding */
-#define ROUND_DIGITS_GOLD 2
+#define ROUND_DIGITS_GOLD 3
 
 struct eval judge_eval(struct judge *j, const struct symbols *symbols, fmpq *values,
                        slong precision) {
@@ -365,7 +365,7 @@ static int significant(struct str digits) {
     return n;
 }
 
-/* 12, -0.5, 2.31 × 10^-3. */
+/* 12, -0.5, 2.31 × 10^-3; not 231 · 10^-5, which is arithmetic. */
 static struct literal literal_of(const struct node *x) {
     while (x->kind == NODE_NEG) {
         x = x->kids[0];
@@ -377,6 +377,7 @@ static struct literal literal_of(const struct node *x) {
     bool scientific = x->kind == NODE_MUL && x->n == 2 && x->kids[0]->kind == NODE_NUM &&
                       x->kids[1]->kind == NODE_POW && x->kids[1]->kids[0]->kind == NODE_NUM &&
                       str_eq(x->kids[1]->kids[0]->name, S("10"));
+    scientific = scientific && (x->kids[0]->op >= 0 || x->kids[0]->name.n == 1);
     if (scientific) {
         const struct node *power = x->kids[1]->kids[1];
         bool minus = power->kind == NODE_NEG;

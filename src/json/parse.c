@@ -352,7 +352,7 @@ static bool jparse_is_new(const struct jnode *object, struct str key, struct has
     if (object->n < JPARSE_KEYS_COMPARED) {
         return !jparse_has_key(object, key);
     }
-    for (const struct jnode *m = object->v.first; seen->n == 0 && m != NULL; m = m->next) {
+    for (const struct jnode *m = seen->n == 0 ? object->v.first : NULL; m != NULL; m = m->next) {
         (void)hashset_add(seen, str_hash((struct str){m->key, m->key_n}));
     }
     return hashset_add(seen, str_hash(key)) || !jparse_has_key(object, key);

@@ -9,6 +9,7 @@
 
 #include "json/node.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static int setup(void **state) {
@@ -111,6 +112,21 @@ static void test_what_is_not_strict_json_is_refused_with_its_place(void **state)
     assert_refused("[9223372036854775808]", ERR_SYNTAX, "too big integer");
 }
 
+static void test_a_key_that_comes_twice_is_found_among_many(void **state) {
+    (void)state;
+    for (int n = 2; n < 40; n++) {
+        for (int twice = 0; twice < n; twice++) {
+            char text[512] = "{";
+            size_t at = 1;
+            for (int i = 0; i < n; i++) {
+                at += (size_t)snprintf(text + at, sizeof text - at, "\"k%d\":0,", i);
+            }
+            (void)snprintf(text + at, sizeof text - at, "\"k%d\":0}", twice);
+            assert_refused(text, ERR_SYNTAX, "duplicate object key");
+        }
+    }
+}
+
 static void test_depth_is_limited(void **state) {
     char text[2 * (JNODE_DEPTH_MAX + 2) + 1] = "";
     memset(text, '[', JNODE_DEPTH_MAX + 2);
@@ -155,6 +171,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_members_come_in_the_order_of_the_text, setup,
                                         teardown),
         cmocka_unit_test(test_what_is_not_strict_json_is_refused_with_its_place),
+        cmocka_unit_test(test_a_key_that_comes_twice_is_found_among_many),
         cmocka_unit_test_setup_teardown(test_depth_is_limited, setup, teardown),
         cmocka_unit_test_setup_teardown(test_texts_are_compact_and_read_back_the_same, setup,
                                         teardown),
