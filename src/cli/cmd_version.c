@@ -18,7 +18,10 @@
 #define VERSION_COMPILER "gcc " __VERSION__
 #endif
 
-#ifdef __SANITIZE_ADDRESS__
+#ifndef __has_feature
+#define __has_feature(name) 0 /* gcc 12 */
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 #define VERSION_SANITIZED true
 #else
 #define VERSION_SANITIZED false
