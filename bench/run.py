@@ -11,8 +11,8 @@ reports for the contender. Of several runs the one with the median wall time is 
   efficiency   W1–W3: ideal makespan / actual, ideal = ceil(N / slots) · 4 calls · latency: every slot walks
                its share of the problems without a pause.
                W5: busy call-seconds / (slots · makespan): the latencies that the provider really served,
-               set against slots that are never idle. The tail of the last attempts is in it, so 1 is out of
-               reach for everybody.
+               set against slots that are never idle. Calls that came to nothing count as busy, too: read it
+               together with the wall time and with calls/problem.
   KB/flight    (peak memory − peak memory of a run with one attempt in flight) / slots
 
 The peers keep their results in memory and write them at the end; Stumper has every call on disk (WAL,
