@@ -42,10 +42,10 @@
 #define TEXTS_BYTES_MAX ((size_t)96 * 1024) /* both texts of a request; a socket takes 200 KB */
 #define HELPER_MEMORY_MAX ((rlim_t)1 << 30)
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define SANITIZED 1
 #endif
 #endif

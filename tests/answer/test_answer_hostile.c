@@ -20,15 +20,8 @@ static int64_t cpu_ms(void) {
     return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-#ifndef __has_feature
-#define __has_feature(name) 0 /* gcc 12 */
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer) ||                           \
-    __has_feature(thread_sanitizer)
-#define MS_MAX 2000
-#else
-#define MS_MAX 100
-#endif
+/* Tells an end from a hang, under any sanitizer; how fast it is, the benchmark measures. */
+#define MS_MAX 5000
 
 static void never_equal(struct str gold, struct str given) {
     int64_t start = cpu_ms();
