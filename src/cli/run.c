@@ -27,6 +27,7 @@ struct run {
     char job_id[ID_BYTES];
     struct store_submit submit;
     struct loop_timer tick;
+    bool interrupted_early;
     enum err submit_err;
     struct errinfo *reterr;
 };
@@ -48,7 +49,7 @@ static void run_on_signal(void *ctx, int signum) {
     struct run *r = ctx;
     (void)signum;
     if (r->worker == NULL) {
-        loop_stop(r->loop);
+        r->interrupted_early = true; /* the job is being submitted */
         return;
     }
     bool first = worker_view(r->worker)->sched.stop == STOP_NOT_YET;
@@ -67,6 +68,9 @@ static void run_worker_done(void *ctx) {
 static void run_start_worker(struct run *r) {
     r->worker = worker_start(&r->worker_options);
     loop_timer_start(r->loop, &r->tick, RUN_TICK_MS, run_on_tick, r);
+    if (r->interrupted_early) {
+        worker_interrupt(r->worker);
+    }
 }
 
 static void run_submitted(struct store_op *op) {
