@@ -7,7 +7,7 @@ W            ?=
 RUNS         ?= 3
 
 .DEFAULT_GOAL := build
-.PHONY: build demo check bench lint fuzz install clean help
+.PHONY: build demo check bench bench-answers lint fuzz install clean help
 
 build: ## Build build/stumper (the default)
 	@scripts/install-deps --ask build
@@ -27,6 +27,12 @@ bench: ## Measure against three peers; W="W1 W4 kill" chooses workloads, RUNS=1 
 	@$(MAKE) --no-print-directory build
 	@scripts/bench --runs $(RUNS) $(W)
 
+bench-answers: ## Measure the comparison of answers, beside a SymPy check
+	@scripts/install-deps bench
+	@$(MAKE) --no-print-directory build
+	@ninja -C build tests/answer/bench_answers
+	@/usr/bin/python3 bench/answers.py --program build/tests/answer/bench_answers --stumper build/stumper
+
 lint: ## Format, clang-tidy, shell scripts, manual page, spelling
 	@scripts/install-deps lint
 	@scripts/lint
@@ -44,4 +50,4 @@ clean: ## Remove everything that was built
 	rm -rf build build-*
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
