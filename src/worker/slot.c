@@ -154,6 +154,12 @@ static void slot_count(struct worker *w, enum role role, const struct call_answe
     histogram_add(&v->latency_ms[role], answer->latency_ms);
 }
 
+/* Under a cap an answer without usage counts as all that was set aside for it; in the ledger too,
+ * or a resumed run would not know of that money (G4). */
+static bool slot_is_capped(const struct slot *s) {
+    return s->worker->view.budget.max_nusd != MONEY_UNKNOWN && s->reserved_nusd > 0;
+}
+
 /* Copy an answer to where the attempt can keep it. */
 static void slot_keep(struct slot *s, const struct call_answer *answer) {
     struct call_answer *kept = &s->paid.answer;
@@ -162,6 +168,9 @@ static void slot_keep(struct slot *s, const struct call_answer *answer) {
     kept->model_id = str_dup(&s->arena, answer->model_id);
     kept->request_id = str_dup(&s->arena, answer->request_id);
     kept->detail = answer->detail == NULL ? NULL : str_cstr(&s->arena, str_of(answer->detail));
+    if (answer->cost_nusd == MONEY_UNKNOWN && slot_is_capped(s)) {
+        kept->cost_nusd = s->reserved_nusd;
+    }
 }
 
 static void slot_answered(void *ctx, const struct call_answer *answer) {
@@ -282,7 +291,7 @@ void slot_begin(struct slot *s, const struct lease *lease) {
     s->stage = ATTEMPT_STAGE_ENGINEER;
     arena_init(&s->arena, ATTEMPT_ARENA_BYTES_MAX);
     s->launch = sched_launched(&w->view.sched);
-    if (lease->attempt_no > w->options.job->attempts) {
+    if (lease->attempt_no > w->attempts_before) {
         slot_start(s); /* numbered in this run: nothing to replay */
         return;
     }

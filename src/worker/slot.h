@@ -52,7 +52,8 @@ struct worker {
     struct worker_view view;
     struct attempt_setup setup;
     struct hashset hashes;
-    struct slot *slots; /* concurrency of them, never moved */
+    int64_t attempts_before; /* numbered by earlier runs */
+    struct slot *slots;      /* concurrency of them, never moved */
     struct slot *free;
     int64_t busy;          /* slots that are not free */
     int64_t waiting_money; /* slots in SLOT_MONEY */

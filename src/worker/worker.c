@@ -150,6 +150,14 @@ static void worker_claim(struct worker *w, int64_t n) {
     store_claim(w->options.store, &w->claim);
 }
 
+static void worker_give_up_waiting(struct worker *w) {
+    for (int64_t i = 0; w->waiting_money > 0 && i < w->options.spec->concurrency; i++) {
+        if (w->slots[i].state == SLOT_MONEY) {
+            slot_give_up(&w->slots[i]);
+        }
+    }
+}
+
 /* Those nearest to their end first: they have cost most already. */
 static void worker_share_money(struct worker *w) {
     for (int stage = ATTEMPT_STAGES - 1; stage >= 0; stage--) {
@@ -162,14 +170,7 @@ static void worker_share_money(struct worker *w) {
     }
     if (w->waiting_money > 0 && w->view.calls_in_flight == 0) {
         sched_stop_for(&w->view.sched, STOP_MAX_COST); /* nobody will give any back */
-    }
-}
-
-static void worker_give_up_waiting(struct worker *w) {
-    for (int64_t i = 0; w->waiting_money > 0 && i < w->options.spec->concurrency; i++) {
-        if (w->slots[i].state == SLOT_MONEY) {
-            slot_give_up(&w->slots[i]);
-        }
+        worker_give_up_waiting(w); /* also where it had stopped before, and lets attempts finish */
     }
 }
 
@@ -262,6 +263,7 @@ struct worker *worker_start(const struct worker_options *options) {
     sched_init(&w->view.sched, spec, loop_now_ms(options->loop), job->outcomes[OUTCOME_ACCEPTED],
                job->attempts - job->leased);
     budget_init(&w->view.budget, spec->max_cost_nusd, job->cost_nusd);
+    w->attempts_before = job->attempts;
     hashset_init(&w->hashes);
     for (size_t i = 0; i < options->hashes_n; i++) {
         (void)hashset_add(&w->hashes, options->hashes[i]);
