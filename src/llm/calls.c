@@ -223,8 +223,11 @@ static void llm_call_read(struct llm_call *c, const struct http_reply *reply) {
     struct wire_result result;
     model->wire->read(reply, &c->asked, &model->quirks, &m->scratch, &result);
     if (result.err == ERR_RATE_LIMIT) {
+        /* A wait that ends this call is not one that the others would have to sit out behind a
+         * closed gate: they ask, and end with the same words. */
+        bool too_long = result.retry_after_ms > m->config->retry_wait_ms_max;
         m->stats.rate_limited++;
-        gate_limited(&model->gate, now_ms, MAX(result.retry_after_ms, 0));
+        gate_limited(&model->gate, now_ms, too_long ? 0 : MAX(result.retry_after_ms, 0));
     } else {
         gate_left(&model->gate, result.err == ERR_OK);
     }

@@ -11,7 +11,9 @@
 #include <sys/queue.h>
 
 #define LLM_HEADERS_MAX 32
-#define LLM_REPLY_BYTES_MAX ((size_t)16 * 1024 * 1024)
+/* Answers of an attempt lie in its arena together: ATTEMPT_CALLS_MAX of this size leave half of it
+ * free. */
+#define LLM_REPLY_BYTES_MAX ((size_t)2 * 1024 * 1024)
 #define LLM_BODY_BYTES_MAX ((size_t)16 * 1024 * 1024)
 #define LLM_TAG_BYTES 160
 

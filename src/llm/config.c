@@ -196,7 +196,10 @@ static void llm_config_headers(struct jcheck *check, struct jplace provider, str
             continue;
         }
         headers[n++] = str_fmt(a, "%.*s: %.*s", STR_ARG(name), STR_ARG(text)).p;
-        log_add_secret(text); /* people put keys there */
+        log_add_secret(text); /* people put keys there, "Bearer KEY" among them */
+        if (str_eq_nocase(name, S("Authorization")) && str_find_char(text, ' ') != STR_NPOS) {
+            log_add_secret(str_trim(str_skip(text, str_find_char(text, ' '))));
+        }
     }
     p->headers = headers;
 }

@@ -13,6 +13,7 @@
 
 #define CHAT_MESSAGE_BYTES_READ ((size_t)4096)
 #define CHAT_MESSAGE_BYTES_SHOWN ((size_t)200)
+#define CHAT_TOKENS_MAX 100000000 /* far above any context window; sums of it stay small */
 
 static struct str chat_url(const struct llm_provider *p, struct str model, struct arena *a) {
     (void)model;
@@ -274,15 +275,21 @@ static enum call_finish chat_finish(struct str reason) {
                                                       : CALL_FINISH_OTHER;
 }
 
+/* A count that cannot be is not told, so that no sum of counts or money overflows. */
+static int64_t chat_tokens(const struct jnode *usage, const char *key, int64_t otherwise) {
+    int64_t n = jnode_get_int(usage, key, otherwise);
+    return n >= 0 && n <= CHAT_TOKENS_MAX ? n : otherwise;
+}
+
 static struct call_usage chat_usage(const struct jnode *usage) {
     const struct jnode *in = jnode_get(usage, "prompt_tokens_details");
     const struct jnode *out = jnode_get(usage, "completion_tokens_details");
     return (struct call_usage){
-        .input_tokens = jnode_get_int(usage, "prompt_tokens", -1),
+        .input_tokens = chat_tokens(usage, "prompt_tokens", -1),
         .cached_tokens =
-            jnode_get_int(in, "cached_tokens", jnode_get_int(usage, "prompt_cache_hit_tokens", 0)),
-        .output_tokens = jnode_get_int(usage, "completion_tokens", -1),
-        .reasoning_tokens = jnode_get_int(out, "reasoning_tokens", 0)};
+            chat_tokens(in, "cached_tokens", chat_tokens(usage, "prompt_cache_hit_tokens", 0)),
+        .output_tokens = chat_tokens(usage, "completion_tokens", -1),
+        .reasoning_tokens = chat_tokens(out, "reasoning_tokens", 0)};
 }
 
 static bool chat_is_server_trouble(struct str finish) {
