@@ -61,7 +61,7 @@ void sched_ended(struct sched *s, int64_t index, enum attempt_stage stage, enum 
     if (valid_and_unsolved) {
         s->streak_from = s->launched;
         s->streak_ended = 0;
-    } else if (index >= s->streak_from && index < s->streak_from + s->stall_attempts) {
+    } else if (index >= s->streak_from && index - s->streak_from < s->stall_attempts) {
         s->streak_ended++;
     }
     if (outcome == OUTCOME_FAILED) {

@@ -29,8 +29,10 @@ static const char *const reader_texts[R_COUNT] = {
     [R_PROBLEMS] = "SELECT seq, attempt_no, outcome, id, line FROM problems"
                    " WHERE job = $1 AND seq > $2 AND outcome IN ($3, $4, $5, $6, $7, $8)"
                    " ORDER BY seq LIMIT $9",
-    [R_HASHES_COUNT] = "SELECT count(*) FROM problems WHERE job = $1 AND hash <> 0",
-    [R_HASHES] = "SELECT hash FROM problems WHERE job = $1 AND hash <> 0",
+    [R_HASHES_COUNT] = "SELECT count(*) FROM problems WHERE job = $1 AND hash <> 0"
+                       " AND outcome <> 'duplicate'",
+    [R_HASHES] = "SELECT hash FROM problems WHERE job = $1 AND hash <> 0"
+                 " AND outcome <> 'duplicate'",
     [R_SPEND] = "SELECT c.role, c.model, c.stale, c.input_tokens, c.cached_tokens, c.output_tokens,"
                 " c.reasoning_tokens, c.cost_nusd, c.latency_ms, p.outcome FROM calls c"
                 " LEFT JOIN problems p ON p.job = c.job AND p.attempt_no = c.attempt_no"
