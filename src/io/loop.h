@@ -31,7 +31,7 @@ void loop_free(struct loop *l);
 /** Milliseconds of the loop's clock (monotonic, refreshed once an iteration). */
 int64_t loop_now_ms(const struct loop *l);
 
-/** The uv_loop_t, for the rooms that drive a library from the same loop (io/ and sim/ only). */
+/** The uv_loop_t, for the rooms that drive a library from the same loop (io/ and httpd/ only). */
 void *loop_uv(struct loop *l);
 
 /* A timer that is part of its owner's struct. Zero-initialise it. */

@@ -17,15 +17,16 @@ ROOMS = {
     "llm": {"base", "json", "core", "io"},
     "store": {"base", "json", "core", "io"},
     "worker": {"base", "json", "answer", "core", "io", "llm", "store"},
-    "sim": {"base", "json", "answer", "core", "io"},
+    "httpd": {"base", "io"},
+    "sim": {"base", "json", "answer", "core", "io", "httpd"},
     "cli": {"base", "json", "answer", "core", "io", "llm", "store", "worker", "sim"},
 }
 MAIN = {"base", "cli"}  # src/main.c: the table of subcommands
 
 VENDORS = {
     "curl/": {"io"},
-    "uv.h": {"io", "sim"},
-    "microhttpd.h": {"sim"},
+    "uv.h": {"io", "httpd"},
+    "microhttpd.h": {"httpd"},
     "sqlite3.h": {"store"},
     "jansson.h": set(),
     "yaml.h": {"json"},

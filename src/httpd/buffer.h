@@ -1,6 +1,6 @@
 /* buffer.h - byte buffers that are used again: one for each request body and answer under way. */
-#ifndef STUMPER_SIM_BUFFER_H
-#define STUMPER_SIM_BUFFER_H
+#ifndef STUMPER_HTTPD_BUFFER_H
+#define STUMPER_HTTPD_BUFFER_H
 
 #include "base/sbuf.h"
 

@@ -1,4 +1,4 @@
-#include "sim/buffer.h"
+#include "httpd/buffer.h"
 
 #include "base/mem.h"
 

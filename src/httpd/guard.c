@@ -1,4 +1,4 @@
-#include "sim/guard.h"
+#include "httpd/guard.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -38,12 +38,15 @@ void guard_add(struct guard *g, struct guard_conn *c, int fd, int64_t now_ms) {
     guard_enter(g, c, GUARD_INPUT, now_ms);
 }
 
-void guard_sweep(struct guard *g, int64_t now_ms) {
+void guard_sweep(struct guard *g, int64_t now_ms, struct str goodbye) {
     static const enum guard_phase timed[] = {GUARD_IDLE, GUARD_INPUT};
     for (size_t i = 0; i < ARRAY_LEN(timed); i++) {
         struct guard_conn *list = &g->lists[timed[i]];
         while (list->next != list && list->next->deadline_ms <= now_ms) {
             struct guard_conn *c = list->next;
+            if (c->phase == GUARD_INPUT && goodbye.n > 0) {
+                (void)send(c->fd, goodbye.p, goodbye.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+            }
             (void)shutdown(c->fd, SHUT_RDWR); /* the library reads the end and closes */
             guard_enter(g, c, GUARD_BUSY, now_ms);
         }
@@ -111,8 +114,13 @@ static enum MHD_Result guard_header(void *ctx, enum MHD_ValueKind kind, const ch
     return MHD_YES;
 }
 
-struct guard_verdict guard_headers(struct MHD_Connection *connection, const char *version) {
+struct guard_verdict guard_headers(struct MHD_Connection *connection, const char *version,
+                                   size_t bytes_max) {
     struct guard_headers h = {0};
+    if (MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size >
+        bytes_max) {
+        return (struct guard_verdict){.status = 431, .reason = "The request header is too large."};
+    }
     (void)MHD_get_connection_values_n(connection, MHD_HEADER_KIND, guard_header, &h);
     bool old = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
     if (h.bad || h.lengths > 1 || h.hosts > 1 || (h.hosts == 0 && !old) ||

@@ -1,18 +1,18 @@
 /* guard.h - what libmicrohttpd 0.9.75 lets through and must not: request smuggling and slow input.
  *
- * Headers  names are tokens, values have no control characters but TAB; one Content-Length of
- * digits or one Transfer-Encoding "chunked", not both; one Host (none for HTTP/1.0 only). Time a
- * deadline for each phase in which the client must act; past it the socket is shut down, which the
- * library sees as a closed connection. CONNECTION_TIMEOUT alone would let a client that sends a
- * byte a second live for ever. Left     bare LF, folded lines and values cut at a NUL, which the
- * library has taken apart before anybody can look.
+ * Headers    names are tokens, values have no control characters but TAB; one Content-Length of
+ *            digits or one Transfer-Encoding "chunked", not both; one Host (none for HTTP/1.0
+ * only). Time       a deadline for each phase in which the client must act; past it the socket is
+ * shut down, which the library sees as a closed connection. CONNECTION_TIMEOUT alone would let a
+ * client that sends a byte a second live for ever. Left       bare LF, folded lines and values cut
+ * at a NUL, which the library has taken apart before anybody can look.
  *
  * Threading  the thread that runs the daemon.
  */
-#ifndef STUMPER_SIM_GUARD_H
-#define STUMPER_SIM_GUARD_H
+#ifndef STUMPER_HTTPD_GUARD_H
+#define STUMPER_HTTPD_GUARD_H
 
-#include "base/defs.h"
+#include "base/str.h"
 
 #include <microhttpd.h>
 #include <stdbool.h>
@@ -49,8 +49,9 @@ void guard_remove(struct guard_conn *c);
 /** Move to another phase; its deadline runs from now on. */
 void guard_enter(struct guard *g, struct guard_conn *c, enum guard_phase phase, int64_t now_ms);
 
-/** Shut down what is past its deadline. Call it a few times a second. */
-void guard_sweep(struct guard *g, int64_t now_ms);
+/** Shut down what is past its deadline, with @goodbye to one in the middle of a request. Call it a
+ * few times a second. */
+void guard_sweep(struct guard *g, int64_t now_ms, struct str goodbye);
 
 /* What the headers of a request tell. */
 struct guard_verdict {
@@ -61,6 +62,7 @@ struct guard_verdict {
 };
 
 /** Judge the headers of a request; @version as the client wrote it ("HTTP/1.1"). */
-struct guard_verdict guard_headers(struct MHD_Connection *connection, const char *version);
+struct guard_verdict guard_headers(struct MHD_Connection *connection, const char *version,
+                                   size_t bytes_max);
 
 #endif
