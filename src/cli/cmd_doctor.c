@@ -26,6 +26,7 @@ struct doctor;
 struct doctor_probe {
     struct doctor *doctor;
     struct model_name name;
+    struct llm_chain chain; /* it alone */
     struct llm_call *call;
     bool answered;
 };
@@ -130,9 +131,10 @@ static void doctor_choose_models(struct doctor *d) {
         doctor_add_text(d, d->options.args[i], d->options.args[i]);
     }
     for (int role = 0; d->options.args_n == 0 && role < ROLE_COUNT; role++) {
-        if (d->models[role] != NULL) {
+        struct str models = str_of(d->models[role]);
+        while (models.n > 0) {
             doctor_add_text(d, opt_label(&d->options, role_name((enum role)role)).s,
-                            d->models[role]);
+                            str_cstr(&d->arena, str_split(&models, ',')));
         }
     }
 }
@@ -231,7 +233,6 @@ static void doctor_answered(void *ctx, const struct call_answer *answer) {
 /* True if a call is under way. */
 static bool doctor_try(struct doctor *d, struct doctor_probe *p) {
     const struct llm_provider *provider = llm_config_find(&d->llm_config, p->name.provider);
-    const struct llm_model *model;
     struct errinfo why = {0};
     const char *name = doctor_name(d, p);
     if (provider == NULL && str_eq(p->name.provider, S("sim"))) {
@@ -242,12 +243,19 @@ static bool doctor_try(struct doctor *d, struct doctor_probe *p) {
         doctor_say(d, FINDING_SKIPPED, name, "not without a key");
         return false;
     }
-    enum err e = llm_resolve(d->llm, &p->name, &model, &why);
+    enum err e = llm_resolve(d->llm, &p->name, &p->chain.models[0], &why);
     if (e != ERR_OK) {
         doctor_say(d, FINDING_FAILED, name, "%s", errinfo_text(&why, e));
         return false;
     }
-    llm_call(d->llm, model, &d->question, "doctor", doctor_answered, p, &p->call);
+    p->chain.n = 1;
+    llm_call(d->llm,
+             &(struct llm_request){.chain = &p->chain,
+                                   .spec = &d->question,
+                                   .tag = "doctor",
+                                   .done = doctor_answered,
+                                   .ctx = p},
+             &p->call);
     return true;
 }
 

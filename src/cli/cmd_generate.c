@@ -164,7 +164,10 @@ static void generate_choose_paths(struct generate *g) {
 static bool generate_wants_sim(const struct generate *g) {
     bool wanted = false;
     for (int role = 0; role < ROLE_COUNT; role++) {
-        wanted = wanted || str_eq(g->spec.models[role].provider, S("sim"));
+        const struct job_models *models = &g->spec.models[role];
+        for (size_t i = 0; i < models->n; i++) {
+            wanted = wanted || str_eq(models->v[i].provider, S("sim"));
+        }
     }
     return wanted && llm_config_find(&g->llm, S("sim")) == NULL;
 }
@@ -192,19 +195,27 @@ static enum err generate_start_sim(struct generate *g) {
     return e;
 }
 
-/* A budget can be held only over calls whose price is known. */
-static enum err generate_check_prices(struct generate *g) {
-    for (int role = 0; g->spec.max_cost_nusd != MONEY_UNKNOWN && role < ROLE_COUNT; role++) {
-        const struct model_name *m = &g->spec.models[role];
+static enum err generate_check_price(struct generate *g, enum role role) {
+    for (size_t i = 0; i < g->spec.models[role].n; i++) {
+        const struct model_name *m = &g->spec.models[role].v[i];
         if (price_find(g->llm.prices, m->provider, m->model) == NULL) {
             return errinfo_set(&g->why, ERR_INVALID,
                                "--max-cost: the price of %.*s/%.*s (%s) is not known; say it with "
                                "--price %.*s/%.*s=IN,OUT (dollars per million tokens)",
-                               STR_ARG(m->provider), STR_ARG(m->model), role_name((enum role)role),
+                               STR_ARG(m->provider), STR_ARG(m->model), role_name(role),
                                STR_ARG(m->provider), STR_ARG(m->model));
         }
     }
     return ERR_OK;
+}
+
+/* A budget can be held only over calls whose price is known. */
+static enum err generate_check_prices(struct generate *g) {
+    enum err e = ERR_OK;
+    for (int role = 0; g->spec.max_cost_nusd != MONEY_UNKNOWN && role < ROLE_COUNT; role++) {
+        e = e == ERR_OK ? generate_check_price(g, (enum role)role) : e;
+    }
+    return e;
 }
 
 static enum err generate_prepare(struct generate *g) {

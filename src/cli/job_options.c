@@ -18,7 +18,8 @@ void job_options_rows(struct job_options *o, struct opt rows[JOB_OPTIONS_ROWS]) 
          .to = &o->num_problems, .min = 1, .max = JOB_PROBLEMS_MAX,
          .help = "how many accepted problems to make"},
         {.name = "engineer", .kind = OPT_STR, .value = "MODEL", .to = &o->models[ROLE_ENGINEER],
-         .help = "writes problems; MODEL is provider/model, such as openai/gpt-5.4-mini"},
+         .help = "writes problems; MODEL is provider/model, such as openai/gpt-5.4-mini; further ones, "
+                 "after commas, stand in when it fails"},
         {.name = "checker", .kind = OPT_STR, .value = "MODEL", .to = &o->models[ROLE_CHECKER],
          .help = "validates problems and judges answers"},
         {.name = "target", .kind = OPT_STR, .value = "MODEL", .to = &o->models[ROLE_TARGET],

@@ -158,8 +158,8 @@ static enum err run_look_back(struct run *r) {
 
 static enum err run_resolve(struct run *r) {
     for (int role = 0; role < ROLE_COUNT; role++) {
-        enum err e =
-            llm_resolve(r->llm, &r->spec.models[role], &r->worker_options.models[role], r->reterr);
+        enum err e = llm_chain_resolve(r->llm, &r->spec.models[role],
+                                       &r->worker_options.models[role], r->reterr);
         if (e != ERR_OK) {
             return errinfo_wrap(r->reterr, e, "%s model", role_name((enum role)role));
         }

@@ -53,6 +53,7 @@ struct call_answer {
     enum err err;       /* ERR_OK, or the class of failure after all retries */
     const char *detail; /* for a person, when err != ERR_OK */
     struct str text;    /* may be empty */
+    struct str model;   /* "provider/model": who answered, or failed last */
     enum call_finish finish;
     struct call_usage usage;
     int64_t cost_nusd;     /* MONEY_UNKNOWN without usage or price */

@@ -36,10 +36,23 @@ static struct str job_model_text(struct jcheck *c, struct jplace place, struct a
                    STR_ARG(jnode_get_str(place.node, "model_name")));
 }
 
-static void job_read_model(struct jcheck *c, struct jplace place, struct arena *a,
-                           struct model_name *ret) {
-    size_t errors = c->n;
+/* The next model of a role; further ones stand in for the first. */
+static void job_add_model(struct jcheck *c, const char *pointer, struct str text, struct arena *a,
+                          struct job_models *m) {
     struct errinfo info = {0};
+    struct model_name name;
+    if (m->n == JOB_MODELS_MAX) {
+        jcheck_fail(c, pointer, "must name at most %d models", JOB_MODELS_MAX);
+    } else if (model_name_parse(text, a, &name, &info) != ERR_OK) {
+        jcheck_fail(c, pointer, "%s", info.text);
+    } else {
+        m->v[m->n++] = name;
+    }
+}
+
+static void job_read_model(struct jcheck *c, struct jplace place, struct arena *a,
+                           struct job_models *m) {
+    size_t errors = c->n;
     struct str text = jnode_str(place.node);
     enum jnode_type type = jnode_type(place.node);
     if (type == JNODE_OBJECT) {
@@ -49,9 +62,27 @@ static void job_read_model(struct jcheck *c, struct jplace place, struct arena *
                     "%s; must be \"provider/model\" or {\"provider\", \"model_name\"}",
                     type == JNODE_NONE ? "is missing" : "is of the wrong type");
     }
-    if (c->n == errors && model_name_parse(text, a, ret, &info) != ERR_OK) {
-        jcheck_fail(c, place.pointer, "%s", info.text);
+    for (bool more = true; more && c->n == errors; more = text.n > 0) {
+        job_add_model(c, place.pointer, str_split(&text, ','), a, m);
     }
+}
+
+/* A role's model, or several, as an array or with commas between them: the first, and those that
+ * stand in for it. */
+static void job_read_role(struct jcheck *c, struct jplace place, struct arena *a, enum role role,
+                          struct job_spec *spec) {
+    struct job_models models = {0};
+    size_t errors = c->n, n = jnode_len(place.node);
+    if (jnode_type(place.node) != JNODE_ARRAY) {
+        job_read_model(c, place, a, &models);
+    }
+    for (size_t i = 0; jnode_type(place.node) == JNODE_ARRAY && i < n && c->n == errors; i++) {
+        job_read_model(c, jcheck_element(c, place, i), a, &models);
+    }
+    if (c->n == errors && models.n == 0) {
+        jcheck_fail(c, place.pointer, "names no model; must be \"provider/model\"");
+    }
+    spec->models[role] = models;
 }
 
 /* target_models with one entry is another way to write target_model. */
@@ -72,9 +103,9 @@ static struct jplace job_target_place(struct jcheck *c, struct jplace root) {
 
 static void job_read_models(struct jcheck *c, struct jplace root, struct arena *a,
                             struct job_spec *spec) {
-    job_read_model(c, jcheck_member(c, root, "engineer_model"), a, &spec->models[ROLE_ENGINEER]);
-    job_read_model(c, jcheck_member(c, root, "checker_model"), a, &spec->models[ROLE_CHECKER]);
-    job_read_model(c, job_target_place(c, root), a, &spec->models[ROLE_TARGET]);
+    job_read_role(c, jcheck_member(c, root, "engineer_model"), a, ROLE_ENGINEER, spec);
+    job_read_role(c, jcheck_member(c, root, "checker_model"), a, ROLE_CHECKER, spec);
+    job_read_role(c, job_target_place(c, root), a, ROLE_TARGET, spec);
 }
 
 static void job_read_topics(struct jcheck *c, struct jplace root, const struct taxonomy *builtin,
@@ -255,6 +286,23 @@ static void job_write_labels(const struct job_spec *spec, struct jwrite *w) {
     }
 }
 
+static void job_write_models(const struct job_models *m, struct jwrite *w) {
+    if (m->n > 1) {
+        jwrite_array(w);
+    }
+    for (size_t i = 0; i < m->n; i++) {
+        jwrite_object(w);
+        jwrite_key(w, "provider");
+        jwrite_str(w, m->v[i].provider);
+        jwrite_key(w, "model_name");
+        jwrite_str(w, m->v[i].model);
+        jwrite_end(w);
+    }
+    if (m->n > 1) {
+        jwrite_end(w);
+    }
+}
+
 void job_spec_write(const struct job_spec *spec, struct jwrite *w) {
     ASSERT(spec->seed <= INT64_MAX);
     jwrite_object(w);
@@ -262,12 +310,7 @@ void job_spec_write(const struct job_spec *spec, struct jwrite *w) {
     jwrite_int(w, spec->num_problems);
     for (int role = 0; role < ROLE_COUNT; role++) {
         jwrite_key(w, job_model_fields[role]);
-        jwrite_object(w);
-        jwrite_key(w, "provider");
-        jwrite_str(w, spec->models[role].provider);
-        jwrite_key(w, "model_name");
-        jwrite_str(w, spec->models[role].model);
-        jwrite_end(w);
+        job_write_models(&spec->models[role], w);
     }
     jwrite_key(w, "taxonomy");
     taxonomy_write(&spec->taxonomy, w);
@@ -299,8 +342,8 @@ const char *job_spec_difference(const struct job_spec *a, const struct job_spec 
         return "num_problems";
     }
     for (int role = 0; role < ROLE_COUNT; role++) {
-        if (!str_eq(a->models[role].provider, b->models[role].provider) ||
-            !str_eq(a->models[role].model, b->models[role].model)) {
+        const struct model_name *one = &a->models[role].v[0], *other = &b->models[role].v[0];
+        if (!str_eq(one->provider, other->provider) || !str_eq(one->model, other->model)) {
             return job_model_fields[role];
         }
     }

@@ -51,9 +51,17 @@ struct job_seed {
 bool job_seed_read(struct jcheck *c, struct jplace place, struct str benchmark_name,
                    struct arena *a, struct job_seed *ret);
 
+#define JOB_MODELS_MAX 8
+
+/* A role's model, and those that stand in for it when it cannot answer, in this order. */
+struct job_models {
+    struct model_name v[JOB_MODELS_MAX];
+    size_t n; /* at least 1 */
+};
+
 struct job_spec {
     int64_t num_problems;
-    struct model_name models[ROLE_COUNT];
+    struct job_models models[ROLE_COUNT];
     struct taxonomy taxonomy; /* the built-in one where the request names none */
     const struct job_seed *seeds;
     size_t seeds_n; /* 0: from the taxonomy */
@@ -91,7 +99,8 @@ void job_spec_write(const struct job_spec *spec, struct jwrite *w);
 /**
  * The first difference that makes two specs different jobs, as the name of a field
  * ("engineer_model"), or NULL if they are the same job. Limits (concurrency, max_*, deadline,
- * stall_*) and labels (name, metadata) may differ: a stopped job may go on with others.
+ * stall_*), labels (name, metadata) and models that stand in for others may differ: a stopped job
+ * may go on with others.
  */
 const char *job_spec_difference(const struct job_spec *a, const struct job_spec *b);
 

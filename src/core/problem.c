@@ -169,15 +169,11 @@ static void write_models(const struct problem_ids *ids, struct jwrite *w) {
     jwrite_key(w, "models");
     jwrite_object(w);
     for (int role = 0; role < ROLE_COUNT; role++) {
-        if (ids->models[role].model.n == 0) {
+        if (ids->models[role].n == 0) {
             continue; /* nobody knows: the attempt was given up by a later process */
         }
-        char name[1024];
-        int n = snprintf(name, sizeof name, "%.*s/%.*s", STR_ARG(ids->models[role].provider),
-                         STR_ARG(ids->models[role].model));
-        ASSERT(n >= 0 && (size_t)n < sizeof name); /* model_name_parse() lets no longer ones in */
         jwrite_key(w, role_name((enum role)role));
-        jwrite_str(w, (struct str){name, (size_t)n});
+        jwrite_str(w, ids->models[role]);
     }
     jwrite_end(w);
 }

@@ -60,9 +60,7 @@ uint64_t problem_hash(struct str problem);
 struct problem_ids {
     const char *id, *job_id;
     int64_t attempt;
-    struct model_name_view {
-        struct str provider, model;
-    } models[ROLE_COUNT];
+    struct str models[ROLE_COUNT]; /* "provider/model" of who answered; empty: not known */
     int64_t created_ms;
 };
 

@@ -26,22 +26,26 @@
 
 static void llm_call_replied(void *ctx, const struct http_reply *reply);
 
+static struct llm_queue *llm_call_queue(const struct llm_call *c) {
+    return &c->model->waiting[c->request.priority];
+}
+
 static void llm_call_wait(struct llm_call *c) {
     c->state = LLM_CALL_WAITING;
     c->model->llm->stats.waiting++;
-    TAILQ_INSERT_TAIL(&c->model->waiting, c, link);
+    TAILQ_INSERT_TAIL(llm_call_queue(c), c, link);
 }
 
 static void llm_call_unwait(struct llm_call *c) {
-    TAILQ_REMOVE(&c->model->waiting, c, link);
+    TAILQ_REMOVE(llm_call_queue(c), c, link);
     c->model->llm->stats.waiting--;
 }
 
 /* Back to the pool, then tell: `done` may ask the next question at once. */
 static void llm_call_end(struct llm_call *c, const struct call_answer *answer) {
     struct llm *m = c->model->llm;
-    llm_done_fn *done = c->done;
-    void *ctx = c->ctx;
+    llm_done_fn *done = c->request.done;
+    void *ctx = c->request.ctx;
     c->state = LLM_CALL_IDLE;
     sbuf_release(&c->body);
     LIST_REMOVE(c, all);
@@ -51,11 +55,11 @@ static void llm_call_end(struct llm_call *c, const struct call_answer *answer) {
 
 static void llm_call_fail(struct llm_call *c, enum err e, const struct errinfo *why) {
     struct errinfo detail = *why;
-    const struct llm_model *model = c->model;
-    (void)errinfo_wrap(&detail, e, "%s/%.*s", model->provider->name, STR_ARG(model->name));
+    (void)errinfo_wrap(&detail, e, "%.*s", STR_ARG(c->model->full_name));
     log_redact(detail.text);
     const struct call_answer answer = {.err = e,
                                        .detail = detail.text,
+                                       .model = c->model->full_name,
                                        .cost_nusd = MONEY_UNKNOWN,
                                        .usage = {.input_tokens = -1, .output_tokens = -1},
                                        .tries = MAX(c->tries, 1)};
@@ -68,6 +72,32 @@ void llm_call_abort(struct llm_call *c) {
 
 static void llm_call_canceled(void *ctx) {
     llm_call_abort(ctx);
+}
+
+/* Make the call one for the model at its place in the chain. */
+static void llm_call_address(struct llm_call *c) {
+    /* const for callers only */
+    struct llm_model *model = (struct llm_model *)(uintptr_t)c->request.chain->models[c->chain_at];
+    c->model = model;
+    c->failures = 0;
+    c->answers_seen = model->gate.answers;
+    sbuf_clear(&c->body);
+    for (size_t i = 0; i < model->headers_n; i++) {
+        c->headers[i] = model->headers[i];
+    }
+    c->headers[model->headers_n] = c->tag;
+    c->headers[model->headers_n + 1] = NULL;
+}
+
+/* This model will not answer it: the next in the chain may. */
+static void llm_call_give_up(struct llm_call *c, enum err e, const struct errinfo *why) {
+    if (e == ERR_CANCELED || c->chain_at + 1 == c->request.chain->n) {
+        llm_call_fail(c, e, why);
+        return;
+    }
+    c->chain_at++;
+    llm_call_address(c);
+    llm_call_wait(c);
 }
 
 /* Long enough for the slowest answers of this model, short enough that a hung request does not hold
@@ -101,23 +131,23 @@ static void llm_call_fill_request(struct llm_call *c) {
     const struct llm_config *config = model->llm->config;
     if (c->body.n == 0) {
         c->asked = model->quirks;
-        model->wire->body(c->spec, model->name, &c->asked, &c->body);
+        model->wire->body(c->request.spec, model->name, &c->asked, &c->body);
     }
-    c->request = (struct http_request){.method = "POST",
-                                       .url = model->url,
-                                       .headers = c->headers,
-                                       .body = sbuf_str(&c->body),
-                                       .connect_ms = config->connect_ms,
-                                       .first_byte_ms = config->first_byte_ms,
-                                       .total_ms = config->total_ms,
-                                       .body_bytes_max = LLM_REPLY_BYTES_MAX};
+    c->http = (struct http_request){.method = "POST",
+                                    .url = model->url,
+                                    .headers = c->headers,
+                                    .body = sbuf_str(&c->body),
+                                    .connect_ms = config->connect_ms,
+                                    .first_byte_ms = config->first_byte_ms,
+                                    .total_ms = config->total_ms,
+                                    .body_bytes_max = LLM_REPLY_BYTES_MAX};
 }
 
 /* True if the call has left; the gate has let it in. */
 static bool llm_call_send(struct llm_call *c) {
     struct llm *m = c->model->llm;
     llm_call_fill_request(c);
-    if (http_send(m->http, &c->request, llm_call_replied, c, &c->transfer) != ERR_OK) {
+    if (http_send(m->http, &c->http, llm_call_replied, c, &c->transfer) != ERR_OK) {
         c->model->gate.in_flight--; /* the HTTP client is full: the next answer makes room */
         return false;
     }
@@ -137,17 +167,26 @@ static void llm_model_reopen(void *ctx) {
     llm_model_pump(ctx);
 }
 
+/* Of those that wait the one that has cost most already, among equals the oldest; or NULL. */
+static struct llm_call *llm_model_next(const struct llm_model *model) {
+    struct llm_call *c = NULL;
+    for (size_t i = ARRAY_LEN(model->waiting); c == NULL && i-- > 0;) {
+        c = TAILQ_FIRST(&model->waiting[i]);
+    }
+    return c;
+}
+
 void llm_model_pump(struct llm_model *model) {
     int64_t now_ms = loop_now_ms(model->llm->loop);
     struct llm_call *c;
     if (model->llm->closing) {
         return; /* the HTTP client may be gone */
     }
-    while ((c = TAILQ_FIRST(&model->waiting)) != NULL && gate_enter(&model->gate, now_ms)) {
+    while ((c = llm_model_next(model)) != NULL && gate_enter(&model->gate, now_ms)) {
         llm_call_unwait(c);
         if (!llm_call_send(c)) {
             c->state = LLM_CALL_WAITING;
-            TAILQ_INSERT_HEAD(&model->waiting, c, link);
+            TAILQ_INSERT_HEAD(llm_call_queue(c), c, link);
             model->llm->stats.waiting++;
             return;
         }
@@ -197,10 +236,10 @@ static void llm_call_retry(struct llm_call *c, enum err e, const struct errinfo 
         if (c->tries > 1) {
             (void)errinfo_wrap(&detail, e, "%" PRId64 " tries, the last", c->tries);
         }
-        llm_call_fail(c, e, &detail);
+        llm_call_give_up(c, e, &detail);
     } else if (wait_ms > m->config->retry_wait_ms_max) {
         (void)errinfo_wrap(&detail, e, "asked to wait %" PRId64 " s", wait_ms / 1000);
-        llm_call_fail(c, e, &detail);
+        llm_call_give_up(c, e, &detail);
     } else {
         llm_call_back_off(c, wait_ms);
     }
@@ -212,6 +251,7 @@ static void llm_call_answered(struct llm_call *c, const struct http_reply *reply
     histogram_add(&model->first_byte_ms, reply->first_byte_us / 1000);
     answer->latency_ms = reply->total_us / 1000;
     answer->tries = c->tries;
+    answer->model = model->full_name;
     answer->cost_nusd = price_cost(model->price, &answer->usage);
     llm_call_end(c, answer);
 }
@@ -240,7 +280,7 @@ static void llm_call_read(struct llm_call *c, const struct http_reply *reply) {
     } else if (class == ERR_CLASS_RETRY || class == ERR_CLASS_WAIT) {
         llm_call_retry(c, result.err, &result.detail, result.retry_after_ms);
     } else {
-        llm_call_fail(c, result.err, &result.detail);
+        llm_call_give_up(c, result.err, &result.detail);
     }
 }
 
@@ -256,7 +296,7 @@ static void llm_call_unanswered(struct llm_call *c, const struct http_reply *rep
     if (err_class(e) == ERR_CLASS_RETRY) {
         llm_call_retry(c, e, &why, -1);
     } else {
-        llm_call_fail(c, e, &why);
+        llm_call_give_up(c, e, &why);
     }
 }
 
@@ -290,21 +330,16 @@ static struct llm_call *llm_call_new(struct llm *m) {
     return c;
 }
 
-void llm_call(struct llm *m, const struct llm_model *model, const struct call_spec *spec,
-              const char *tag, llm_done_fn *done, void *ctx, struct llm_call **ret) {
+void llm_call(struct llm *m, const struct llm_request *request, struct llm_call **ret) {
+    ASSERT(request->chain->n > 0 && request->priority >= 0 &&
+           request->priority <= LLM_PRIORITY_MAX);
     struct llm_call *c = llm_call_new(m);
-    c->model = (struct llm_model *)(uintptr_t)model; /* const for callers only */
-    c->spec = spec;
-    c->done = done;
-    c->ctx = ctx;
-    c->tries = c->failures = 0;
-    c->answers_seen = model->gate.answers;
-    (void)snprintf(c->tag, sizeof c->tag, "X-Client-Request-Id: %s", tag);
-    for (size_t i = 0; i < model->headers_n; i++) {
-        c->headers[i] = model->headers[i];
-    }
-    c->headers[model->headers_n] = c->tag;
-    c->headers[model->headers_n + 1] = NULL;
+    c->request = *request;
+    c->chain_at = 0;
+    c->tries = 0;
+    (void)snprintf(c->tag, sizeof c->tag, "X-Client-Request-Id: %s", request->tag);
+    c->request.tag = NULL; /* the caller's */
+    llm_call_address(c);
     *ret = c;
     llm_call_wait(c);
     llm_model_pump(c->model);

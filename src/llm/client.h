@@ -28,15 +28,14 @@ enum llm_call_state {
 struct llm_call {
     TAILQ_ENTRY(llm_call) link; /* in its model's queue while WAITING */
     LIST_ENTRY(llm_call) all;   /* in the client's list of calls, or its pool */
+    struct llm_request request; /* chain, spec, priority, done */
+    size_t chain_at;            /* its model's place in the chain */
     struct llm_model *model;
-    const struct call_spec *spec;
-    llm_done_fn *done;
-    void *ctx;
     enum llm_call_state state;
     struct http_transfer *transfer; /* while SENT */
     int64_t sent_ms;                /* on the loop's clock */
     bool late;                      /* cut off because its model answers faster than this */
-    struct http_request request;
+    struct http_request http;
     const char *headers[LLM_HEADERS_MAX];
     char tag[LLM_TAG_BYTES];  /* a whole header */
     struct sbuf body;         /* written once, kept for retries */
@@ -59,14 +58,15 @@ struct llm_model {
     const struct llm_provider *provider;
     const struct wire *wire;
     const struct price *price;
-    struct str name; /* as the provider spells it */
+    struct str name;      /* as the provider spells it */
+    struct str full_name; /* "provider/model" */
     const char *url;
     const char *headers[LLM_HEADERS_MAX];
     size_t headers_n;
     struct wire_quirks quirks;
     struct gate gate;
-    struct llm_queue waiting; /* oldest first */
-    int64_t backing_off;      /* calls whose timer runs before they queue again */
+    struct llm_queue waiting[LLM_PRIORITY_MAX + 1];
+    int64_t backing_off; /* calls whose timer runs before they queue again */
     struct loop_timer reopen;
     struct histogram first_byte_ms;
 };

@@ -85,6 +85,7 @@ static void llm_model_fill(struct llm_model *model, struct llm *m, const struct 
                                              ? NULL
                                              : price_find(m->config->prices, str_of(p->name), name),
                                 .name = str_dup(&m->arena, name),
+                                .full_name = str_fmt(&m->arena, "%s/%.*s", p->name, STR_ARG(name)),
                                 .quirks = {.legacy_max_tokens = p->legacy_max_tokens}};
     model->url = wire->url(p, model->name, &m->arena).p;
     model->headers_n = wire->headers(p, &m->arena, model->headers);
@@ -93,7 +94,9 @@ static void llm_model_fill(struct llm_model *model, struct llm *m, const struct 
         model->headers[model->headers_n++] = p->headers[i];
     }
     gate_init(&model->gate);
-    TAILQ_INIT(&model->waiting);
+    for (size_t i = 0; i < ARRAY_LEN(model->waiting); i++) {
+        TAILQ_INIT(&model->waiting[i]);
+    }
 }
 
 enum err llm_resolve(struct llm *m, const struct model_name *name, const struct llm_model **ret,
@@ -125,8 +128,26 @@ enum err llm_resolve(struct llm *m, const struct model_name *name, const struct 
     return ERR_OK;
 }
 
-const struct price *llm_model_price(const struct llm_model *model) {
-    return model->price;
+struct str llm_model_name(const struct llm_model *model) {
+    return model->full_name;
+}
+
+enum err llm_chain_resolve(struct llm *m, const struct job_models *names, struct llm_chain *ret,
+                           struct errinfo *reterr) {
+    enum err e = ERR_OK;
+    for (ret->n = 0; ret->n < names->n && e == ERR_OK; ret->n++) {
+        e = llm_resolve(m, &names->v[ret->n], &ret->models[ret->n], reterr);
+    }
+    return e;
+}
+
+int64_t llm_chain_bound(const struct llm_chain *chain, const struct call_spec *spec) {
+    int64_t bound = 0;
+    for (size_t i = 0; i < chain->n; i++) {
+        const struct price *price = chain->models[i]->price;
+        bound = MAX(bound, price == NULL ? 0 : price_bound(price, spec));
+    }
+    return bound;
 }
 
 struct llm_stats llm_stats(const struct llm *m) {

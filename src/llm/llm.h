@@ -1,8 +1,8 @@
 /* llm.h - the one way to ask a model something, whatever provider it is behind.
  *
- *     resolve "openai/gpt-5.4-mini" once
- *     llm_call(model, spec, …) ─► queue ─► wire (builds the body) ─► io/http ─┐
- *     done(answer) ◄─ classify, retry ◄─ wire (reads the reply)  ◄────────────┘
+ *     resolve "openai/gpt-5.4-mini" once, and what stands in for it
+ *     llm_call(request) ─► queue ─► wire (builds the body) ─► io/http ─┐
+ *     done(answer) ◄─ classify, retry ◄─ wire (reads the reply) ◄──────┘
  *
  * Wire formats are one file each behind wire.h. Retries of what cost nothing (network, 429, 5xx,
  * timeouts) happen here, with full jitter or as the provider asks; an answer that was paid for
@@ -77,21 +77,46 @@ void llm_free(struct llm *m);
 NODISCARD enum err llm_resolve(struct llm *m, const struct model_name *name,
                                const struct llm_model **ret, struct errinfo *reterr);
 
-/** What the model costs, or NULL. */
-const struct price *llm_model_price(const struct llm_model *model);
+/** "provider/model". Valid as long as the client. */
+struct str llm_model_name(const struct llm_model *model);
+
+/* Models for one purpose: the first that can answer does. When one gives up on a call (an error
+ * that no retry mends, or no try left), the next takes it over. */
+struct llm_chain {
+    const struct llm_model *models[JOB_MODELS_MAX];
+    size_t n; /* at least 1 */
+};
+
+/** llm_resolve() each of @names. */
+NODISCARD enum err llm_chain_resolve(struct llm *m, const struct job_models *names,
+                                     struct llm_chain *ret, struct errinfo *reterr);
+
+/** The most that a call can cost, whoever of @chain answers it; a model without a price counts as
+ * free (core/price.h). */
+int64_t llm_chain_bound(const struct llm_chain *chain, const struct call_spec *spec);
 
 /** Called once; the answer is borrowed until it returns. */
 typedef void llm_done_fn(void *ctx, const struct call_answer *answer);
 
+struct llm_request {
+    const struct llm_chain *chain;
+    const struct call_spec *spec;
+    const char *tag; /* sent as X-Client-Request-Id, so that a provider's log and our ledger can be
+                        put side by side: "<job>/<attempt>/<call>" */
+    int priority; /* 0..LLM_PRIORITY_MAX: of those that wait for one model the highest goes first,
+                     among equals the oldest. How much was paid for already: an attempt's stage */
+    llm_done_fn *done;
+    void *ctx;
+};
+
+#define LLM_PRIORITY_MAX 7
+
 /**
- * Ask. The spec must live until `done`.
+ * Ask. Chain and spec must live until `done`, the rest of @request is copied.
  *
- * @tag  sent as X-Client-Request-Id, so that a provider's log and our ledger can be put side by
- * side; "<job>/<attempt>/<call>"
  * @ret  valid until `done`
  */
-void llm_call(struct llm *m, const struct llm_model *model, const struct call_spec *spec,
-              const char *tag, llm_done_fn *done, void *ctx, struct llm_call **ret);
+void llm_call(struct llm *m, const struct llm_request *request, struct llm_call **ret);
 
 /** `done` is called with ERR_CANCELED on a later tick; a request that has left is cut off. */
 void llm_cancel(struct llm_call *call);

@@ -17,6 +17,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 static void slot_act(struct slot *s);
 
@@ -69,8 +70,11 @@ static void slot_step(struct slot *s, const struct attempt_event *event) {
     }
 }
 
-static void slot_step_answer(struct slot *s, const struct call_answer *answer, enum role role) {
+/* @model: who answered; outlives the slot's attempt. */
+static void slot_step_answer(struct slot *s, const struct call_answer *answer, enum role role,
+                             struct str model) {
     struct attempt_event event = {.kind = ATTEMPT_EV_ANSWER, .answer = answer};
+    s->models[role] = model;
     if (answer->err == ERR_OK && role == ROLE_TARGET) {
         event.final_answer = answer_extract(answer->text, &s->arena);
     }
@@ -117,10 +121,7 @@ static void slot_finish(struct slot *s, const struct ledger_call *call) {
                                        .job_id = w->options.job_id,
                                        .attempt = s->lease.attempt_no,
                                        .created_ms = clock_wall_ms()}};
-    for (int role = 0; role < ROLE_COUNT; role++) {
-        o->ids.models[role].provider = w->options.spec->models[role].provider;
-        o->ids.models[role].model = w->options.spec->models[role].model;
-    }
+    memcpy(o->ids.models, s->models, sizeof s->models);
     store_finish(w->options.store, o);
 }
 
@@ -189,15 +190,13 @@ static void slot_answered(void *ctx, const struct call_answer *answer) {
         slot_release(s);
         return;
     }
-    const struct model_name *model = &w->options.spec->models[role];
-    s->paid = (struct ledger_call){
-        .attempt_no = s->lease.attempt_no,
-        .call_no = s->action.call_no,
-        .role = role,
-        .model = str_fmt(&s->arena, "%.*s/%.*s", STR_ARG(model->provider), STR_ARG(model->model)),
-        .created_ms = clock_wall_ms()};
+    s->paid = (struct ledger_call){.attempt_no = s->lease.attempt_no,
+                                   .call_no = s->action.call_no,
+                                   .role = role,
+                                   .model = answer->model,
+                                   .created_ms = clock_wall_ms()};
     slot_keep(s, answer);
-    slot_step_answer(s, &s->paid.answer, role);
+    slot_step_answer(s, &s->paid.answer, role, s->paid.model);
     const struct ledger_call *paid = answer->err == ERR_OK ? &s->paid : NULL;
     if (s->action.kind == ATTEMPT_ACT_FINISH) {
         slot_finish(s, paid);
@@ -212,9 +211,8 @@ static void slot_answered(void *ctx, const struct call_answer *answer) {
 static bool slot_call(struct slot *s) {
     struct worker *w = s->worker;
     const struct call_spec *call = s->action.call;
-    const struct llm_model *model = w->options.models[call->role];
-    const struct price *price = llm_model_price(model);
-    s->reserved_nusd = price == NULL ? 0 : price_bound(price, call);
+    const struct llm_chain *chain = &w->options.models[call->role];
+    s->reserved_nusd = llm_chain_bound(chain, call);
     if (!budget_reserve(&w->view.budget, s->reserved_nusd)) {
         return false;
     }
@@ -223,15 +221,22 @@ static bool slot_call(struct slot *s) {
                    s->lease.attempt_no, s->action.call_no);
     w->view.calls_in_flight++;
     s->called_ms = loop_now_ms(w->options.loop);
-    llm_call(w->options.llm, model, call, s->tag, slot_answered, s, &s->call);
+    llm_call(w->options.llm,
+             &(struct llm_request){.chain = chain,
+                                   .spec = call,
+                                   .tag = s->tag,
+                                   .priority = (int)s->stage,
+                                   .done = slot_answered,
+                                   .ctx = s},
+             &s->call);
     return true;
 }
 
 /* The ledger's answer to the call that the machine asks for, or NULL. */
-static const struct call_answer *slot_replayed(struct slot *s) {
+static const struct ledger_call *slot_replayed(const struct slot *s) {
     for (size_t i = 0; i < s->replay_n; i++) {
         if (s->replay[i].call_no == s->action.call_no) {
-            return &s->replay[i].answer;
+            return &s->replay[i];
         }
     }
     return NULL;
@@ -250,12 +255,12 @@ static void slot_act(struct slot *s) {
             slot_step(s, &(struct attempt_event){.kind = ATTEMPT_EV_DEDUP, .duplicate = !is_new});
             continue;
         }
-        const struct call_answer *known = slot_replayed(s);
+        const struct ledger_call *known = slot_replayed(s);
         if (known == NULL) {
             break;
         }
         w->view.replayed++;
-        slot_step_answer(s, known, s->action.call->role);
+        slot_step_answer(s, &known->answer, s->action.call->role, known->model);
     }
     if (!worker_may_call(w)) {
         slot_release(s);
@@ -289,6 +294,9 @@ void slot_begin(struct slot *s, const struct lease *lease) {
     s->replay = NULL;
     s->replay_n = 0;
     s->stage = ATTEMPT_STAGE_ENGINEER;
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        s->models[role] = llm_model_name(w->options.models[role].models[0]);
+    }
     arena_init(&s->arena, ATTEMPT_ARENA_BYTES_MAX);
     s->launch = sched_launched(&w->view.sched);
     if (lease->attempt_no > w->attempts_before) {

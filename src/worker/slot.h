@@ -33,6 +33,7 @@ struct slot {
     struct attempt_action action;
     const struct ledger_call *replay; /* answers already paid for, in order of call_no */
     size_t replay_n;
+    struct str models[ROLE_COUNT]; /* who answered; until then, who is asked first */
     struct llm_call *call;
     int64_t called_ms; /* when, on the loop's clock */
     int64_t reserved_nusd;

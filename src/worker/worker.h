@@ -25,7 +25,7 @@ struct worker_options {
     const char *job_id;
     const struct job_spec *spec;
     const struct prompts *prompts;
-    const struct llm_model *models[ROLE_COUNT];
+    struct llm_chain models[ROLE_COUNT];
     /* what earlier runs left */
     const struct job_row *job;
     const uint64_t *hashes;

@@ -45,7 +45,7 @@ struct fixture {
     struct llm_config config;
     char base_url[128];
     struct llm *llm;
-    const struct llm_model *model;
+    struct llm_chain chain;
 };
 
 static void serve(void *ctx, const struct tiny_request *request, struct tiny_reply *ret) {
@@ -105,7 +105,8 @@ static void start(struct fixture *f, const struct step *steps, size_t steps_n) {
     memcpy(f->steps, steps, steps_n * sizeof *steps);
     f->steps_n = steps_n;
     f->llm = llm_new(f->loop, &f->config);
-    assert_int_equal(llm_resolve(f->llm, &name, &f->model, NULL), ERR_OK);
+    assert_int_equal(llm_resolve(f->llm, &name, &f->chain.models[0], NULL), ERR_OK);
+    f->chain.n = 1;
 }
 
 /* Steps, and the usual ones. */
@@ -122,6 +123,7 @@ struct outcome {
     char detail[ERRINFO_BYTES], text[64], model_id[64];
     struct call_usage usage;
     int64_t cost_nusd, tries, at_ms;
+    char model[64];
 };
 
 static void note(void *ctx, const struct call_answer *answer) {
@@ -132,6 +134,7 @@ static void note(void *ctx, const struct call_answer *answer) {
     o->cost_nusd = answer->cost_nusd;
     o->tries = answer->tries;
     o->at_ms = clock_mono_ms();
+    (void)snprintf(o->model, sizeof o->model, "%.*s", STR_ARG(answer->model));
     (void)snprintf(o->detail, sizeof o->detail, "%s", answer->detail != NULL ? answer->detail : "");
     (void)snprintf(o->text, sizeof o->text, "%.*s", STR_ARG(answer->text));
     (void)snprintf(o->model_id, sizeof o->model_id, "%.*s", STR_ARG(answer->model_id));
@@ -146,10 +149,18 @@ static const struct call_spec spec = {.role = ROLE_TARGET,
                                       .schema = &schema,
                                       .output_tokens_max = 50};
 
+static void call_with(struct fixture *f, const char *tag, struct outcome *o,
+                      struct llm_call **ret) {
+    llm_call(f->llm,
+             &(struct llm_request){
+                 .chain = &f->chain, .spec = &spec, .tag = tag, .done = note, .ctx = o},
+             ret);
+}
+
 static struct outcome ask(struct fixture *f) {
     struct outcome o = {0};
     struct llm_call *call;
-    llm_call(f->llm, f->model, &spec, "job_1/7/2", note, &o, &call);
+    call_with(f, "job_1/7/2", &o, &call);
     assert_int_equal(o.calls, 0);
     loop_run(f->loop);
     assert_int_equal(o.calls, 1);
@@ -292,7 +303,7 @@ static void test_a_refused_schema_is_learned_by_all_and_costs_no_try(void **stat
     steps[STEPS_MAX - 1] = (struct step){.status = 200, .body = ANSWER};
     start(f, steps, STEPS_MAX);
     for (size_t i = 0; i < STEPS_MAX - 1; i++) {
-        llm_call(f->llm, f->model, &spec, "t", note, &outcomes[i], &call);
+        call_with(f, "t", &outcomes[i], &call);
     }
     loop_run(f->loop);
     for (size_t i = 0; i < STEPS_MAX - 1; i++) {
@@ -311,7 +322,7 @@ static void test_a_queue_stands_before_the_http_client(void **state) {
     f->config.in_flight_max = 4;
     START(f, {.status = 200, .body = ANSWER, .delay_ms = 2});
     for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
-        llm_call(f->llm, f->model, &spec, "t", note, &outcomes[i], &call);
+        call_with(f, "t", &outcomes[i], &call);
     }
     assert_int_equal(llm_stats(f->llm).in_flight, 4);
     assert_int_equal(llm_stats(f->llm).waiting, 56);
@@ -358,7 +369,7 @@ static void test_a_storm_of_429_becomes_an_orderly_queue(void **state) {
     (void)snprintf(f->base_url, sizeof f->base_url, "%s/v1", tiny_server_url(f->server));
     START(f, GOOD);
     for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
-        llm_call(f->llm, f->model, &spec, "t", note, &outcomes[i], &call);
+        call_with(f, "t", &outcomes[i], &call);
     }
     loop_run(f->loop);
     for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
@@ -369,6 +380,54 @@ static void test_a_storm_of_429_becomes_an_orderly_queue(void **state) {
     assert_true(m.limited < 1000);
 }
 
+static void test_what_one_model_cannot_answer_the_next_one_does(void **state) {
+    struct fixture *f = *state;
+    f->config.tries_max = 2;
+    START(f, {.status = 404, .body = "{}"}, SOON(503, ""), SOON(503, ""), GOOD, {.status = 400});
+    assert_int_equal(
+        llm_resolve(f->llm, &(struct model_name){S("lab"), S("second")}, &f->chain.models[1], NULL),
+        ERR_OK);
+    assert_int_equal(
+        llm_resolve(f->llm, &(struct model_name){S("lab"), S("third")}, &f->chain.models[2], NULL),
+        ERR_OK);
+    f->chain.n = 3;
+    struct outcome o = ask(f); /* the first is not there, the second does not get up */
+    assert_int_equal(o.err, ERR_OK);
+    assert_int_equal(o.tries, 4);
+    assert_string_equal(o.model, "lab/third");
+    assert_non_null(strstr(f->last_body, "\"third\""));
+    o = ask(f);
+    assert_int_equal(o.err, ERR_REJECTED); /* the last one's word */
+    assert_string_equal(o.model, "lab/third");
+    assert_non_null(strstr(o.detail, "lab/third"));
+}
+
+static void test_what_was_paid_for_goes_before_what_is_new(void **state) {
+    struct fixture *f = *state;
+    struct outcome first = {0}, begun[3] = {0}, paid[3] = {0};
+    struct llm_call *call;
+    f->config.in_flight_max = 1;
+    START(f, {.status = 200, .body = ANSWER, .delay_ms = 20});
+    call_with(f, "t", &first, &call);
+    for (size_t i = 0; i < ARRAY_LEN(begun); i++) {
+        call_with(f, "t", &begun[i], &call);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(paid); i++) {
+        llm_call(f->llm,
+                 &(struct llm_request){.chain = &f->chain,
+                                       .spec = &spec,
+                                       .tag = "t",
+                                       .priority = 1,
+                                       .done = note,
+                                       .ctx = &paid[i]},
+                 &call);
+    }
+    loop_run(f->loop);
+    assert_true(paid[0].at_ms <= paid[1].at_ms && paid[1].at_ms <= paid[2].at_ms);
+    assert_true(paid[2].at_ms < begun[0].at_ms);
+    assert_true(begun[0].at_ms <= begun[1].at_ms && begun[1].at_ms <= begun[2].at_ms);
+}
+
 static void test_a_canceled_call_is_told_once_wherever_it_is(void **state) {
     struct fixture *f = *state;
     struct outcome sent = {0}, waiting = {0}, backing_off = {0};
@@ -377,11 +436,11 @@ static void test_a_canceled_call_is_told_once_wherever_it_is(void **state) {
     START(f, {.status = 503, .headers = "retry-after: 30\r\n"},
           {.status = 200, .delay_ms = 3600000});
     struct loop_timer stop = {0};
-    llm_call(f->llm, f->model, &spec, "t", note, &backing_off, &c);
+    call_with(f, "t", &backing_off, &c);
     loop_timer_start(f->loop, &stop, 60, (void (*)(void *))loop_stop, f->loop);
     loop_run(f->loop);
-    llm_call(f->llm, f->model, &spec, "t", note, &sent, &a);
-    llm_call(f->llm, f->model, &spec, "t", note, &waiting, &b);
+    call_with(f, "t", &sent, &a);
+    call_with(f, "t", &waiting, &b);
     loop_timer_start(f->loop, &stop, 60, (void (*)(void *))loop_stop, f->loop);
     loop_run(f->loop);
     assert_int_equal(llm_stats(f->llm).in_flight, 1);
@@ -408,7 +467,7 @@ static void test_freeing_the_client_ends_every_call(void **state) {
     START(f, {.status = 503, .headers = "retry-after: 30\r\n"},
           {.status = 200, .delay_ms = 3600000});
     for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
-        llm_call(f->llm, f->model, &spec, "t", note, &outcomes[i], &call);
+        call_with(f, "t", &outcomes[i], &call);
     }
     struct loop_timer stop = {0};
     loop_timer_start(f->loop, &stop, 60, (void (*)(void *))loop_stop, f->loop);
@@ -443,7 +502,7 @@ static void test_resolving_says_what_is_missing(void **state) {
     assert_non_null(strstr(info.text, "KEYLESS_KEY"));
     assert_int_equal(llm_resolve(f->llm, &(struct model_name){S("odd"), S("m")}, &model, &info),
                      ERR_UNSUPPORTED);
-    assert_non_null(llm_model_price(f->model));
+    assert_int_equal(llm_chain_bound(&f->chain, &spec) > 50 * 10000, true);
 }
 
 #define LLM_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
@@ -451,6 +510,8 @@ static void test_resolving_says_what_is_missing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         LLM_TEST(test_an_answer_has_text_usage_price_and_its_tag),
+        LLM_TEST(test_what_one_model_cannot_answer_the_next_one_does),
+        LLM_TEST(test_what_was_paid_for_goes_before_what_is_new),
         LLM_TEST(test_what_is_unavailable_is_tried_again),
         LLM_TEST(test_lost_connections_and_garbage_are_tried_again),
         LLM_TEST(test_retry_after_is_waited_for),

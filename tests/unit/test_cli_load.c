@@ -207,7 +207,7 @@ static void test_flags_alone_make_a_job(void **state) {
             &s),
         ERR_OK);
     assert_int_equal(s.num_problems, 50);
-    assert_true(str_eq(s.models[ROLE_TARGET].model, S("t")));
+    assert_true(str_eq(s.models[ROLE_TARGET].v[0].model, S("t")));
     assert_int_equal(s.taxonomy.n, 2);
     assert_int_equal(s.max_cost_nusd, 100000000);
     assert_int_equal(s.deadline_ms, 1500);
@@ -242,13 +242,13 @@ static void test_flags_beat_the_spec_and_the_spec_beats_the_environment(void **s
         "\"target_model\": \"a/spec\", \"topics\": [\"A/b\"], \"concurrency\": 9}");
     env_target = "a/env";
     assert_int_equal(job(f, "--spec job.json", &s), ERR_OK);
-    assert_true(str_eq(s.models[ROLE_TARGET].model, S("spec")));
+    assert_true(str_eq(s.models[ROLE_TARGET].v[0].model, S("spec")));
     assert_int_equal(s.num_problems, 5);
     assert_int_equal(s.concurrency, 9);
     assert_int_equal(s.taxonomy.n, 1);
     assert_int_equal(job(f, "--spec job.json -n 6 --target a/flag --topic A/b --topic A/c", &s),
                      ERR_OK);
-    assert_true(str_eq(s.models[ROLE_TARGET].model, S("flag")));
+    assert_true(str_eq(s.models[ROLE_TARGET].v[0].model, S("flag")));
     assert_int_equal(s.num_problems, 6);
     assert_int_equal(s.taxonomy.n, 2);
     put("job.json", "{\"num_problems\": 0, \"engineer_model\": \"a/e\", \"target_model\": \"a/t\", "

@@ -10,6 +10,7 @@
 #include "core/builtin.h"
 #include "core/job.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct fixture {
@@ -209,9 +210,9 @@ static void test_a_short_request_gets_the_defaults(void **state) {
     struct job_spec s;
     assert_true(read_job(f, request(f, ""), &s));
     assert_int_equal(s.num_problems, 5);
-    assert_str(s.models[ROLE_CHECKER].provider, "anthropic");
-    assert_str(s.models[ROLE_CHECKER].model, "c/x");
-    assert_str(s.models[ROLE_TARGET].provider, "lab");
+    assert_str(s.models[ROLE_CHECKER].v[0].provider, "anthropic");
+    assert_str(s.models[ROLE_CHECKER].v[0].model, "c/x");
+    assert_str(s.models[ROLE_TARGET].v[0].provider, "lab");
     assert_int_equal(s.taxonomy.n, f->builtin.n);
     assert_int_equal(s.seeds_n, 0);
     assert_int_equal(s.concurrency, JOB_CONCURRENCY_DEFAULT);
@@ -281,6 +282,40 @@ static void test_what_this_version_cannot_do_is_an_error_and_what_it_does_is_not
                          &s));
 }
 
+static void test_a_role_may_name_models_that_stand_in(void **state) {
+    struct fixture *f = *state;
+    struct job_spec s, other;
+    assert_true(
+        read_job(f,
+                 "{\"num_problems\": 1, \"engineer_model\": \"a/b, c/d/e\","
+                 "\"checker_model\": [\"f/g\", {\"provider\": \"h\", \"model_name\": \"i\"}],"
+                 "\"target_model\": \"j/k\"}",
+                 &s));
+    assert_int_equal(s.models[ROLE_ENGINEER].n, 2);
+    assert_str(s.models[ROLE_ENGINEER].v[1].model, "d/e");
+    assert_int_equal(s.models[ROLE_CHECKER].n, 2);
+    assert_str(s.models[ROLE_CHECKER].v[1].provider, "h");
+    assert_int_equal(s.models[ROLE_TARGET].n, 1);
+    other = s;
+    other.models[ROLE_CHECKER].n = 1;
+    assert_null(job_spec_difference(&s, &other)); /* a stopped job may go on with others */
+    static const char *const wrong[] = {"\"a/b,c\"",
+                                        "[]",
+                                        "[3]",
+                                        "\"\"",
+                                        "[\"a/b\", \"\"]",
+                                        "\"a/a,b/b,c/c,d/d,e/e,f/f,g/g,h/h,i/i\""};
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        char text[256];
+        (void)snprintf(text, sizeof text,
+                       "{\"num_problems\": 1, \"engineer_model\": %s, \"checker_model\": \"a/b\","
+                       "\"target_model\": \"a/b\"}",
+                       wrong[i]);
+        assert_false(read_job(f, text, &s));
+        assert_non_null(strstr(errors(f), "/engineer_model"));
+    }
+}
+
 static void test_several_targets_are_an_error_and_one_is_the_target(void **state) {
     struct fixture *f = *state;
     struct job_spec s;
@@ -288,7 +323,7 @@ static void test_several_targets_are_an_error_and_one_is_the_target(void **state
                          "{\"num_problems\": 1, \"engineer_model\": \"a/b\","
                          "\"checker_model\": \"a/b\", \"target_models\": [\"x/y\"]}",
                          &s));
-    assert_str(s.models[ROLE_TARGET].provider, "x");
+    assert_str(s.models[ROLE_TARGET].v[0].provider, "x");
     assert_job_error(f, ", \"target_models\": [\"x/y\"]", "not both");
     assert_job_error(f, ", \"target_models\": [\"x/y\", \"x/z\"]", "several targets");
 }
@@ -403,7 +438,7 @@ static void test_limits_and_labels_may_change_but_nothing_else(void **state) {
         }
     }
     other = s;
-    other.models[ROLE_CHECKER].model = S("another");
+    other.models[ROLE_CHECKER].v[0].model = S("another");
     assert_string_equal(job_spec_difference(&s, &other), "checker_model");
     other = s;
     other.num_problems++;
@@ -479,6 +514,7 @@ int main(void) {
         job_test(test_an_old_clients_request_keeps_its_meaning),
         job_test(test_all_errors_of_a_request_are_told_at_once),
         job_test(test_what_this_version_cannot_do_is_an_error_and_what_it_does_is_not),
+        job_test(test_a_role_may_name_models_that_stand_in),
         job_test(test_several_targets_are_an_error_and_one_is_the_target),
         job_test(test_topics_and_taxonomies_exclude_each_other),
         job_test(test_seeds_are_carried_whole_with_the_benchmarks_name),

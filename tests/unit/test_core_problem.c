@@ -11,12 +11,11 @@
 #include <math.h>
 #include <string.h>
 
-static struct problem_ids ids = {
-    .id = "p1",
-    .job_id = "job_1",
-    .attempt = 3,
-    .models = {{{"a", 1}, {"e", 1}}, {{"b", 1}, {"c", 1}}, {{"c", 1}, {"t/x", 3}}},
-    .created_ms = 0};
+static struct problem_ids ids = {.id = "p1",
+                                 .job_id = "job_1",
+                                 .attempt = 3,
+                                 .models = {{"a/e", 3}, {"b/c", 3}, {"c/t/x", 5}},
+                                 .created_ms = 0};
 
 static void assert_line(const struct problem *p, const char *wanted) {
     struct sbuf buf;
