@@ -232,6 +232,9 @@ static enum err generate_prepare(struct generate *g) {
     if (e == ERR_OK) {
         e = job_options_spec(&g->job, &g->options, &g->arena, &g->spec, &g->why);
     }
+    if (e == ERR_OK && g->spec.webhook_url.n > 0) {
+        e = errinfo_set(&g->why, ERR_USAGE, "webhook_url: only `stumper serve` delivers webhooks");
+    }
     if (e == ERR_OK) {
         e = load_prompts(g->job.prompts, g->spec.seeds_n > 0, &g->arena, &g->prompts, &g->why);
     }

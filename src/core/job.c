@@ -73,6 +73,9 @@ static void job_read_role(struct jcheck *c, struct jplace place, struct arena *a
                           struct job_spec *spec) {
     struct job_models models = {0};
     size_t errors = c->n, n = jnode_len(place.node);
+    if (job_is_absent(place.node) && spec->models[role].n > 0) {
+        return; /* there is one to fall back on */
+    }
     if (jnode_type(place.node) != JNODE_ARRAY) {
         job_read_model(c, place, a, &models);
     }
@@ -183,6 +186,39 @@ static void job_read_limits(struct jcheck *c, struct jplace root, struct job_spe
     spec->seed = (uint64_t)jcheck_int(c, root, "seed", 0, INT64_MAX, 0);
 }
 
+/* A number, or one of three names. */
+static int64_t job_read_priority(struct jcheck *c, struct jplace root) {
+    static const struct {
+        struct str name;
+        int64_t priority;
+    } names[] = {{S("low"), -10}, {S("normal"), 0}, {S("high"), 10}};
+    const struct jnode *j = jnode_get(root.node, "priority");
+    for (size_t i = 0; jnode_type(j) == JNODE_STRING && i < ARRAY_LEN(names); i++) {
+        if (str_eq(jnode_str(j), names[i].name)) {
+            return names[i].priority;
+        }
+    }
+    if (jnode_type(j) == JNODE_STRING) {
+        jcheck_fail(c, "/priority", "must be \"low\", \"normal\", \"high\" or a number");
+        return 0;
+    }
+    return jcheck_int(c, root, "priority", -JOB_PRIORITY_MAX, JOB_PRIORITY_MAX, 0);
+}
+
+static struct str job_read_webhook(struct jcheck *c, struct jplace root, struct arena *a) {
+    struct str url = jcheck_str(c, root, "webhook_url", JOB_WEBHOOK_URL_BYTES_MAX);
+    bool secure = str_starts(url, S("https://")), plain = str_starts(url, S("http://"));
+    size_t scheme_n = secure ? sizeof "https://" - 1 : sizeof "http://" - 1;
+    bool right = (secure || plain) && url.n > scheme_n && url.p[scheme_n] != '/';
+    for (size_t i = 0; right && i < url.n; i++) {
+        right = (unsigned char)url.p[i] > ' ' && (unsigned char)url.p[i] < 0x7f;
+    }
+    if (url.n > 0 && !right) {
+        jcheck_fail(c, "/webhook_url", "must be an http or https URL in ASCII");
+    }
+    return str_dup(a, url);
+}
+
 static void job_read_labels(struct jcheck *c, struct jplace root, struct arena *a,
                             struct job_spec *spec) {
     struct jplace metadata = jcheck_member(c, root, "metadata");
@@ -195,6 +231,8 @@ static void job_read_labels(struct jcheck *c, struct jplace root, struct arena *
                         JOB_METADATA_BYTES_MAX, spec->metadata.n);
         }
     }
+    spec->priority = job_read_priority(c, root);
+    spec->webhook_url = job_read_webhook(c, root, a);
 }
 
 /* Fields of the interface that this version does not have: a value that asks for what it does
@@ -216,22 +254,20 @@ static void job_check_unavailable(struct jcheck *c, struct jplace root) {
                     "must be less than 1: keeping problems that the target solved is %s",
                     unavailable);
     }
-    struct str webhook = jcheck_str(c, root, "webhook_url", 2048);
-    if (webhook.n > 0) {
-        jcheck_fail(c, "/webhook_url", "webhooks are %s", unavailable);
-    }
-    const struct jnode *priority = jnode_get(root.node, "priority");
-    if (!job_is_absent(priority) && !str_eq(jnode_str(priority), S("normal")) &&
-        jnode_int(priority, -1) != 0) {
-        jcheck_fail(c, "/priority", "must be \"normal\" or 0: other priorities are %s",
-                    unavailable);
-    }
 }
 
 bool job_spec_read(struct jcheck *c, const struct jnode *request, const struct taxonomy *builtin,
                    struct arena *a, struct job_spec *ret) {
+    const struct job_models none[ROLE_COUNT] = {0};
+    return job_spec_read_over(c, request, builtin, none, a, ret);
+}
+
+bool job_spec_read_over(struct jcheck *c, const struct jnode *request,
+                        const struct taxonomy *builtin, const struct job_models models[ROLE_COUNT],
+                        struct arena *a, struct job_spec *ret) {
     size_t errors = c->n;
     struct job_spec spec = {0};
+    memcpy(spec.models, models, sizeof spec.models);
     struct jplace root = jcheck_root(request);
     if (!jcheck_is(c, root, JNODE_OBJECT, true)) {
         return false;
@@ -284,6 +320,14 @@ static void job_write_labels(const struct job_spec *spec, struct jwrite *w) {
         jwrite_key(w, "metadata");
         jwrite_raw(w, spec->metadata);
     }
+    if (spec->priority != 0) {
+        jwrite_key(w, "priority");
+        jwrite_int(w, spec->priority);
+    }
+    if (spec->webhook_url.n > 0) {
+        jwrite_key(w, "webhook_url");
+        jwrite_str(w, spec->webhook_url);
+    }
 }
 
 static void job_write_models(const struct job_models *m, struct jwrite *w) {
@@ -303,7 +347,7 @@ static void job_write_models(const struct job_models *m, struct jwrite *w) {
     }
 }
 
-void job_spec_write(const struct job_spec *spec, struct jwrite *w) {
+static void job_write(const struct job_spec *spec, bool with_taxonomy, struct jwrite *w) {
     ASSERT(spec->seed <= INT64_MAX);
     jwrite_object(w);
     jwrite_key(w, "num_problems");
@@ -312,8 +356,10 @@ void job_spec_write(const struct job_spec *spec, struct jwrite *w) {
         jwrite_key(w, job_model_fields[role]);
         job_write_models(&spec->models[role], w);
     }
-    jwrite_key(w, "taxonomy");
-    taxonomy_write(&spec->taxonomy, w);
+    if (with_taxonomy) {
+        jwrite_key(w, "taxonomy");
+        taxonomy_write(&spec->taxonomy, w);
+    }
     if (spec->seeds_n > 0) {
         jwrite_key(w, "seed_data");
         jwrite_array(w);
@@ -325,6 +371,14 @@ void job_spec_write(const struct job_spec *spec, struct jwrite *w) {
     job_write_limits(spec, w);
     job_write_labels(spec, w);
     jwrite_end(w);
+}
+
+void job_spec_write(const struct job_spec *spec, struct jwrite *w) {
+    job_write(spec, true, w);
+}
+
+void job_spec_write_rest(const struct job_spec *spec, struct jwrite *w) {
+    job_write(spec, false, w);
 }
 
 /* --- comparing --- */

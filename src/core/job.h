@@ -20,6 +20,8 @@
 #define JOB_NAME_BYTES_MAX ((size_t)200)
 #define JOB_COST_USD_MAX 1000000 /* to it, nano-dollars survive the way through a JSON number */
 #define JOB_DEADLINE_SECONDS_MAX 31536000
+#define JOB_PRIORITY_MAX 100 /* and -100 the least; "low" is -10, "normal" 0, "high" 10 */
+#define JOB_WEBHOOK_URL_BYTES_MAX ((size_t)2048)
 
 /* "openai/gpt-5.4-mini" or {"provider":"openai","model_name":"gpt-5.4-mini"}. */
 struct model_name {
@@ -76,6 +78,8 @@ struct job_spec {
                       when the job begins */
     struct str name;
     struct str metadata; /* a JSON object as text; may be empty */
+    int64_t priority;
+    struct str webhook_url; /* http or https; may be empty */
 };
 
 #define JOB_CONCURRENCY_DEFAULT 64
@@ -93,14 +97,23 @@ struct job_spec {
 bool job_spec_read(struct jcheck *c, const struct jnode *request, const struct taxonomy *builtin,
                    struct arena *a, struct job_spec *ret);
 
+/** The same with models for the roles that the request does not name: @models[role], unless that
+ * has none, too. */
+bool job_spec_read_over(struct jcheck *c, const struct jnode *request,
+                        const struct taxonomy *builtin, const struct job_models models[ROLE_COUNT],
+                        struct arena *a, struct job_spec *ret);
+
 /** Write the whole spec as one JSON object: reading it back gives the same spec. */
 void job_spec_write(const struct job_spec *spec, struct jwrite *w);
+
+/** The same without the taxonomy, which whoever reads it back must have. */
+void job_spec_write_rest(const struct job_spec *spec, struct jwrite *w);
 
 /**
  * The first difference that makes two specs different jobs, as the name of a field
  * ("engineer_model"), or NULL if they are the same job. Limits (concurrency, max_*, deadline,
- * stall_*), labels (name, metadata) and models that stand in for others may differ: a stopped job
- * may go on with others.
+ * stall_*), labels (name, metadata, priority, webhook_url) and models that stand in for others may
+ * differ: a stopped job may go on with others.
  */
 const char *job_spec_difference(const struct job_spec *a, const struct job_spec *b);
 

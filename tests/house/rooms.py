@@ -18,8 +18,9 @@ ROOMS = {
     "store": {"base", "json", "core", "io"},
     "worker": {"base", "json", "answer", "core", "io", "llm", "store"},
     "httpd": {"base", "io"},
+    "api": {"base", "json", "core", "io", "store", "httpd"},
     "sim": {"base", "json", "answer", "core", "io", "httpd"},
-    "cli": {"base", "json", "answer", "core", "io", "llm", "store", "worker", "sim"},
+    "cli": {"base", "json", "answer", "core", "io", "llm", "store", "worker", "httpd", "api", "sim"},
 }
 MAIN = {"base", "cli"}  # src/main.c: the table of subcommands
 
@@ -33,7 +34,7 @@ VENDORS = {
     "flint/": {"answer"},
     "acb": {"answer"},
     "arb": {"answer"},
-    "openssl/": set(),
+    "openssl/": {"api"},
 }
 
 PURE = {"answer", "core"}

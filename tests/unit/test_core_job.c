@@ -267,9 +267,9 @@ static void test_what_this_version_cannot_do_is_an_error_and_what_it_does_is_not
     struct fixture *f = *state;
     struct job_spec s;
     static const char *const not_available[] = {
-        ", \"samples\": 4",         ", \"votes\": 3",
-        ", \"solve_rate_max\": 1",  ", \"webhook_url\": \"https://example.org/\"",
-        ", \"priority\": \"high\"", ", \"priority\": 5",
+        ", \"samples\": 4",
+        ", \"votes\": 3",
+        ", \"solve_rate_max\": 1",
         ", \"use_search\": true",
     };
     for (size_t i = 0; i < ARRAY_LEN(not_available); i++) {
@@ -280,6 +280,44 @@ static void test_what_this_version_cannot_do_is_an_error_and_what_it_does_is_not
                                     "\"webhook_url\": null, \"priority\": \"normal\","
                                     "\"use_search\": null, \"target_models\": null"),
                          &s));
+}
+
+static void test_priorities_have_names_and_webhooks_are_urls(void **state) {
+    struct fixture *f = *state;
+    struct job_spec s;
+    assert_true(read_job(f,
+                         request(f, ", \"priority\": \"high\","
+                                    "\"webhook_url\": \"https://example.org/hook?a=b\""),
+                         &s));
+    assert_int_equal(s.priority, 10);
+    assert_str(s.webhook_url, "https://example.org/hook?a=b");
+    assert_true(read_job(f, request(f, ", \"priority\": -100"), &s));
+    assert_int_equal(s.priority, -100);
+    assert_job_error(f, ", \"priority\": \"urgent\"", "/priority: must be");
+    assert_job_error(f, ", \"priority\": 101", "/priority");
+    assert_job_error(f, ", \"webhook_url\": \"ftp://example.org/\"", "/webhook_url: must be");
+    assert_job_error(f, ", \"webhook_url\": \"https:///x\"", "/webhook_url: must be");
+    assert_job_error(f, ", \"webhook_url\": \"http://a b/\"", "/webhook_url: must be");
+}
+
+static void test_models_that_are_not_named_are_those_of_the_server(void **state) {
+    struct fixture *f = *state;
+    struct job_spec s;
+    struct job_models over[ROLE_COUNT] = {0};
+    over[ROLE_CHECKER] = (struct job_models){.n = 1, .v[0] = {S("sim"), S("checker")}};
+    over[ROLE_TARGET] = (struct job_models){.n = 1, .v[0] = {S("sim"), S("target")}};
+    jcheck_init(&f->c, &f->a);
+    assert_true(job_spec_read_over(
+        &f->c,
+        parse(f, "{\"num_problems\": 1, \"engineer_model\": \"a/b\", \"target_model\": \"c/d\"}"),
+        &f->builtin, over, &f->a, &s));
+    assert_str(s.models[ROLE_ENGINEER].v[0].provider, "a");
+    assert_str(s.models[ROLE_CHECKER].v[0].model, "checker");
+    assert_str(s.models[ROLE_TARGET].v[0].provider, "c");
+    assert_false(
+        job_spec_read_over(&f->c, parse(f, "{\"num_problems\": 1}"), &f->builtin, over, &f->a, &s));
+    assert_non_null(strstr(errors(f), "/engineer_model: is missing"));
+    assert_int_equal(f->c.n, 1);
 }
 
 static void test_a_role_may_name_models_that_stand_in(void **state) {
@@ -514,6 +552,8 @@ int main(void) {
         job_test(test_an_old_clients_request_keeps_its_meaning),
         job_test(test_all_errors_of_a_request_are_told_at_once),
         job_test(test_what_this_version_cannot_do_is_an_error_and_what_it_does_is_not),
+        job_test(test_priorities_have_names_and_webhooks_are_urls),
+        job_test(test_models_that_are_not_named_are_those_of_the_server),
         job_test(test_a_role_may_name_models_that_stand_in),
         job_test(test_several_targets_are_an_error_and_one_is_the_target),
         job_test(test_topics_and_taxonomies_exclude_each_other),
