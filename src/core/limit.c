@@ -1,0 +1,361 @@
+/* A bucket holds one number, the moment at which all that was taken is paid for (GCRA's theoretical
+ * arrival time): a call may go while that lies less than the burst ahead, and moves it on by its
+ * cost. So a loop that wakes late makes up for it, a pause is no credit, and a call larger than the
+ * burst goes and is paid for afterwards. */
+#include "core/limit.h"
+
+#include <math.h>
+
+/* Before the first reply, which may tell the limits: so many at once, then the pace of the lowest
+ * tier in use. After it, if it told none: twice as many every so often. */
+#define LIMIT_COLD_CALLS 4.0
+#define LIMIT_COLD_PER_MS (500 / 60000.0)
+#define LIMIT_DOUBLES_MS 100.0
+#define LIMIT_LOOK_MS 20         /* how often to look whether time has made room */
+#define LIMIT_SHARE_WEIGHT 0.05  /* of one answer: the last twenty or so count */
+#define LIMIT_SHARE_NOTICED 0.15 /* three or four 429s in a row from a clean start */
+#define LIMIT_TRIM 0.9
+#define LIMIT_TRIM_MIN 0.05
+#define LIMIT_TRIM_PER_MS (0.01 / 1000) /* given back */
+#define LIMIT_CUT 0.5                   /* of the window, when a refusal is noticed */
+#define LIMIT_GROWTH 0.05               /* of the window, for each window of answers */
+#define LIMIT_START_SHARE 8             /* a slow start begins at this part of the window, … */
+#define LIMIT_START_DOUBLES_MS 500.0    /* … and doubles every so often */
+#define LIMIT_RESUME_MS 1000.0          /* the pace goes from a half to the whole in this time */
+#define LIMIT_RETRY_SHARE 0.1
+#define LIMIT_RETRIES_START 20.0
+#define LIMIT_RETRIES_MAX 100.0
+#define LIMIT_RETRIES_PER_MS (10.0 / 1000) /* even if nothing is answered */
+#define LIMIT_LEARN 0.1                    /* weight of one call in what is observed of calls */
+#define LIMIT_MS_PER_MINUTE 60000.0
+
+void limit_init(struct limit *l, enum limit_rule rule, const struct limit_set *set) {
+    *l = (struct limit){.rule = rule,
+                        .in_flight_set = set->in_flight,
+                        .since_ms = INT64_MIN,
+                        .first_ms = -1,
+                        .heard_ms = -1,
+                        .window = HUGE_VAL,
+                        .trim = 1,
+                        .retries = LIMIT_RETRIES_START,
+                        .tokens_per_byte = 0.3,
+                        .output_tokens = 1000};
+    for (int k = 0; k < LIMIT_KINDS; k++) {
+        l->buckets[k].set_per_ms = (double)set->per_minute[k] / LIMIT_MS_PER_MINUTE;
+        l->buckets[k].level = HUGE_VAL;
+    }
+}
+
+/* --- one bucket --- */
+
+/* What the provider refills, as far as is known; 0: unknown. */
+static double bucket_refill(const struct limit_bucket *b) {
+    return b->set_per_ms > 0 && b->told_per_ms > 0 ? MIN(b->set_per_ms, b->told_per_ms)
+                                                   : MAX(b->set_per_ms, b->told_per_ms);
+}
+
+/* What the provider is reckoned to have left now; INFINITY stays so. */
+static void bucket_refilled(struct limit_bucket *b, double now_ms) {
+    double refill = bucket_refill(b);
+    b->level = isfinite(b->level)
+                   ? MIN(b->level + (now_ms - b->level_ms) * refill, refill * LIMIT_MS_PER_MINUTE)
+                   : HUGE_VAL;
+    b->level_ms = now_ms;
+}
+
+static double bucket_wait_ms(struct limit_bucket *b, double now_ms, double cost) {
+    double refill = bucket_refill(b);
+    if (refill <= 0) {
+        return 0;
+    }
+    bucket_refilled(b, now_ms);
+    double needed = MIN(cost, refill * LIMIT_MS_PER_MINUTE); /* more it never holds */
+    double paid_ms = MAX(b->due_ms - LIMIT_BURST_MS - now_ms, 0);
+    double covered_ms = MAX((needed - b->level) / refill, 0);
+    return MAX(paid_ms, covered_ms);
+}
+
+static void bucket_take(struct limit_bucket *b, double now_ms, double cost, double pace) {
+    double refill = bucket_refill(b);
+    b->taken += cost;
+    b->level -= cost;
+    if (refill > 0) {
+        b->due_ms = MAX(b->due_ms, now_ms) + cost / (refill * pace);
+    }
+}
+
+/* More or less than was taken turns out to have been used. */
+static void bucket_settle(struct limit_bucket *b, double difference, double pace) {
+    double refill = bucket_refill(b);
+    b->level -= difference;
+    if (refill > 0) {
+        b->due_ms += difference / (refill * pace);
+    }
+}
+
+/* What the provider has left, as it told the call that was sent at @sent_ms with @taken taken until
+ * then: since then it has refilled, and more was taken. */
+static void bucket_tell(struct limit_bucket *b, double now_ms, double sent_ms, double taken,
+                        double per_minute, double remaining) {
+    double before = bucket_refill(b), debt_ms = MAX(b->due_ms - now_ms, 0);
+    if (per_minute > 0) {
+        b->told_per_ms = per_minute / LIMIT_MS_PER_MINUTE;
+        if (before > 0) { /* the debt stays the same number of tokens */
+            b->due_ms = now_ms + debt_ms * before / bucket_refill(b);
+        }
+    }
+    if (remaining >= 0 && bucket_refill(b) > 0) {
+        double level = remaining + (now_ms - sent_ms) * bucket_refill(b) - (b->taken - taken);
+        b->level = MIN(level, bucket_refill(b) * LIMIT_MS_PER_MINUTE);
+        b->level = MAX(b->level, 0);
+        b->level_ms = now_ms;
+    }
+}
+
+/* --- the state --- */
+
+static bool limit_is_known(const struct limit *l) {
+    for (int k = 0; k < LIMIT_KINDS; k++) {
+        if (bucket_refill(&l->buckets[k]) > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void limit_set_state(struct limit *l, int64_t now_ms, enum limit_state to) {
+    l->state = to;
+    l->since_ms = now_ms;
+}
+
+static void limit_close(struct limit *l, int64_t now_ms, int64_t wait_ms) {
+    l->closed_to_ms = now_ms + wait_ms;
+    l->closed_seq = l->seq;
+    limit_set_state(l, now_ms, LIMIT_CLOSED);
+}
+
+/* What time alone changes. */
+static void limit_pass_time(struct limit *l, int64_t now_ms) {
+    if (l->state == LIMIT_PROBING && now_ms - l->since_ms >= LIMIT_PROBE_MS) {
+        limit_set_state(l, now_ms, LIMIT_OPEN);
+    }
+    l->trim = MIN(1, l->trim + ((double)now_ms - l->trim_ms) * LIMIT_TRIM_PER_MS);
+    l->trim_ms = (double)now_ms;
+}
+
+/* The part of the refill that is used now. */
+static double limit_pace(const struct limit *l, int64_t now_ms) {
+    double resumed = 1;
+    if (l->since_ms != INT64_MIN && l->state == LIMIT_OPEN) {
+        resumed = MIN(1, 0.5 + 0.5 * (double)(now_ms - l->since_ms) / LIMIT_RESUME_MS);
+    }
+    return LIMIT_SHARE * l->trim * resumed;
+}
+
+static double limit_doubled(double from, int64_t ms, double doubles_ms) {
+    return from * exp2(MIN((double)ms / doubles_ms, 60));
+}
+
+/* While no limit is known: few until the first reply, then more and more quickly. */
+static double limit_cold_room(const struct limit *l, int64_t now_ms) {
+    if (l->first_ms < 0) {
+        return LIMIT_COLD_CALLS;
+    }
+    double calls = LIMIT_COLD_CALLS + (double)(now_ms - l->first_ms) * LIMIT_COLD_PER_MS;
+    return l->heard_ms < 0 ? calls
+                           : MAX(calls, limit_doubled(LIMIT_COLD_CALLS, now_ms - l->heard_ms,
+                                                      LIMIT_DOUBLES_MS));
+}
+
+/* How many may be in flight now. */
+static double limit_room(const struct limit *l, int64_t now_ms) {
+    double set = l->in_flight_set > 0 ? (double)l->in_flight_set : HUGE_VAL;
+    if (limit_is_known(l)) {
+        return set;
+    }
+    if (!isfinite(l->window)) {
+        return MIN(set, limit_cold_room(l, now_ms));
+    }
+    double start = MAX(1, l->window / LIMIT_START_SHARE);
+    return MIN(MIN(set, l->window),
+               limit_doubled(start, now_ms - l->since_ms, LIMIT_START_DOUBLES_MS));
+}
+
+/* --- costs --- */
+
+static void limit_costs(const struct limit *l, const struct limit_cost *cost,
+                        double ret[LIMIT_KINDS]) {
+    double input = (double)cost->input_bytes * l->tokens_per_byte;
+    double likely = MIN(l->output_tokens, (double)cost->output_tokens_max);
+    bool at_admission = l->rule == LIMIT_AT_ADMISSION;
+    ret[LIMIT_REQUESTS] = 1;
+    ret[LIMIT_TOKENS] = input + (at_admission ? (double)cost->output_tokens_max : likely);
+    ret[LIMIT_INPUT] = input;
+    ret[LIMIT_OUTPUT] = likely;
+}
+
+int64_t limit_wait_ms(struct limit *l, int64_t now_ms, const struct limit_cost *cost) {
+    double costs[LIMIT_KINDS], wait_ms = 0;
+    limit_pass_time(l, now_ms);
+    if (l->stopped_to_ms > now_ms) {
+        return l->stopped_to_ms - now_ms;
+    }
+    if (l->state == LIMIT_CLOSED && now_ms < l->closed_to_ms) {
+        return l->closed_to_ms - now_ms;
+    }
+    if (l->state == LIMIT_PROBING) {
+        return LIMIT_PROBE_MS - (now_ms - l->since_ms);
+    }
+    if (l->state == LIMIT_OPEN && (double)l->in_flight >= limit_room(l, now_ms)) {
+        return LIMIT_LOOK_MS; /* a probe goes, whatever is in flight */
+    }
+    limit_costs(l, cost, costs);
+    for (int k = 0; k < LIMIT_KINDS; k++) {
+        wait_ms = MAX(wait_ms, bucket_wait_ms(&l->buckets[k], (double)now_ms, costs[k]));
+    }
+    return (int64_t)ceil(wait_ms);
+}
+
+void limit_send(struct limit *l, int64_t now_ms, const struct limit_cost *cost,
+                struct limit_ticket *ret) {
+    *ret =
+        (struct limit_ticket){.seq = ++l->seq, .sent_ms = now_ms, .input_bytes = cost->input_bytes};
+    limit_costs(l, cost, ret->cost);
+    for (int k = 0; k < LIMIT_KINDS; k++) {
+        bucket_take(&l->buckets[k], (double)now_ms, ret->cost[k], limit_pace(l, now_ms));
+        ret->taken[k] = l->buckets[k].taken;
+    }
+    l->in_flight++;
+    l->first_ms = l->first_ms < 0 ? now_ms : l->first_ms;
+    if (l->state == LIMIT_CLOSED) {
+        l->probe_seq = l->seq;
+        limit_set_state(l, now_ms, LIMIT_PROBING);
+    }
+}
+
+void limit_tell(struct limit *l, int64_t now_ms, const struct limit_ticket *t,
+                const struct limit_told *told) {
+    l->heard_ms = l->heard_ms < 0 ? now_ms : l->heard_ms;
+    for (int k = 0; k < LIMIT_KINDS; k++) {
+        struct limit_bucket *b = &l->buckets[k];
+        if (told->of[k].per_minute > 0 && t->seq > b->told_seq) {
+            b->told_seq = t->seq;
+            bucket_tell(b, (double)now_ms, (double)t->sent_ms, t->taken[k],
+                        (double)told->of[k].per_minute, (double)told->of[k].remaining);
+        }
+    }
+}
+
+/* --- how calls come back --- */
+
+static void limit_note(struct limit *l, bool refused) {
+    l->in_flight--;
+    l->refused_share += LIMIT_SHARE_WEIGHT * ((refused ? 1 : 0) - l->refused_share);
+}
+
+static bool limit_is_probe(const struct limit *l, const struct limit_ticket *t) {
+    return l->state == LIMIT_PROBING && t->seq == l->probe_seq;
+}
+
+static void limit_learn(double *average, double observed) {
+    *average += LIMIT_LEARN * (observed - *average);
+}
+
+static void limit_settle(struct limit *l, const struct limit_ticket *t, double pace,
+                         int64_t input_tokens, int64_t output_tokens) {
+    double used[LIMIT_KINDS];
+    for (int k = 0; k < LIMIT_KINDS; k++) {
+        used[k] = t->cost[k];
+    }
+    if (input_tokens >= 0) {
+        used[LIMIT_INPUT] = (double)input_tokens;
+        if (t->input_bytes > 0) {
+            limit_learn(&l->tokens_per_byte, (double)input_tokens / (double)t->input_bytes);
+        }
+    }
+    if (output_tokens >= 0) {
+        used[LIMIT_OUTPUT] = (double)output_tokens;
+        limit_learn(&l->output_tokens, (double)output_tokens);
+    }
+    if (l->rule == LIMIT_AS_PRODUCED) {
+        used[LIMIT_TOKENS] = used[LIMIT_INPUT] + used[LIMIT_OUTPUT];
+    }
+    for (int k = LIMIT_TOKENS; k < LIMIT_KINDS; k++) {
+        bucket_settle(&l->buckets[k], used[k] - t->cost[k], pace);
+    }
+}
+
+void limit_answered(struct limit *l, int64_t now_ms, const struct limit_ticket *t,
+                    int64_t input_tokens, int64_t output_tokens) {
+    bool bound = (double)l->in_flight * 2 >= l->window;
+    limit_note(l, false);
+    l->answers++;
+    l->trouble = l->barren = 0;
+    l->retries = MIN(LIMIT_RETRIES_MAX, l->retries + LIMIT_RETRY_SHARE);
+    limit_settle(l, t, limit_pace(l, now_ms), input_tokens, output_tokens);
+    if (isfinite(l->window) && bound) {
+        l->window += MAX(1, LIMIT_GROWTH * l->window) / l->window;
+    }
+    if (limit_is_probe(l, t)) {
+        limit_set_state(l, now_ms, LIMIT_OPEN);
+    }
+}
+
+void limit_refused(struct limit *l, int64_t now_ms, const struct limit_ticket *t, int64_t wait_ms) {
+    double in_flight = (double)l->in_flight;
+    bool probe = limit_is_probe(l, t);
+    limit_note(l, true);
+    if (t->seq <= l->closed_seq) { /* of the burst that closed it: one cut a burst */
+        l->closed_to_ms = MAX(l->closed_to_ms, now_ms + wait_ms);
+        return;
+    }
+    if (!probe && l->refused_share < LIMIT_SHARE_NOTICED) {
+        return;
+    }
+    l->barren += probe;
+    l->window = MAX(1, MIN(l->window, in_flight) * LIMIT_CUT);
+    l->trim = limit_is_known(l) ? MAX(LIMIT_TRIM_MIN, l->trim * LIMIT_TRIM) : 1;
+    limit_close(l, now_ms, wait_ms);
+}
+
+void limit_failed(struct limit *l, int64_t now_ms, const struct limit_ticket *t) {
+    bool probe = limit_is_probe(l, t);
+    limit_note(l, false);
+    l->trouble++;
+    l->barren += probe;
+    if (t->seq > l->closed_seq && (probe || l->trouble >= LIMIT_TROUBLE_IN_ROW)) {
+        limit_close(l, now_ms, MIN(INT64_C(1000) << MIN(l->barren, 5), LIMIT_CIRCUIT_MS_MAX));
+    }
+}
+
+void limit_left(struct limit *l, int64_t now_ms, const struct limit_ticket *t) {
+    limit_note(l, false);
+    if (limit_is_probe(l, t)) {
+        limit_close(l, now_ms, 0); /* the next one is the probe */
+    }
+}
+
+void limit_stop(struct limit *l, int64_t now_ms) {
+    l->stopped_to_ms = now_ms + LIMIT_STOP_MS;
+}
+
+bool limit_is_stopped(const struct limit *l, int64_t now_ms) {
+    return l->stopped_to_ms > now_ms;
+}
+
+bool limit_is_broken(const struct limit *l) {
+    return l->state != LIMIT_OPEN && l->trouble >= LIMIT_TROUBLE_IN_ROW;
+}
+
+int64_t limit_retry_ms(struct limit *l, int64_t now_ms) {
+    double earned = ((double)now_ms - l->retries_ms) * LIMIT_RETRIES_PER_MS;
+    l->retries = l->retries_ms > 0 ? MIN(LIMIT_RETRIES_MAX, l->retries + earned) : l->retries;
+    l->retries_ms = (double)now_ms;
+    l->retries--;
+    return l->retries >= 0 ? 0 : (int64_t)ceil(-l->retries / LIMIT_RETRIES_PER_MS);
+}
+
+int64_t limit_per_minute(const struct limit *l, enum limit_kind kind) {
+    double refill = bucket_refill(&l->buckets[kind]);
+    return refill <= 0 ? -1 : (int64_t)(refill * LIMIT_MS_PER_MINUTE * LIMIT_SHARE * l->trim);
+}

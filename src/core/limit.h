@@ -1,0 +1,162 @@
+/* limit.h - how fast calls may go to one endpoint with one key and one model. Pure arithmetic; the
+ * caller has the clock.
+ *
+ *     cold ──(headers or configuration tell a limit)──► paced by buckets
+ *       └────(nothing is told)────────────────────────► a window on what is in flight (AIMD)
+ *     open ──(429 noticed, or failures in a row)──► closed ──(its time)──► probing ──► open
+ *
+ * Pace      each limit per minute is a GCRA: over any span of time no more than the limit times the
+ *           span, plus LIMIT_BURST_MS worth, plus one call. Of a limit LIMIT_SHARE is used.
+ * Level     what the provider says is left, reckoned forward from the moment the telling call was
+ *           sent; a call goes only if it is covered. "reset" is never waited for: it tells when all
+ *           is refilled, and providers refill continuously.
+ * Refusals  a lone 429 concerns the call that got it. When a noticeable share of the answers are
+ *           429, it concerns everybody: closed for as long as the provider asks, then one probe,
+ *           then a slow start.
+ * Trouble   LIMIT_TROUBLE_IN_ROW failures in a row open the circuit: closed for a second, twice as
+ *           long with each probe that fails.
+ * Retries   of failures may make up a tenth of the answers; beyond that they wait.
+ *
+ * No stall is longer than the wait that the provider asked for and LIMIT_PROBE_MS; but where nothing
+ * is told, nobody goes while calls in flight fill the window.
+ */
+#ifndef STUMPER_CORE_LIMIT_H
+#define STUMPER_CORE_LIMIT_H
+
+#include "base/str.h"
+
+#define LIMIT_SHARE 0.98
+#define LIMIT_BURST_MS 200
+#define LIMIT_PROBE_MS 1000 /* a probe that nothing bad is heard of for so long has passed */
+#define LIMIT_TROUBLE_IN_ROW 10
+#define LIMIT_CIRCUIT_MS_MAX 30000
+#define LIMIT_STOP_MS 300000 /* a key that is out of quota is not tried again before */
+
+/* What of a call's tokens a provider counts, and when. */
+enum limit_rule {
+    LIMIT_AT_ADMISSION, /* OpenAI: input and the whole cap on output, when the request comes */
+    LIMIT_AS_PRODUCED   /* Anthropic, Gemini, Perplexity: input when it comes, output as it is
+                           written: what is likely is set aside, what was used is settled */
+};
+
+enum limit_kind { LIMIT_REQUESTS, LIMIT_TOKENS, LIMIT_INPUT, LIMIT_OUTPUT, LIMIT_KINDS };
+
+/* Limits that are set by hand; 0: not set. */
+struct limit_set {
+    int64_t per_minute[LIMIT_KINDS];
+    int64_t in_flight;
+};
+
+/* What the headers of an answer tell; -1: nothing. */
+struct limit_told {
+    struct {
+        int64_t per_minute;
+        int64_t remaining;
+    } of[LIMIT_KINDS];
+};
+
+/**
+ * Read the limits out of a header block ("Name: value\r\n…"): x-ratelimit-… (OpenAI and those like
+ * it), anthropic-ratelimit-…, Fireworks' tokens per second. Limits that are not positive, that are
+ * no number, or that refill over hours (a quota per day) count as not told.
+ */
+void limit_read_headers(struct str headers, struct limit_told *ret);
+
+/** Milliseconds of a Go duration ("6m0s", "1m30.5s", "12ms", "1h2m3s"), or of plain seconds; -1 if
+ * it is neither. */
+int64_t limit_duration_ms(struct str text);
+
+struct limit_bucket {
+    double set_per_ms, told_per_ms; /* 0: unknown */
+    double due_ms;                  /* when all that was taken is paid for, at the pace */
+    double level;                   /* what the provider has left, at level_ms; INFINITY: unknown */
+    double level_ms;
+    double taken;     /* ever */
+    int64_t told_seq; /* of the call that told last */
+};
+
+enum limit_state { LIMIT_OPEN, LIMIT_CLOSED, LIMIT_PROBING };
+
+struct limit {
+    enum limit_rule rule;
+    int64_t in_flight_set; /* 0: none */
+    struct limit_bucket buckets[LIMIT_KINDS];
+    int64_t in_flight, seq;
+    int64_t answers; /* ever; tells a call whether anybody got through meanwhile */
+    enum limit_state state;
+    int64_t since_ms;     /* when the state began; INT64_MIN: open from the start */
+    int64_t closed_to_ms; /* while CLOSED */
+    int64_t closed_seq;   /* the last call sent before it closed */
+    int64_t probe_seq;    /* the probe, while PROBING */
+    int64_t first_ms;     /* when the first call went / the first reply came; -1: not yet */
+    int64_t heard_ms;
+    double window;        /* calls in flight at most; INFINITY: no limit found yet */
+    double refused_share; /* of the last answers, exponentially weighted */
+    double trim;          /* of the limits that are told: less after they proved too high */
+    double trim_ms;
+    int64_t trouble;       /* failures since the last answer */
+    int64_t barren;        /* probes that failed since the last answer */
+    int64_t stopped_to_ms; /* 0: not stopped */
+    double retries, retries_ms;
+    double tokens_per_byte, output_tokens; /* as far as observed */
+};
+
+/* What a call will take. */
+struct limit_cost {
+    int64_t input_bytes;
+    int64_t output_tokens_max;
+};
+
+/* What was set aside for a call that was sent. */
+struct limit_ticket {
+    int64_t seq, sent_ms;
+    int64_t input_bytes;
+    double cost[LIMIT_KINDS], taken[LIMIT_KINDS];
+};
+
+void limit_init(struct limit *l, enum limit_rule rule, const struct limit_set *set);
+
+/** 0: a call of @cost may go now; otherwise: ask again in so many milliseconds, and whenever a call
+ * comes back. */
+int64_t limit_wait_ms(struct limit *l, int64_t now_ms, const struct limit_cost *cost);
+
+/** It goes. */
+void limit_send(struct limit *l, int64_t now_ms, const struct limit_cost *cost,
+                struct limit_ticket *ret);
+
+/** A reply to it has come, of whatever kind, and its headers tell this. */
+void limit_tell(struct limit *l, int64_t now_ms, const struct limit_ticket *t,
+                const struct limit_told *told);
+
+/* Then exactly one of these for each call that was sent. */
+
+/** It was answered; tokens as reported, -1: not told. */
+void limit_answered(struct limit *l, int64_t now_ms, const struct limit_ticket *t,
+                    int64_t input_tokens, int64_t output_tokens);
+
+/** It was refused: 429, and asked to wait @wait_ms (0 if the wait concerns it alone). */
+void limit_refused(struct limit *l, int64_t now_ms, const struct limit_ticket *t, int64_t wait_ms);
+
+/** It failed for no reason of its own: no connection, 5xx, a deadline. */
+void limit_failed(struct limit *l, int64_t now_ms, const struct limit_ticket *t);
+
+/** It came back for a reason of its own (cancelled, a request that cannot be right). */
+void limit_left(struct limit *l, int64_t now_ms, const struct limit_ticket *t);
+
+/** The key is of no use for a while: wrong, or out of quota. */
+void limit_stop(struct limit *l, int64_t now_ms);
+
+/** True while it is stopped. */
+bool limit_is_stopped(const struct limit *l, int64_t now_ms);
+
+/** True while failures in a row keep it closed or probing: the circuit is open. */
+bool limit_is_broken(const struct limit *l);
+
+/** How long the retry of a failure has to wait for the tenth that retries may take; it is counted
+ * as made. */
+int64_t limit_retry_ms(struct limit *l, int64_t now_ms);
+
+/** What may pass per minute now, LIMIT_SHARE and trims taken off; -1: unknown. For displays. */
+int64_t limit_per_minute(const struct limit *l, enum limit_kind kind);
+
+#endif
