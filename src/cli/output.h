@@ -12,7 +12,7 @@
 #define STUMPER_CLI_OUTPUT_H
 
 #include "base/id.h"
-#include "store/store.h"
+#include "store/store_read.h"
 
 enum output_format { OUTPUT_JSONL, OUTPUT_JSON, OUTPUT_CSV, OUTPUT_CHAT };
 enum output_keep { OUTPUT_ACCEPTED, OUTPUT_ALL };

@@ -96,7 +96,7 @@ static void run_submit(struct run *r) {
     job_spec_write(&r->spec, &w);
     id_new("job", r->job_id);
     r->job.id = r->job_id;
-    r->submit = (struct store_submit){.op.done = run_submitted,
+    r->submit = (struct store_submit){.op = {.loop = r->loop, .done = run_submitted},
                                       .job_id = r->job_id,
                                       .spec = str_dup(&r->arena, sbuf_str(&text)),
                                       .wanted = r->spec.num_problems,
@@ -215,7 +215,7 @@ enum err run_job(const struct run_options *options, struct run_result *ret,
     r.llm = llm_new(r.loop, options->llm);
     enum err e = run_resolve(&r); /* before anything is written */
     if (e == ERR_OK) {
-        e = store_open(r.loop, options->state_path, &r.store, reterr);
+        e = store_open(options->state_path, &r.store, reterr);
     }
     if (e == ERR_OK) {
         e = run_with_store(&r);

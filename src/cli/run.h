@@ -3,6 +3,7 @@
 #ifndef STUMPER_CLI_RUN_H
 #define STUMPER_CLI_RUN_H
 
+#include "store/store_job.h"
 #include "worker/worker.h"
 
 struct run_options {

@@ -197,12 +197,13 @@ static void summary_roles(const struct summary *s, struct arena *a, struct sbuf 
     }
     for (size_t i = 0; i < s->spend_n; i++) {
         const struct spend_row *r = &s->spend[i];
-        grid_cell(&t, "%s", role_name(r->role));
-        grid_cell(&t, "%.*s", STR_ARG(r->model));
-        grid_cell(&t, "%s", term_count(r->calls).s);
-        grid_cell(&t, "%s", term_count(r->input_tokens).s);
-        grid_cell(&t, "%s", term_count(r->output_tokens).s);
-        grid_cell(&t, "%.*s", STR_ARG(summary_money(r->cost_nusd, r->calls_unpriced, a)));
+        grid_cell(&t, "%s", role_name(r->usage.role));
+        grid_cell(&t, "%.*s", STR_ARG(r->usage.model));
+        grid_cell(&t, "%s", term_count(r->usage.calls).s);
+        grid_cell(&t, "%s", term_count(r->usage.input_tokens).s);
+        grid_cell(&t, "%s", term_count(r->usage.output_tokens).s);
+        grid_cell(&t, "%.*s",
+                  STR_ARG(summary_money(r->usage.cost_nusd, r->usage.calls_unpriced, a)));
         grid_cell(&t, "%s", term_latency(r->p50_ms).s);
         grid_cell(&t, "%s", term_latency(r->p95_ms).s);
     }

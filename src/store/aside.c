@@ -1,5 +1,5 @@
 #include "store/lock.h"
-#include "store/store.h"
+#include "store/store_read.h"
 
 #include "base/file.h"
 

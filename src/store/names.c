@@ -1,5 +1,7 @@
 #include "store/names.h"
 
+#include "store/store.h"
+
 static const char *const job_state_names[JOB_STATES] = {
     [JOB_QUEUED] = "queued",         [JOB_RUNNING] = "running",     [JOB_PAUSED] = "paused",
     [JOB_CANCELLING] = "cancelling", [JOB_SUCCEEDED] = "succeeded", [JOB_PARTIAL] = "partial",
@@ -22,7 +24,7 @@ bool job_state_is_final(enum job_state s) {
     return s == JOB_SUCCEEDED || s == JOB_PARTIAL || s == JOB_FAILED || s == JOB_CANCELLED;
 }
 
-enum job_state names_job_state(struct str name) {
+enum job_state job_state_from_name(struct str name) {
     int s = 0;
     while (s < JOB_STATES && !str_eq(name, str_of(job_state_names[s]))) {
         s++;

@@ -1,18 +1,40 @@
 #include "store/queries.h"
 
 const char *const queries_texts[Q_COUNT] = {
-    [Q_JOB_FIND] = "SELECT key, state, wanted, attempts, accepted, rejected, solved, duplicate,"
-                   " surplus, failed, calls, input_tokens, output_tokens, cost_nusd,"
-                   " calls_unpriced FROM jobs WHERE id = $1",
-    [Q_JOB_ADD] = "INSERT INTO jobs (id, state, wanted, created_ms) VALUES ($1, $2, $3, $4)"
-                  " ON CONFLICT DO NOTHING",
+    [Q_JOB_FIND] = "SELECT key, state, tenant, worker, wanted, attempts, accepted, rejected,"
+                   " solved, duplicate, surplus, failed, calls, input_tokens, output_tokens,"
+                   " cost_nusd, calls_unpriced, events, progress_seq FROM jobs"
+                   " WHERE id = $1 AND deleted_ms IS NULL",
+    [Q_JOB_ADD] = "INSERT INTO jobs (id, state, wanted, created_ms, tenant, priority, concurrency,"
+                  " name, webhook_url, idem_key, fingerprint, events) VALUES"
+                  " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1) ON CONFLICT DO NOTHING"
+                  " RETURNING key",
     [Q_JOB_COUNT] = "UPDATE jobs SET attempts = $1, accepted = $2, rejected = $3, solved = $4,"
                     " duplicate = $5, surplus = $6, failed = $7, calls = $8, input_tokens = $9,"
-                    " output_tokens = $10, cost_nusd = $11, calls_unpriced = $12 WHERE key = $13",
-    [Q_JOB_STATE] = "UPDATE jobs SET state = $1, reason = $2, ended_ms = $3 WHERE key = $4",
-    [Q_SPEC_ADD] = "INSERT INTO specs (job, spec) VALUES ($1, $2)",
-    [Q_EVENT_ADD] = "INSERT INTO events (job, seq, kind, data, at_ms)"
-                    " SELECT $1, coalesce(max(seq), 0) + 1, $2, $3, $4 FROM events WHERE job = $1",
+                    " output_tokens = $10, cost_nusd = $11, calls_unpriced = $12, events = $13,"
+                    " progress_seq = $14 WHERE key = $15",
+    /* A cancelled job keeps the reason that it was to be cancelled for. */
+    [Q_JOB_STATE] = "UPDATE jobs SET state = $1,"
+                    " reason = CASE WHEN $2 = '' AND state = 'cancelling' THEN reason ELSE $2 END,"
+                    " worker = $3, ended_ms = $4, started_ms = coalesce(started_ms, $5),"
+                    " paused_ms = coalesce($6, paused_ms),"
+                    " cancelling_ms = coalesce($7, cancelling_ms) WHERE key = $8",
+    [Q_SPEC_ADD] = "INSERT INTO specs (job, spec, taxonomy) VALUES ($1, $2, $3)",
+    [Q_TEXT_FIND] = "SELECT key FROM texts WHERE hash = $1 AND text = $2",
+    [Q_TEXT_ADD] = "INSERT INTO texts (hash, text) VALUES ($1, $2) RETURNING key",
+    [Q_IDEM_FIND] = "SELECT id, fingerprint FROM jobs WHERE tenant = $1 AND idem_key = $2",
+    [Q_EVENT_ADD] = "INSERT INTO events (job, seq, kind, data, at_ms) VALUES ($1, $2, $3, $4, $5)",
+    [Q_EVENT_DROP] = "DELETE FROM events WHERE job = $1 AND seq = $2",
+    [Q_USAGE_ADD] = "INSERT INTO usage AS u (job, role, model, calls, input_tokens, cached_tokens,"
+                    " output_tokens, reasoning_tokens, cost_nusd, calls_unpriced) VALUES"
+                    " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (job, role, model)"
+                    " DO UPDATE SET calls = u.calls + excluded.calls,"
+                    " input_tokens = u.input_tokens + excluded.input_tokens,"
+                    " cached_tokens = u.cached_tokens + excluded.cached_tokens,"
+                    " output_tokens = u.output_tokens + excluded.output_tokens,"
+                    " reasoning_tokens = u.reasoning_tokens + excluded.reasoning_tokens,"
+                    " cost_nusd = u.cost_nusd + excluded.cost_nusd,"
+                    " calls_unpriced = u.calls_unpriced + excluded.calls_unpriced",
     [Q_TOKENS_TAKE] = "UPDATE tokens SET last = last + $1 RETURNING last",
     [Q_WAITING] = "SELECT no, crashes FROM attempts WHERE job = $1 AND token IS NULL"
                   " ORDER BY no LIMIT $2",
@@ -27,18 +49,71 @@ const char *const queries_texts[Q_COUNT] = {
                    " latency_ms, tries, created_ms, model_id, request_id, text)"
                    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,"
                    " $17, $18, $19) ON CONFLICT DO NOTHING",
-    [Q_CALLS_OF] = "SELECT call_no, role, model, finish, input_tokens, cached_tokens,"
-                   " output_tokens, reasoning_tokens, cost_nusd, latency_ms, tries, created_ms,"
-                   " model_id, request_id, text FROM calls"
-                   " WHERE job = $1 AND attempt_no = $2 AND stale = 0 ORDER BY call_no",
     [Q_CALLS_SUM] = "SELECT count(*), sum(input_tokens), sum(cached_tokens), sum(output_tokens),"
                     " sum(reasoning_tokens), sum(cost_nusd), count(cost_nusd) FROM calls"
                     " WHERE job = $1 AND attempt_no = $2",
     [Q_PROBLEM_ADD] = "INSERT INTO problems (job, seq, attempt_no, outcome, hash, id, line)"
                       " VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    [Q_REAP] = "UPDATE attempts SET token = NULL, crashes = CASE WHEN EXISTS"
-               " (SELECT 1 FROM calls c WHERE c.job = attempts.job AND c.attempt_no = attempts.no"
-               " AND c.token = attempts.token) THEN 1 ELSE crashes + 1 END WHERE token IS NOT NULL",
-    [Q_CRASHED] = "SELECT j.id, a.no, a.crashes FROM attempts a JOIN jobs j ON j.key = a.job"
-                  " WHERE a.token IS NULL AND a.crashes > $1 LIMIT 1",
+    /* An answer recorded under a lease begins the count of crashes anew. */
+    [Q_LEASES_LOST] = "UPDATE attempts SET token = NULL, crashes = CASE WHEN EXISTS"
+                      " (SELECT 1 FROM calls c WHERE c.job = attempts.job"
+                      " AND c.attempt_no = attempts.no AND c.token = attempts.token)"
+                      " THEN 1 ELSE crashes + 1 END WHERE job = $1 AND token IS NOT NULL",
+    [Q_LEASES_BACK] = "UPDATE attempts SET token = NULL WHERE job = $1 AND token IS NOT NULL",
+    [Q_CRASHED] = "SELECT no, crashes FROM attempts"
+                  " WHERE job = $1 AND token IS NULL AND crashes > $2 LIMIT 1",
+
+    [Q_WORKER_ADD] = "INSERT INTO workers (key, name, slots, joined_ms, beat_ms)"
+                     " VALUES ($1, $2, $3, $4, $5)",
+    [Q_WORKER_BEAT] = "UPDATE workers SET beat_ms = $1 WHERE key = $2",
+    [Q_WORKER_SILENT] = "SELECT min(key) FROM workers WHERE beat_ms < $1",
+    [Q_WORKER_DROP] = "DELETE FROM workers WHERE key = $1",
+    [Q_WORKERS_SPARE] = "UPDATE workers SET beat_ms = $1",
+    [Q_WORKERS_DROP] = "DELETE FROM workers",
+    [Q_JOBS_AT_HOME] = "SELECT id FROM jobs WHERE worker = $1",
+    [Q_JOBS_LEASED] = "SELECT id FROM jobs WHERE key IN"
+                      " (SELECT DISTINCT job FROM attempts WHERE token IS NOT NULL)",
+    [Q_JOBS_UNDER_WAY] = "SELECT id FROM jobs WHERE deleted_ms IS NULL"
+                         " AND state IN ('running', 'cancelling')"
+                         " UNION SELECT id FROM jobs WHERE worker IS NOT NULL",
+
+    [Q_KEY_ADD] = "INSERT INTO keys (id, name, hash, scopes, requests_per_minute, jobs_max,"
+                  " day_nusd_max, created_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+                  " ON CONFLICT DO NOTHING RETURNING key",
+    [Q_KEY_REVOKE] = "UPDATE keys SET revoked_ms = coalesce(revoked_ms, $1) WHERE id = $2",
+    [Q_KEY_SPEND_ADD] = "INSERT INTO key_spend AS s (tenant, day, cost_nusd) VALUES ($1, $2, $3)"
+                        " ON CONFLICT (tenant, day)"
+                        " DO UPDATE SET cost_nusd = s.cost_nusd + excluded.cost_nusd",
+    [Q_KEY_SPEND_SWEEP] = "DELETE FROM key_spend WHERE day < $1",
+    [Q_OUTBOX_ADD] = "INSERT INTO outbox (id, body, created_ms, due_ms, job, url)"
+                     " SELECT $1, $2, $3, $3, key, webhook_url FROM jobs"
+                     " WHERE key = $4 AND webhook_url <> ''",
+    [Q_OUTBOX_FIND_DUE] = "SELECT o.key, o.id, j.id, o.url, o.body, o.tries, o.created_ms"
+                          " FROM outbox o JOIN jobs j ON j.key = o.job"
+                          " WHERE o.due_ms <= $1 ORDER BY o.due_ms LIMIT $2",
+    [Q_OUTBOX_TAKEN] = "UPDATE outbox SET due_ms = NULL, tries = tries + 1 WHERE key = $1",
+    [Q_OUTBOX_NEXT] = "SELECT min(due_ms) FROM outbox WHERE due_ms IS NOT NULL",
+    [Q_OUTBOX_TELL] = "UPDATE outbox SET problem = $1, due_ms = $2, ended_ms = $3"
+                      " WHERE key = $4 AND due_ms IS NULL AND ended_ms IS NULL",
+    [Q_OUTBOX_UNTAKE] = "UPDATE outbox SET due_ms = $1 WHERE due_ms IS NULL AND ended_ms IS NULL",
+    [Q_OUTBOX_DROP] = "DELETE FROM outbox WHERE job = $1",
+    [Q_OUTBOX_SWEEP] = "DELETE FROM outbox WHERE ended_ms IS NOT NULL AND ended_ms < $1",
+
+    [Q_JOB_DELETE] = "UPDATE jobs SET deleted_ms = $1, idem_key = NULL WHERE key = $2",
+    [Q_JOB_DELETED] = "SELECT key FROM jobs WHERE deleted_ms IS NOT NULL LIMIT 1",
+    [Q_JOBS_ENDED] = "SELECT id FROM jobs WHERE ended_ms IS NOT NULL AND ended_ms < $1"
+                     " AND deleted_ms IS NULL ORDER BY ended_ms LIMIT $2",
+    [Q_CALLS_DROP] = "DELETE FROM calls WHERE rowid IN"
+                     " (SELECT rowid FROM calls WHERE job = $1 LIMIT $2)",
+    [Q_PROBLEMS_DROP] = "DELETE FROM problems WHERE rowid IN"
+                        " (SELECT rowid FROM problems WHERE job = $1 LIMIT $2)",
+    [Q_EVENTS_DROP] = "DELETE FROM events WHERE job = $1 AND seq IN"
+                      " (SELECT seq FROM events WHERE job = $1 LIMIT $2)",
+    [Q_ATTEMPTS_DROP] = "DELETE FROM attempts WHERE job = $1 AND no IN"
+                        " (SELECT no FROM attempts WHERE job = $1 LIMIT $2)",
+    [Q_SPEC_DROP] = "DELETE FROM specs WHERE job = $1 RETURNING taxonomy",
+    [Q_USAGE_DROP] = "DELETE FROM usage WHERE job = $1",
+    [Q_JOB_DROP] = "DELETE FROM jobs WHERE key = $1",
+    [Q_TEXT_DROP] = "DELETE FROM texts WHERE key = $1"
+                    " AND NOT EXISTS (SELECT 1 FROM specs WHERE taxonomy = $1)",
 };

@@ -1,39 +1,65 @@
 /* A transaction remembers the jobs that it touches: the first operation on a job reads its row, the
  * following ones count in memory, rules_flush() writes the row once before the commit. Nothing is
- * remembered across transactions, so the rules hold with several writers too, where the first read
- * would also lock the row.
+ * remembered across transactions but the last taxonomy's number, so the rules hold with several
+ * writers too, where the first read would also lock the row.
  *
  * Invariants (those of store.h)
  * (1) accepted <= wanted: rule_finish() turns what is beyond into surplus;
  * (2) an attempt is a row of `attempts` until it ends, with at most one token; a finish deletes the
  *     row by number and token, so only one finish can ever succeed;
- * (3) tokens come from one counter that only grows;
- * (4) counters change in the transaction of the rows that they count.
+ * (3) the numbers of leases and workers come from one counter that only grows;
+ * (4) counters change in the transaction of the rows that they count;
+ * (5) states and homes change in rules_set_state() only;
+ * (6) events are numbered by a counter of the job's row.
  */
 #include "store/rules_job.h"
 
-#include "store/names.h"
+#include "base/clock.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
-#define RULES_ARENA_BYTES_MAX ((size_t)64 * 1024 * 1024)
+#define RULES_ARENA_BYTES_MAX ((size_t)256 * 1024 * 1024)
+#define RULES_DAY_MS INT64_C(86400000)
 
 void rules_init(struct rules *r, struct sql *db) {
     *r = (struct rules){.db = db};
     arena_init(&r->arena, RULES_ARENA_BYTES_MAX);
     sbuf_init(&r->line, RULES_LINE_BYTES_MAX);
+    sbuf_init(&r->taxonomy.text, RULES_LINE_BYTES_MAX);
 }
 
 void rules_release(struct rules *r) {
     arena_release(&r->arena);
     sbuf_release(&r->line);
+    sbuf_release(&r->taxonomy.text);
 }
 
-void rules_forget(struct rules *r) {
+void rules_forget(struct rules *r, bool committed) {
     r->jobs = NULL;
+    memset(r->buckets, 0, sizeof r->buckets);
+    r->events = r->outbox = r->keys = false;
+    if (!committed) {
+        r->taxonomy.key = 0;
+    }
     arena_reset(&r->arena);
+}
+
+/* --- jobs */
+
+static struct rules_job **rules_bucket(struct rules *r, const char *id) {
+    return &r->buckets[str_hash(str_of(id)) & (RULES_BUCKETS - 1)];
+}
+
+struct rules_job *rules_know_job(struct rules *r, const char *id) {
+    struct rules_job *job = ARENA_NEW(&r->arena, struct rules_job);
+    struct rules_job **bucket = rules_bucket(r, id);
+    job->id = str_cstr(&r->arena, str_of(id));
+    job->next = r->jobs;
+    r->jobs = job;
+    job->next_in_bucket = *bucket;
+    *bucket = job;
+    return job;
 }
 
 static struct rules_job *rules_read_job(struct rules *r, const char *id) {
@@ -42,11 +68,18 @@ static struct rules_job *rules_read_job(struct rules *r, const char *id) {
     if (!sql_next(q)) {
         return NULL;
     }
-    struct rules_job *job = ARENA_NEW(&r->arena, struct rules_job);
-    int column = 0;
-    job->id = str_cstr(&r->arena, str_of(id));
-    job->key = sql_int(q, column++);
-    job->state = names_job_state(sql_str(q, column++));
+    enum job_state state = job_state_from_name(sql_str(q, 1));
+    if (state == JOB_STATES) {
+        sql_end(q);
+        sql_found_corrupt(r->db, "a job has an unknown state");
+        return NULL;
+    }
+    struct rules_job *job = rules_know_job(r, id);
+    int column = 2;
+    job->key = sql_int(q, 0);
+    job->state = state;
+    job->tenant = sql_int(q, column++);
+    job->worker = sql_int(q, column++);
     job->wanted = sql_int(q, column++);
     job->attempts = sql_int(q, column++);
     for (int outcome = 0; outcome < OUTCOME_COUNT; outcome++) {
@@ -57,30 +90,23 @@ static struct rules_job *rules_read_job(struct rules *r, const char *id) {
     job->output_tokens = sql_int(q, column++);
     job->cost_nusd = sql_int(q, column++);
     job->calls_unpriced = sql_int(q, column++);
+    job->events = sql_int(q, column++);
+    job->progress_seq = sql_int(q, column++);
     sql_end(q);
-    if (job->state == JOB_STATES) {
-        sql_found_corrupt(r->db, "a job has an unknown state");
-        return NULL;
-    }
     return job;
 }
 
-struct rules_job *rules_job(struct rules *r, const char *id) {
-    struct rules_job **at = &r->jobs;
-    while (*at != NULL && strcmp((*at)->id, id) != 0) {
-        at = &(*at)->next;
+struct rules_job *rules_job(struct rules *r, const char *id, int64_t tenant) {
+    struct rules_job *job = *rules_bucket(r, id);
+    while (job != NULL && strcmp(job->id, id) != 0) {
+        job = job->next_in_bucket;
     }
-    struct rules_job *job = *at;
-    if (job != NULL) {
-        *at = job->next;
-    } else {
+    if (job == NULL) {
         job = rules_read_job(r, id);
     }
-    if (job != NULL) { /* to the front: the next operation is likely to be on the same job */
-        job->next = r->jobs;
-        r->jobs = job;
-    }
-    return job;
+    bool shown =
+        job != NULL && !job->deleted && (tenant == STORE_TENANT_ANY || tenant == job->tenant);
+    return shown ? job : NULL;
 }
 
 enum err rules_no_job(struct store_op *op, const char *id) {
@@ -90,6 +116,47 @@ enum err rules_no_job(struct store_op *op, const char *id) {
 enum err rules_stale(struct store_op *op, const struct lease *lease) {
     return errinfo_set(&op->detail, ERR_STALE, "lease %" PRId64 " of attempt %" PRId64 " is over",
                        lease->token, lease->attempt_no);
+}
+
+enum err rules_not_home(struct store_op *op, const char *id, int64_t worker) {
+    return errinfo_set(&op->detail, ERR_STALE, "job %s is not at home with worker %" PRId64, id,
+                       worker);
+}
+
+enum err rules_no_worker(struct store_op *op, int64_t worker) {
+    return errinfo_set(&op->detail, ERR_STALE, "worker %" PRId64 " was taken for dead", worker);
+}
+
+int64_t rules_take_numbers(struct rules *r, int64_t n) {
+    struct sql_query *q = sql_use(r->db, Q_TOKENS_TAKE);
+    int64_t last = 0;
+    sql_put_int(q, n);
+    while (sql_next(q)) {
+        last = sql_int(q, 0);
+    }
+    return last - n + 1;
+}
+
+int64_t rules_run_int(struct rules *r, size_t query, int64_t value) {
+    struct sql_query *q = sql_use(r->db, query);
+    sql_put_int(q, value);
+    return sql_run(q);
+}
+
+/* --- before the commit */
+
+static void rules_tell_progress(struct rules *r, struct rules_job *job, int64_t now_ms) {
+    struct jwrite w;
+    struct sql_query *q = sql_use(r->db, Q_EVENT_DROP);
+    sql_put_int(q, job->key);
+    sql_put_int(q, job->progress_seq);
+    (void)sql_run(q);
+    rules_begin_data(r, &w);
+    rules_write_counts(job, &w);
+    jwrite_end(&w);
+    rules_add_event(r, job, "job.progress", now_ms);
+    job->progress_seq = job->events;
+    job->progress = false;
 }
 
 static void rules_count(struct rules *r, const struct rules_job *job) {
@@ -103,78 +170,52 @@ static void rules_count(struct rules *r, const struct rules_job *job) {
     sql_put_int(q, job->output_tokens);
     sql_put_int(q, job->cost_nusd);
     sql_put_int(q, job->calls_unpriced);
+    sql_put_int(q, job->events);
+    sql_put_int(q, job->progress_seq);
     sql_put_int(q, job->key);
+    (void)sql_run(q);
+}
+
+static void rules_add_usage(struct rules *r, const struct rules_job *job) {
+    for (const struct rules_usage *u = job->usage; u != NULL; u = u->next) {
+        struct sql_query *q = sql_use(r->db, Q_USAGE_ADD);
+        sql_put_int(q, job->key);
+        sql_put_str(q, str_of(role_name(u->row.role)));
+        sql_put_str(q, u->row.model);
+        sql_put_int(q, u->row.calls);
+        sql_put_int(q, u->row.input_tokens);
+        sql_put_int(q, u->row.cached_tokens);
+        sql_put_int(q, u->row.output_tokens);
+        sql_put_int(q, u->row.reasoning_tokens);
+        sql_put_int(q, u->row.cost_nusd);
+        sql_put_int(q, u->row.calls_unpriced);
+        (void)sql_run(q);
+    }
+}
+
+static void rules_add_key_spend(struct rules *r, const struct rules_job *job, int64_t now_ms) {
+    struct sql_query *q = sql_use(r->db, Q_KEY_SPEND_ADD);
+    sql_put_int(q, job->tenant);
+    sql_put_int(q, now_ms / RULES_DAY_MS);
+    sql_put_int(q, job->spent_nusd);
     (void)sql_run(q);
 }
 
 void rules_flush(struct rules *r) {
+    int64_t now_ms = clock_wall_ms();
     for (struct rules_job *job = r->jobs; job != NULL; job = job->next) {
-        if (job->changed) {
-            rules_count(r, job);
-            job->changed = false;
+        if (job->progress) {
+            rules_tell_progress(r, job, now_ms);
         }
+        if (job->count) {
+            rules_count(r, job);
+        }
+        rules_add_usage(r, job);
+        if (job->spent_nusd > 0 && job->tenant > 0) {
+            rules_add_key_spend(r, job, now_ms);
+        }
+        job->count = false;
+        job->usage = NULL;
+        job->spent_nusd = 0;
     }
-}
-
-static void rules_add_event(struct rules *r, int64_t job_key, enum job_state state,
-                            struct str reason, int64_t at_ms) {
-    char kind[32];
-    struct jwrite w;
-    (void)snprintf(kind, sizeof kind, "job.%s", job_state_name(state));
-    sbuf_clear(&r->line);
-    jwrite_init(&w, &r->line);
-    jwrite_object(&w);
-    jwrite_key(&w, "reason");
-    jwrite_str(&w, reason);
-    jwrite_end(&w);
-    struct sql_query *q = sql_use(r->db, Q_EVENT_ADD);
-    sql_put_int(q, job_key);
-    sql_put_str(q, str_of(kind));
-    sql_put_str(q, sbuf_str(&r->line));
-    sql_put_int(q, at_ms);
-    (void)sql_run(q);
-}
-
-enum err rule_submit(struct rules *r, struct store_op *op) {
-    struct store_submit *o = CONTAINER_OF(op, struct store_submit, op);
-    struct sql_query *q = sql_use(r->db, Q_JOB_ADD);
-    sql_put_str(q, str_of(o->job_id));
-    sql_put_str(q, str_of(job_state_name(JOB_RUNNING)));
-    sql_put_int(q, o->wanted);
-    sql_put_int(q, o->created_ms);
-    if (sql_run(q) == 0) {
-        return errinfo_set(&op->detail, ERR_EXISTS, "there is a job %s already", o->job_id);
-    }
-    const struct rules_job *job = rules_job(r, o->job_id);
-    if (job != NULL) {
-        q = sql_use(r->db, Q_SPEC_ADD);
-        sql_put_int(q, job->key);
-        sql_put_str(q, o->spec);
-        (void)sql_run(q);
-        rules_add_event(r, job->key, JOB_RUNNING, S(""), o->created_ms);
-    }
-    return ERR_OK;
-}
-
-enum err rule_job_set(struct rules *r, struct store_op *op) {
-    struct store_job_set *o = CONTAINER_OF(op, struct store_job_set, op);
-    struct rules_job *job = rules_job(r, o->job_id);
-    if (job == NULL) {
-        return rules_no_job(op, o->job_id);
-    }
-    struct sql_query *q = sql_use(r->db, Q_JOB_STATE);
-    sql_put_str(q, str_of(job_state_name(o->state)));
-    sql_put_str(q, o->reason);
-    if (job_state_is_final(o->state)) {
-        sql_put_int(q, o->now_ms);
-    } else {
-        sql_put_null(q);
-    }
-    sql_put_int(q, job->key);
-    (void)sql_run(q);
-    if (job->state != o->state) {
-        rules_add_event(r, job->key, o->state, o->reason, o->now_ms);
-        job->state = o->state;
-    }
-    return ERR_OK;
 }

@@ -1,4 +1,4 @@
-/* rules.h - what the store's operations mean, once, in SQL. Inside the room only.
+/* rules.h - what the store's writing operations mean, once, in SQL. Inside the room only.
  *
  * Every function runs inside a transaction that its caller began and will end. It returns the
  * operation's logical outcome; a failure of the database sticks to the connection (sql.h) and is
@@ -8,19 +8,34 @@
 #ifndef STUMPER_STORE_RULES_H
 #define STUMPER_STORE_RULES_H
 
+#include "base/sbuf.h"
 #include "store/sql.h"
 #include "store/store.h"
 
 /* An attempt that was lost more often is set aside as failed: it may be what kills the process. */
 #define RULES_CRASHES_MAX 3
 
+#define RULES_BUCKETS 256 /* power of two */
+
 struct rules_job;
+
+/* The taxonomy that was submitted last: most jobs have the same. */
+struct rules_text {
+    struct sbuf text;
+    int64_t key; /* 0: none is known */
+};
 
 struct rules {
     struct sql *db;
-    struct arena arena;     /* of the running transaction */
-    struct rules_job *jobs; /* that it has touched, the latest first */
-    struct sbuf line;       /* the problem being written */
+    int64_t reaped_mono_ms; /* when rule_reap() ran last */
+    struct rules_text taxonomy;
+    bool deleted; /* rows of deleted jobs are left; see rules_purge() */
+    /* of the running transaction */
+    struct arena arena;
+    struct rules_job *jobs; /* that it has touched */
+    struct rules_job *buckets[RULES_BUCKETS];
+    bool events, outbox, keys; /* it adds such rows */
+    struct sbuf line;          /* the problem, event or webhook being written */
 };
 
 /** @db is borrowed; it was opened with queries_texts. / Free the memory. */
@@ -29,15 +44,21 @@ void rules_release(struct rules *r);
 
 /* One rule a kind of operation; @op is the head of that kind's struct. */
 typedef enum err rule_fn(struct rules *r, struct store_op *op);
-rule_fn rule_submit, rule_claim, rule_record, rule_finish, rule_release, rule_job_set, rule_calls;
+rule_fn rule_submit, rule_ask, rule_delete, rule_sweep;
+rule_fn rule_join, rule_beat, rule_quit, rule_reap, rule_take, rule_leave, rule_job_set;
+rule_fn rule_claim, rule_record, rule_finish, rule_release;
+rule_fn rule_key_add, rule_key_revoke, rule_outbox_take, rule_outbox_tell;
 
-/** Every lease belongs to a process that is gone: take them all back. */
-void rules_reap(struct rules *r, int64_t now_ms);
+/** The process that had the store is gone: take back what it left under way. */
+void rules_take_over(struct rules *r);
+
+/** Remove some rows of deleted jobs; r->deleted tells whether there are more. */
+void rules_purge(struct rules *r);
 
 /** Before the commit: write the counters that have changed. */
 void rules_flush(struct rules *r);
 
-/** After the commit or the rollback: nothing is known any more. */
-void rules_forget(struct rules *r);
+/** After the commit (@committed) or the rollback: nothing of the transaction is known any more. */
+void rules_forget(struct rules *r, bool committed);
 
 #endif

@@ -5,36 +5,82 @@
 
 #include "store/queries.h"
 #include "store/rules.h"
+#include "store/store_read.h"
+#include "store/store_work.h"
 
 #define RULES_LINE_BYTES_MAX ((size_t)256 * 1024 * 1024)
 
+/* What the transaction adds to a row of `usage`. */
+struct rules_usage {
+    struct rules_usage *next;
+    struct usage_row row;
+};
+
 struct rules_job {
-    struct rules_job *next;
+    struct rules_job *next;           /* of the transaction */
+    struct rules_job *next_in_bucket; /* of those with a similar hash */
     const char *id;
-    int64_t key;
+    int64_t key, tenant;
+    int64_t worker; /* its home; 0: none */
     enum job_state state;
     int64_t wanted, attempts, outcomes[OUTCOME_COUNT];
     int64_t calls, input_tokens, output_tokens, cost_nusd, calls_unpriced;
-    bool changed;
+    int64_t events, progress_seq;
+    struct rules_usage *usage;
+    int64_t spent_nusd; /* by this transaction */
+    unsigned what;      /* STORE_CHANGED_…, for the watchers */
+    bool count;         /* its counters are to be written */
+    bool progress;      /* outcomes changed that no event tells yet */
+    bool deleted;
 };
 
-/** The job, with what the transaction has counted so far; NULL if there is none, or if the database
- * failed. */
-struct rules_job *rules_job(struct rules *r, const char *id);
+/** The job, with what the transaction has counted so far; NULL if there is none, or it is another
+ * tenant's, or if the database failed. */
+struct rules_job *rules_job(struct rules *r, const char *id, int64_t tenant);
 
-/** The two refusals that several rules know, as their errors. */
+/** Know a job that was just written: the caller fills in the rest. */
+struct rules_job *rules_know_job(struct rules *r, const char *id);
+
+/** The refusals that several rules know, as their errors. */
 enum err rules_no_job(struct store_op *op, const char *id);
 enum err rules_stale(struct store_op *op, const struct lease *lease);
+enum err rules_not_home(struct store_op *op, const char *id, int64_t worker);
+enum err rules_no_worker(struct store_op *op, int64_t worker);
+
+/** Give a job a state, its home (job->worker) and what follows: times, an event, a webhook. All
+ * changes of state pass here. */
+void rules_set_state(struct rules *r, struct rules_job *job, enum job_state state,
+                     struct str reason, int64_t now_ms);
+
+/** Take its home away: queued if it was running, cancelled if it was cancelling. */
+void rules_set_homeless(struct rules *r, struct rules_job *job, int64_t now_ms);
+
+/** Add an event. @data: in r->line. */
+void rules_add_event(struct rules *r, struct rules_job *job, const char *kind, int64_t at_ms);
+
+/** Begin the data of an event in r->line: an object that is still open. / Add the job's counts. */
+void rules_begin_data(struct rules *r, struct jwrite *w);
+void rules_write_counts(const struct rules_job *job, struct jwrite *w);
+
+/** @n new numbers from the counter of leases; the first of them. */
+int64_t rules_take_numbers(struct rules *r, int64_t n);
 
 /** Is the lease live? / End it with its attempt; false if it was not live. */
 bool rules_lease_is_live(struct rules *r, const struct rules_job *job, const struct lease *lease);
 bool rules_lease_end(struct rules *r, const struct rules_job *job, const struct lease *lease);
 
+/** Take all live leases of a job back; where they were lost by a crash, count it and set aside what
+ * crashed too often. */
+void rules_take_leases_back(struct rules *r, struct rules_job *job, bool crashed, int64_t now_ms);
+
 /** Write a problem's line into r->line; false if it is too long to be kept. */
 bool rules_write_line(struct rules *r, const struct problem *p, const struct problem_ids *ids);
 
-/** Store the problem whose line was just written, and count it. */
+/** Store the problem whose line was just written, count it, tell of it. */
 void rules_add_problem(struct rules *r, struct rules_job *job, const struct problem *p,
                        const struct problem_ids *ids);
+
+/** For the number of rows that matches a query without parameters but one. */
+int64_t rules_run_int(struct rules *r, size_t query, int64_t value);
 
 #endif

@@ -7,17 +7,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* The first of @n new tokens. */
-static int64_t rules_take_tokens(struct rules *r, int64_t n) {
-    struct sql_query *q = sql_use(r->db, Q_TOKENS_TAKE);
-    int64_t last = 0;
-    sql_put_int(q, n);
-    while (sql_next(q)) {
-        last = sql_int(q, 0);
-    }
-    return last - n + 1;
-}
-
 /* Attempts that wait to be leased again, without their tokens yet. */
 static int64_t rules_find_waiting(struct rules *r, const struct rules_job *job, int64_t n,
                                   struct lease *ret) {
@@ -49,9 +38,12 @@ static void rules_lease(struct rules *r, const struct rules_job *job, const stru
 enum err rule_claim(struct rules *r, struct store_op *op) {
     struct store_claim *o = CONTAINER_OF(op, struct store_claim, op);
     ASSERT(o->n > 0 && o->n <= STORE_CLAIM_MAX);
-    struct rules_job *job = rules_job(r, o->job_id);
+    struct rules_job *job = rules_job(r, o->job_id, STORE_TENANT_ANY);
     if (job == NULL) {
         return rules_no_job(op, o->job_id);
+    }
+    if (job->worker != o->worker) {
+        return rules_not_home(op, o->job_id, o->worker);
     }
     if (job->state != JOB_RUNNING && job->state != JOB_QUEUED) {
         return errinfo_set(&op->detail, ERR_CONFLICT, "job %s is %s", o->job_id,
@@ -66,7 +58,7 @@ enum err rule_claim(struct rules *r, struct store_op *op) {
     if (o->ret_n == 0) {
         return ERR_OK;
     }
-    int64_t token = rules_take_tokens(r, o->ret_n);
+    int64_t token = rules_take_numbers(r, o->ret_n);
     for (int64_t i = 0; i < o->ret_n; i++) {
         bool again = i < waiting;
         if (!again) {
@@ -75,7 +67,8 @@ enum err rule_claim(struct rules *r, struct store_op *op) {
         o->ret[i].token = token + i;
         rules_lease(r, job, &o->ret[i], again);
     }
-    job->changed = true;
+    job->count = true;
+    job->what |= STORE_CHANGED_COUNTS;
     return ERR_OK;
 }
 
@@ -107,10 +100,11 @@ bool rules_lease_is_live(struct rules *r, const struct rules_job *job, const str
 
 enum err rule_release(struct rules *r, struct store_op *op) {
     struct store_release *o = CONTAINER_OF(op, struct store_release, op);
-    const struct rules_job *job = rules_job(r, o->job_id);
+    struct rules_job *job = rules_job(r, o->job_id, STORE_TENANT_ANY);
     if (job == NULL) {
         return rules_no_job(op, o->job_id);
     }
+    job->what |= STORE_CHANGED_COUNTS;
     for (size_t i = 0; i < o->n; i++) {
         (void)rules_with_lease(r, Q_LEASE_BACK, job, &o->leases[i]); /* a stale one has gone */
     }
@@ -134,13 +128,9 @@ static void rules_sum_calls(struct rules *r, const struct rules_job *job, int64_
     }
 }
 
-static void rules_give_up_on(struct rules *r, const char *job_id, const struct lease *lease,
+static void rules_give_up_on(struct rules *r, struct rules_job *job, const struct lease *lease,
                              int64_t now_ms) {
     char id[ID_BYTES], reason[128];
-    struct rules_job *job = rules_job(r, job_id);
-    if (job == NULL) {
-        return; /* the database failed */
-    }
     (void)snprintf(reason, sizeof reason,
                    "the process died %" PRId64 " times while it worked on this attempt",
                    lease->crashes);
@@ -148,7 +138,7 @@ static void rules_give_up_on(struct rules *r, const char *job_id, const struct l
         .outcome = OUTCOME_FAILED, .reason = str_of(reason), .cause = "process died"};
     id_new("p", id);
     struct problem_ids ids = {
-        .id = id, .job_id = job_id, .attempt = lease->attempt_no, .created_ms = now_ms};
+        .id = id, .job_id = job->id, .attempt = lease->attempt_no, .created_ms = now_ms};
     rules_sum_calls(r, job, lease->attempt_no, &problem);
     ASSERT(rules_write_line(r, &problem, &ids));
     struct sql_query *q = sql_use(r->db, Q_WAITING_END);
@@ -158,17 +148,18 @@ static void rules_give_up_on(struct rules *r, const char *job_id, const struct l
     rules_add_problem(r, job, &problem, &ids);
 }
 
-void rules_reap(struct rules *r, int64_t now_ms) {
-    (void)sql_run(sql_use(r->db, Q_REAP));
-    for (bool more = true; more;) {
+void rules_take_leases_back(struct rules *r, struct rules_job *job, bool crashed, int64_t now_ms) {
+    job->what |= STORE_CHANGED_COUNTS;
+    (void)rules_run_int(r, crashed ? Q_LEASES_LOST : Q_LEASES_BACK, job->key);
+    for (bool more = crashed; more;) {
         struct sql_query *q = sql_use(r->db, Q_CRASHED);
+        sql_put_int(q, job->key);
         sql_put_int(q, RULES_CRASHES_MAX);
         more = sql_next(q);
         if (more) {
-            const char *job_id = str_cstr(&r->arena, sql_str(q, 0));
-            struct lease lease = {.attempt_no = sql_int(q, 1), .crashes = sql_int(q, 2)};
+            struct lease lease = {.attempt_no = sql_int(q, 0), .crashes = sql_int(q, 1)};
             sql_end(q);
-            rules_give_up_on(r, job_id, &lease, now_ms);
+            rules_give_up_on(r, job, &lease, now_ms);
         }
     }
 }

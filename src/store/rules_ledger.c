@@ -1,8 +1,9 @@
 /* What an attempt leaves behind: its paid calls, and at the end its problem. */
 #include "store/rules_job.h"
 
-#include "core/attempt.h"
 #include "store/names.h"
+
+#include "base/clock.h"
 
 #include <inttypes.h>
 
@@ -17,8 +18,39 @@ static void rules_put_known(struct sql_query *q, int64_t value) {
     }
 }
 
-static int64_t rules_get_known(struct sql_query *q, int column) {
-    return sql_is_null(q, column) ? -1 : sql_int(q, column);
+/* The row of @role and @model among what the transaction adds to the job's usage. */
+static struct usage_row *rules_usage_of(struct rules *r, struct rules_job *job, enum role role,
+                                        struct str model) {
+    for (struct rules_usage *u = job->usage; u != NULL; u = u->next) {
+        if (u->row.role == role && str_eq(u->row.model, model)) {
+            return &u->row;
+        }
+    }
+    struct rules_usage *u = ARENA_NEW(&r->arena, struct rules_usage);
+    *u = (struct rules_usage){job->usage, {.role = role, .model = str_dup(&r->arena, model)}};
+    job->usage = u;
+    return &u->row;
+}
+
+static void rules_count_call(struct rules *r, struct rules_job *job,
+                             const struct ledger_call *call) {
+    const struct call_answer *answer = &call->answer;
+    struct usage_row *usage = rules_usage_of(r, job, call->role, call->model);
+    usage->calls++;
+    usage->input_tokens += MAX(answer->usage.input_tokens, 0);
+    usage->cached_tokens += MAX(answer->usage.cached_tokens, 0);
+    usage->output_tokens += MAX(answer->usage.output_tokens, 0);
+    usage->reasoning_tokens += MAX(answer->usage.reasoning_tokens, 0);
+    usage->cost_nusd += MAX(answer->cost_nusd, 0);
+    usage->calls_unpriced += answer->cost_nusd < 0;
+    job->calls++;
+    job->input_tokens += MAX(answer->usage.input_tokens, 0);
+    job->output_tokens += MAX(answer->usage.output_tokens, 0);
+    job->cost_nusd += MAX(answer->cost_nusd, 0);
+    job->calls_unpriced += answer->cost_nusd < 0;
+    job->spent_nusd += MAX(answer->cost_nusd, 0);
+    job->count = true;
+    job->what |= STORE_CHANGED_COUNTS;
 }
 
 /* The same call under the same lease is kept and counted once. */
@@ -49,87 +81,18 @@ static void rules_add_call(struct rules *r, struct rules_job *job, const struct 
     if (sql_run(q) == 0) {
         return;
     }
-    job->calls++;
-    job->input_tokens += MAX(answer->usage.input_tokens, 0);
-    job->output_tokens += MAX(answer->usage.output_tokens, 0);
-    job->cost_nusd += MAX(answer->cost_nusd, 0);
-    job->calls_unpriced += answer->cost_nusd < 0;
-    job->changed = true;
+    rules_count_call(r, job, call);
 }
 
 enum err rule_record(struct rules *r, struct store_op *op) {
     struct store_record *o = CONTAINER_OF(op, struct store_record, op);
-    struct rules_job *job = rules_job(r, o->job_id);
+    struct rules_job *job = rules_job(r, o->job_id, STORE_TENANT_ANY);
     if (job == NULL) {
         return rules_no_job(op, o->job_id);
     }
     bool live = rules_lease_is_live(r, job, &o->lease);
     rules_add_call(r, job, &o->lease, o->call, !live);
     return live ? ERR_OK : rules_stale(op, &o->lease);
-}
-
-static bool rules_get_str(struct sql_query *q, int column, struct arena *a, struct str *ret) {
-    struct str value = sql_str(q, column);
-    if (value.n + ARENA_CHUNK_BYTES_MIN > arena_room(a)) {
-        return false;
-    }
-    *ret = str_dup(a, value);
-    return true;
-}
-
-/* False if the texts do not fit into @a. */
-static bool rules_get_call(struct rules *r, struct sql_query *q, struct arena *a,
-                           struct ledger_call *ret) {
-    struct call_answer *answer = &ret->answer;
-    int column = 0;
-    ret->call_no = sql_int(q, column++);
-    ret->role = names_role(sql_str(q, column++));
-    bool fits = rules_get_str(q, column++, a, &ret->model);
-    answer->finish = names_finish(sql_str(q, column++));
-    answer->usage.input_tokens = rules_get_known(q, column++);
-    answer->usage.cached_tokens = rules_get_known(q, column++);
-    answer->usage.output_tokens = rules_get_known(q, column++);
-    answer->usage.reasoning_tokens = rules_get_known(q, column++);
-    answer->cost_nusd = rules_get_known(q, column++);
-    answer->latency_ms = sql_int(q, column++);
-    answer->tries = sql_int(q, column++);
-    ret->created_ms = sql_int(q, column++);
-    fits = fits && rules_get_str(q, column++, a, &answer->model_id) &&
-           rules_get_str(q, column++, a, &answer->request_id) &&
-           rules_get_str(q, column++, a, &answer->text);
-    if (ret->role == ROLE_COUNT) {
-        sql_found_corrupt(r->db, "a call has an unknown role");
-    }
-    return fits;
-}
-
-enum err rule_calls(struct rules *r, struct store_op *op) {
-    struct store_calls *o = CONTAINER_OF(op, struct store_calls, op);
-    const struct rules_job *job = rules_job(r, o->job_id);
-    if (job == NULL) {
-        return rules_no_job(op, o->job_id);
-    }
-    o->ret = ARENA_ARRAY(o->a, struct ledger_call, ATTEMPT_CALLS_MAX);
-    o->ret_n = 0;
-    struct sql_query *q = sql_use(r->db, Q_CALLS_OF);
-    sql_put_int(q, job->key);
-    sql_put_int(q, o->attempt_no);
-    while (sql_next(q)) {
-        if (o->ret_n == ATTEMPT_CALLS_MAX) {
-            sql_end(q);
-            sql_found_corrupt(r->db, "an attempt has too many calls");
-            break;
-        }
-        struct ledger_call *call = &o->ret[o->ret_n++];
-        if (!rules_get_call(r, q, o->a, call)) {
-            sql_end(q);
-            return errinfo_set(&op->detail, ERR_TOO_BIG,
-                               "the calls of attempt %" PRId64 " do not fit the memory given",
-                               o->attempt_no);
-        }
-        call->attempt_no = o->attempt_no;
-    }
-    return ERR_OK;
 }
 
 /* --- ends */
@@ -143,6 +106,21 @@ bool rules_write_line(struct rules *r, const struct problem *p, const struct pro
     jwrite_init(&w, &r->line);
     problem_write(p, ids, &w);
     return !sbuf_overflowed(&r->line);
+}
+
+static void rules_tell_accepted(struct rules *r, struct rules_job *job,
+                                const struct problem_ids *ids, int64_t seq) {
+    struct jwrite w;
+    rules_begin_data(r, &w);
+    jwrite_key(&w, "id");
+    jwrite_cstr(&w, ids->id);
+    jwrite_key(&w, "seq");
+    jwrite_int(&w, seq);
+    jwrite_key(&w, "attempt");
+    jwrite_int(&w, ids->attempt);
+    rules_write_counts(job, &w);
+    jwrite_end(&w);
+    rules_add_event(r, job, "problem.accepted", clock_wall_ms());
 }
 
 void rules_add_problem(struct rules *r, struct rules_job *job, const struct problem *p,
@@ -161,13 +139,19 @@ void rules_add_problem(struct rules *r, struct rules_job *job, const struct prob
     sql_put_str(q, sbuf_str(&r->line));
     (void)sql_run(q);
     job->outcomes[p->outcome]++;
-    job->changed = true;
+    job->count = true;
+    job->what |= STORE_CHANGED_COUNTS;
+    if (p->outcome == OUTCOME_ACCEPTED) {
+        rules_tell_accepted(r, job, ids, seq);
+    } else {
+        job->progress = true;
+    }
 }
 
 enum err rule_finish(struct rules *r, struct store_op *op) {
     struct store_finish *o = CONTAINER_OF(op, struct store_finish, op);
     ASSERT(o->ids.attempt == o->lease.attempt_no);
-    struct rules_job *job = rules_job(r, o->job_id);
+    struct rules_job *job = rules_job(r, o->job_id, STORE_TENANT_ANY);
     if (job == NULL) {
         return rules_no_job(op, o->job_id);
     }

@@ -1,9 +1,10 @@
 #include "store/schema.h"
 
-extern const unsigned char store_schema_0001[];
+extern const unsigned char store_schema_0001[], store_schema_0002[];
 
 static const char *const schema_texts[] = {
     (const char *)store_schema_0001,
+    (const char *)store_schema_0002,
 };
 
 const struct sql_schema store_schema = {

@@ -56,8 +56,10 @@ static void slot_release(struct slot *s) {
     struct worker *w = s->worker;
     sched_dropped(&w->view.sched, s->stage);
     slot_set_state(s, SLOT_RELEASE);
-    s->op.release = (struct store_release){
-        .op.done = slot_released, .job_id = w->options.job_id, .leases = &s->lease, .n = 1};
+    s->op.release = (struct store_release){.op = {.loop = w->options.loop, .done = slot_released},
+                                           .job_id = w->options.job_id,
+                                           .leases = &s->lease,
+                                           .n = 1};
     store_release(w->options.store, &s->op.release);
 }
 
@@ -112,7 +114,7 @@ static void slot_finish(struct slot *s, const struct ledger_call *call) {
     (void)snprintf(s->problem_id, sizeof s->problem_id, "p%" PRId64 "-%08" PRIx32,
                    s->lease.attempt_no, (uint32_t)str_hash(str_of(w->options.job_id)));
     slot_set_state(s, SLOT_FINISH);
-    *o = (struct store_finish){.op.done = slot_finished,
+    *o = (struct store_finish){.op = {.loop = w->options.loop, .done = slot_finished},
                                .job_id = w->options.job_id,
                                .lease = s->lease,
                                .call = call,
@@ -141,8 +143,10 @@ static void slot_recorded(struct store_op *op) {
 static void slot_record(struct slot *s) {
     struct worker *w = s->worker;
     slot_set_state(s, SLOT_RECORD);
-    s->op.record = (struct store_record){
-        .op.done = slot_recorded, .job_id = w->options.job_id, .lease = s->lease, .call = &s->paid};
+    s->op.record = (struct store_record){.op = {.loop = w->options.loop, .done = slot_recorded},
+                                         .job_id = w->options.job_id,
+                                         .lease = s->lease,
+                                         .call = &s->paid};
     store_record(w->options.store, &s->op.record);
 }
 
@@ -304,7 +308,7 @@ void slot_begin(struct slot *s, const struct lease *lease) {
         return;
     }
     slot_set_state(s, SLOT_REPLAY);
-    s->op.calls = (struct store_calls){.op.done = slot_calls_read,
+    s->op.calls = (struct store_calls){.op = {.loop = w->options.loop, .done = slot_calls_read},
                                        .job_id = w->options.job_id,
                                        .attempt_no = lease->attempt_no,
                                        .a = &s->arena};

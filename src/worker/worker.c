@@ -142,7 +142,7 @@ static void worker_claimed(struct store_op *op) {
 
 static void worker_claim(struct worker *w, int64_t n) {
     w->claiming = true;
-    w->claim = (struct store_claim){.op.done = worker_claimed,
+    w->claim = (struct store_claim){.op = {.loop = w->options.loop, .done = worker_claimed},
                                     .job_id = w->options.job_id,
                                     .n = MIN(n, STORE_CLAIM_MAX),
                                     .attempts_max = w->options.spec->max_attempts,
@@ -207,7 +207,7 @@ static void worker_end(struct worker *w) {
     loop_timer_stop(&w->grace);
     loop_timer_stop(&w->look);
     const struct sched *s = &w->view.sched;
-    w->end = (struct store_job_set){.op.done = worker_ended,
+    w->end = (struct store_job_set){.op = {.loop = w->options.loop, .done = worker_ended},
                                     .job_id = w->options.job_id,
                                     .state = worker_end_state(w),
                                     .reason = str_of(s->stop == STOP_DONE     ? ""
@@ -278,7 +278,7 @@ struct worker *worker_start(const struct worker_options *options) {
     if (spec->deadline_ms > 0) {
         loop_timer_start(options->loop, &w->deadline, spec->deadline_ms, worker_deadline, w);
     }
-    w->end = (struct store_job_set){.op.done = worker_started,
+    w->end = (struct store_job_set){.op = {.loop = options->loop, .done = worker_started},
                                     .job_id = options->job_id,
                                     .state = JOB_RUNNING,
                                     .now_ms = clock_wall_ms()};

@@ -14,7 +14,8 @@
 #include "core/histogram.h"
 #include "core/sched.h"
 #include "llm/llm.h"
-#include "store/store.h"
+#include "store/store_read.h"
+#include "store/store_work.h"
 
 struct worker;
 

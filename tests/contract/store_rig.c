@@ -33,7 +33,7 @@ void rig_release(struct rig *r) {
 enum err rig_open(struct rig *r) {
     ASSERT(r->store == NULL);
     r->loop = loop_new();
-    enum err e = store_open(r->loop, r->path, &r->store, &r->detail);
+    enum err e = store_open(r->path, &r->store, &r->detail);
     if (e != ERR_OK) {
         loop_free(r->loop);
         r->loop = NULL;
@@ -60,7 +60,7 @@ static enum err rig_wait(struct rig *r, const struct store_op *op) {
 }
 
 enum err rig_submit(struct rig *r, int64_t wanted) {
-    struct store_submit o = {.op.done = rig_done,
+    struct store_submit o = {.op = {.loop = r->loop, .done = rig_done},
                              .job_id = RIG_JOB,
                              .spec = S("{\"num_problems\":7}"),
                              .wanted = wanted,
@@ -71,8 +71,11 @@ enum err rig_submit(struct rig *r, int64_t wanted) {
 
 enum err rig_claim(struct rig *r, int64_t n, int64_t attempts_max, struct lease *ret,
                    int64_t *ret_n) {
-    struct store_claim o = {
-        .op.done = rig_done, .job_id = RIG_JOB, .n = n, .attempts_max = attempts_max, .ret = ret};
+    struct store_claim o = {.op = {.loop = r->loop, .done = rig_done},
+                            .job_id = RIG_JOB,
+                            .n = n,
+                            .attempts_max = attempts_max,
+                            .ret = ret};
     store_claim(r->store, &o);
     enum err e = rig_wait(r, &o.op);
     *ret_n = e == ERR_OK ? o.ret_n : 0;
@@ -102,7 +105,10 @@ struct ledger_call rig_call(int64_t attempt_no, int64_t call_no, struct str text
 
 enum err rig_record(struct rig *r, struct lease lease, int64_t call_no, struct str text) {
     struct ledger_call call = rig_call(lease.attempt_no, call_no, text);
-    struct store_record o = {.op.done = rig_done, .job_id = RIG_JOB, .lease = lease, .call = &call};
+    struct store_record o = {.op = {.loop = r->loop, .done = rig_done},
+                             .job_id = RIG_JOB,
+                             .lease = lease,
+                             .call = &call};
     store_record(r->store, &o);
     return rig_wait(r, &o.op);
 }
@@ -117,7 +123,7 @@ enum err rig_finish(struct rig *r, struct lease lease, enum outcome outcome,
                               .cost_nusd = 7,
                               .hash = 1000 + (uint64_t)lease.attempt_no};
     struct store_finish o = {
-        .op.done = rig_done,
+        .op = {.loop = r->loop, .done = rig_done},
         .job_id = RIG_JOB,
         .lease = lease,
         .problem = &problem,
@@ -131,13 +137,14 @@ enum err rig_finish(struct rig *r, struct lease lease, enum outcome outcome,
 }
 
 enum err rig_release_leases(struct rig *r, const struct lease *leases, size_t n) {
-    struct store_release o = {.op.done = rig_done, .job_id = RIG_JOB, .leases = leases, .n = n};
+    struct store_release o = {
+        .op = {.loop = r->loop, .done = rig_done}, .job_id = RIG_JOB, .leases = leases, .n = n};
     store_release(r->store, &o);
     return rig_wait(r, &o.op);
 }
 
 enum err rig_job_set(struct rig *r, enum job_state state, const char *reason) {
-    struct store_job_set o = {.op.done = rig_done,
+    struct store_job_set o = {.op = {.loop = r->loop, .done = rig_done},
                               .job_id = RIG_JOB,
                               .state = state,
                               .reason = str_of(reason),
@@ -148,8 +155,10 @@ enum err rig_job_set(struct rig *r, enum job_state state, const char *reason) {
 
 enum err rig_calls(struct rig *r, int64_t attempt_no, struct arena *a, struct ledger_call **ret,
                    size_t *ret_n) {
-    struct store_calls o = {
-        .op.done = rig_done, .job_id = RIG_JOB, .attempt_no = attempt_no, .a = a};
+    struct store_calls o = {.op = {.loop = r->loop, .done = rig_done},
+                            .job_id = RIG_JOB,
+                            .attempt_no = attempt_no,
+                            .a = a};
     store_calls(r->store, &o);
     enum err e = rig_wait(r, &o.op);
     *ret = e == ERR_OK ? o.ret : NULL;

@@ -3,7 +3,9 @@
 #ifndef STUMPER_TESTS_STORE_RIG_H
 #define STUMPER_TESTS_STORE_RIG_H
 
-#include "store/store.h"
+#include "store/store_job.h"
+#include "store/store_read.h"
+#include "store/store_work.h"
 
 #define RIG_JOB "job_1"
 

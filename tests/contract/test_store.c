@@ -74,7 +74,7 @@ static void test_a_submitted_job_is_read_back_whole(void **state) {
     bench_start(b, 7);
     struct job_row job = rig_job(&b->rig, &b->arena);
     assert_string_equal(job.id, RIG_JOB);
-    assert_int_equal(job.state, JOB_RUNNING);
+    assert_int_equal(job.state, JOB_QUEUED);
     assert_true(str_eq(job.spec, S("{\"num_problems\":7}")));
     assert_int_equal(job.reason.n, 0);
     assert_int_equal(job.wanted, 7);
@@ -293,8 +293,10 @@ static void test_recorded_calls_come_back_as_they_were(void **state) {
             puts[i].answer.text = (struct str){large, 3 << 20};
             puts[i].answer.cost_nusd = INT64_C(1) << 40;
         }
-        struct store_record o = {
-            .op.done = note_done, .job_id = RIG_JOB, .lease = lease, .call = &puts[i]};
+        struct store_record o = {.op = {.loop = b->rig.loop, .done = note_done},
+                                 .job_id = RIG_JOB,
+                                 .lease = lease,
+                                 .call = &puts[i]};
         store_record(b->rig.store, &o);
         loop_run(b->rig.loop);
         assert_int_equal(o.op.err, ERR_OK);
@@ -399,7 +401,7 @@ static void test_a_finish_brings_its_last_call_along(void **state) {
     struct lease lease = rig_claim_one(&b->rig);
     struct ledger_call call = rig_call(1, 3, S("verdict"));
     struct problem problem = {.outcome = OUTCOME_SOLVED, .problem = S("p"), .hash = 5};
-    struct store_finish o = {.op.done = note_done,
+    struct store_finish o = {.op = {.loop = b->rig.loop, .done = note_done},
                              .job_id = RIG_JOB,
                              .lease = lease,
                              .call = &call,
@@ -438,7 +440,7 @@ static void test_exactly_n_are_accepted_under_racing_finishes(void **state) {
     for (int i = 0; i < RACERS; i++) {
         racers[i] = (struct racer){
             .order = &order,
-            .finish = {.op.done = racer_done,
+            .finish = {.op = {.loop = b->rig.loop, .done = racer_done},
                        .job_id = RIG_JOB,
                        .lease = leases[i],
                        .problem = &problem,
@@ -579,8 +581,10 @@ static void record_spend(struct bench *b, struct lease lease, int64_t call_no, e
     call.model = model;
     call.answer.cost_nusd = cost_nusd;
     call.answer.latency_ms = latency_ms;
-    struct store_record o = {
-        .op.done = note_done, .job_id = RIG_JOB, .lease = lease, .call = &call};
+    struct store_record o = {.op = {.loop = b->rig.loop, .done = note_done},
+                             .job_id = RIG_JOB,
+                             .lease = lease,
+                             .call = &call};
     store_record(b->rig.store, &o);
     loop_run(b->rig.loop);
     assert_int_equal(o.op.err, ERR_OK);
@@ -607,22 +611,22 @@ static void test_spend_is_summed_by_role_and_model(void **state) {
     assert_int_equal(store_read_spend(reader, RIG_JOB, &b->arena, &rows, &n, NULL), ERR_OK);
     store_reader_close(reader);
     assert_int_equal(n, 3);
-    assert_int_equal(rows[0].role, ROLE_ENGINEER);
-    assert_int_equal(rows[0].cost_nusd, 3);
+    assert_int_equal(rows[0].usage.role, ROLE_ENGINEER);
+    assert_int_equal(rows[0].usage.cost_nusd, 3);
     assert_int_equal(rows[0].wasted_nusd, 2);
     assert_in_range(rows[0].p50_ms, 9, 11);
     assert_in_range(rows[0].p95_ms, 8000, 10000);
-    assert_true(str_eq(rows[1].model, S("lab/a")));
-    assert_int_equal(rows[1].calls, 3);
-    assert_int_equal(rows[1].calls_unpriced, 3);
-    assert_int_equal(rows[1].cost_nusd, 0);
-    assert_true(str_eq(rows[2].model, S("lab/b")));
-    assert_int_equal(rows[2].cost_nusd, 300);
+    assert_true(str_eq(rows[1].usage.model, S("lab/a")));
+    assert_int_equal(rows[1].usage.calls, 3);
+    assert_int_equal(rows[1].usage.calls_unpriced, 3);
+    assert_int_equal(rows[1].usage.cost_nusd, 0);
+    assert_true(str_eq(rows[2].usage.model, S("lab/b")));
+    assert_int_equal(rows[2].usage.cost_nusd, 300);
     assert_int_equal(rows[2].wasted_nusd, 200);
-    assert_int_equal(rows[2].input_tokens, 300);
-    assert_int_equal(rows[2].cached_tokens, 30);
-    assert_int_equal(rows[2].output_tokens, 150);
-    assert_int_equal(rows[2].reasoning_tokens, 15);
+    assert_int_equal(rows[2].usage.input_tokens, 300);
+    assert_int_equal(rows[2].usage.cached_tokens, 30);
+    assert_int_equal(rows[2].usage.output_tokens, 150);
+    assert_int_equal(rows[2].usage.reasoning_tokens, 15);
 }
 
 /* --- many at once, and the end */
@@ -653,8 +657,10 @@ static struct counted *begin_records(struct bench *b, int64_t n, int64_t *answer
     for (int64_t i = 0; i < n; i++) {
         struct lease lease = all[i].record.lease;
         all[i].call = rig_call(lease.attempt_no, 0, S("x"));
-        all[i].record = (struct store_record){
-            .op.done = count_ok, .job_id = RIG_JOB, .lease = lease, .call = &all[i].call};
+        all[i].record = (struct store_record){.op = {.loop = b->rig.loop, .done = count_ok},
+                                              .job_id = RIG_JOB,
+                                              .lease = lease,
+                                              .call = &all[i].call};
         store_record(b->rig.store, &all[i].record);
     }
     return all;
@@ -700,9 +706,12 @@ static void close_store(struct store_op *op) {
 static void test_a_store_may_be_closed_from_an_answer(void **state) {
     struct bench *b = *state;
     bench_start(b, 7);
-    struct closer c = {.set = {.op.done = close_store, .job_id = RIG_JOB, .state = JOB_QUEUED},
+    struct closer c = {.set = {.op = {.loop = b->rig.loop, .done = close_store},
+                               .job_id = RIG_JOB,
+                               .state = JOB_QUEUED},
                        .rig = &b->rig};
-    struct store_job_set after = {.op.done = note_done, .job_id = RIG_JOB, .state = JOB_PARTIAL};
+    struct store_job_set after = {
+        .op = {.loop = b->rig.loop, .done = note_done}, .job_id = RIG_JOB, .state = JOB_PARTIAL};
     store_job_set(b->rig.store, &c.set);
     store_job_set(b->rig.store, &after);
     loop_run(b->rig.loop);
@@ -713,12 +722,16 @@ static void test_a_store_may_be_closed_from_an_answer(void **state) {
 
 static void test_two_jobs_in_one_store_do_not_mix(void **state) {
     struct bench *b = *state;
-    struct store_submit other = {
-        .op.done = note_done, .job_id = "job_2", .spec = S("{}"), .wanted = 1, .created_ms = 1};
+    struct store_submit other = {.op = {.loop = b->rig.loop, .done = note_done},
+                                 .job_id = "job_2",
+                                 .spec = S("{}"),
+                                 .wanted = 1,
+                                 .created_ms = 1};
     struct lease lease;
     bench_start(b, 7);
     struct lease mine = rig_claim_one(&b->rig);
-    struct store_claim claim = {.op.done = note_done, .job_id = "job_2", .n = 1, .ret = &lease};
+    struct store_claim claim = {
+        .op = {.loop = b->rig.loop, .done = note_done}, .job_id = "job_2", .n = 1, .ret = &lease};
     store_submit(b->rig.store, &other);
     store_claim(b->rig.store, &claim);
     loop_run(b->rig.loop);

@@ -103,7 +103,7 @@ static void slot_calls_read(struct store_op *op) {
 /* What an earlier process paid for is not asked for again. */
 static void slot_begin(struct slot *s, struct lease lease) {
     s->lease = lease;
-    s->known = (struct store_calls){.op.done = slot_calls_read,
+    s->known = (struct store_calls){.op = {.loop = s->rig->loop, .done = slot_calls_read},
                                     .job_id = RIG_JOB,
                                     .attempt_no = lease.attempt_no,
                                     .a = &s->arena};
@@ -122,14 +122,16 @@ static void slot_finished(struct store_op *op) {
 static void slot_go_on(struct slot *s) {
     s->call = rig_call(s->lease.attempt_no, s->calls, (struct str){slot_text, TEXT_BYTES});
     if (s->calls++ < 3) {
-        s->record = (struct store_record){
-            .op.done = slot_recorded, .job_id = RIG_JOB, .lease = s->lease, .call = &s->call};
+        s->record = (struct store_record){.op = {.loop = s->rig->loop, .done = slot_recorded},
+                                          .job_id = RIG_JOB,
+                                          .lease = s->lease,
+                                          .call = &s->call};
         store_record(s->rig->store, &s->record);
         return;
     }
     s->problem = (struct problem){.outcome = OUTCOME_ACCEPTED, .problem = S("p"), .hash = 1};
     s->finish = (struct store_finish){
-        .op.done = slot_finished,
+        .op = {.loop = s->rig->loop, .done = slot_finished},
         .job_id = RIG_JOB,
         .lease = s->lease,
         .problem = &s->problem,

@@ -11,6 +11,8 @@
 #include "cli/output.h"
 #include "cli/pretty.h"
 #include "cli/sink.h"
+#include "store/store_job.h"
+#include "store/store_work.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -197,7 +199,7 @@ static void story_finish(struct story *s, int i, enum outcome outcome, const cha
                         .verdict = {.confidence = (double)NAN},
                         .hash = (uint64_t)i + 1};
     struct store_finish o = {
-        .op.done = story_done,
+        .op = {.loop = s->loop, .done = story_done},
         .job_id = "job_1",
         .lease = s->leases[i],
         .problem = &p,
@@ -209,12 +211,16 @@ static void story_finish(struct story *s, int i, enum outcome outcome, const cha
 static void story_tell(const char *path) {
     struct story s = {.loop = loop_new()};
     story_loop = s.loop;
-    assert_int_equal(store_open(s.loop, path, &s.store, NULL), ERR_OK);
-    struct store_submit submit = {
-        .op.done = story_done, .job_id = "job_1", .spec = S("{}"), .wanted = 2, .created_ms = 1};
+    assert_int_equal(store_open(path, &s.store, NULL), ERR_OK);
+    struct store_submit submit = {.op = {.loop = s.loop, .done = story_done},
+                                  .job_id = "job_1",
+                                  .spec = S("{}"),
+                                  .wanted = 2,
+                                  .created_ms = 1};
     store_submit(s.store, &submit);
     loop_run(s.loop);
-    struct store_claim claim = {.op.done = story_done, .job_id = "job_1", .n = 3, .ret = s.leases};
+    struct store_claim claim = {
+        .op = {.loop = s.loop, .done = story_done}, .job_id = "job_1", .n = 3, .ret = s.leases};
     store_claim(s.store, &claim);
     loop_run(s.loop);
     assert_int_equal(claim.ret_n, 3);

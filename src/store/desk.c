@@ -1,0 +1,112 @@
+#include "store/desk.h"
+
+#include "store/ops.h"
+
+#include <signal.h>
+
+static struct store_op *desk_op_of(struct mailbox_msg *link) {
+    return link == NULL ? NULL : CONTAINER_OF(link, struct store_op, msg.link);
+}
+
+static size_t desk_bytes(const struct desk *d, struct store_op *op) {
+    return d->bytes != NULL ? d->bytes(op) : 0;
+}
+
+/* Cut the next batch off @waiting (linked by `msg.link`): its first operation, the others by
+ * `next`. */
+static struct store_op *desk_take_batch(const struct desk *d, struct store_op *waiting,
+                                        struct store_op **ret_rest) {
+    struct store_op *last = waiting;
+    size_t bytes = desk_bytes(d, waiting);
+    struct store_op *rest = desk_op_of(waiting->msg.link.next);
+    for (size_t n = 1;
+         rest != NULL && rest != &d->stop && n < d->batch_max && bytes < d->batch_bytes_max; n++) {
+        bytes += desk_bytes(d, rest);
+        last->next = rest;
+        last = rest;
+        rest = desk_op_of(rest->msg.link.next);
+    }
+    last->next = NULL;
+    *ret_rest = rest;
+    return waiting;
+}
+
+static void desk_deliver(struct loop_msg *msg) {
+    struct store_op *op = CONTAINER_OF(msg, struct store_op, msg);
+    for (struct store_op *next; op != NULL; op = next) {
+        struct store *s = op->store;
+        struct loop *l = op->loop;
+        next = op->next; /* done() may free or reuse the operation */
+        op->done(op);
+        loop_unhold(l);
+        store_unref(s); /* only now: done() may have closed the store */
+    }
+}
+
+/* Cut those of @loop out of *@batch, in their order. */
+static struct store_op *desk_cut(struct store_op **batch, const struct loop *loop) {
+    struct store_op *first = NULL, **last = &first, **at = batch;
+    while (*at != NULL) {
+        struct store_op *op = *at;
+        if (op->loop == loop) {
+            *at = op->next;
+            op->next = NULL;
+            *last = op;
+            last = &op->next;
+        } else {
+            at = &op->next;
+        }
+    }
+    return first;
+}
+
+static void desk_answer(struct store_op *batch) {
+    while (batch != NULL) {
+        struct loop *loop = batch->loop;
+        struct store_op *part = desk_cut(&batch, loop);
+        part->msg.fn = desk_deliver;
+        loop_post(loop, &part->msg);
+    }
+}
+
+static void *desk_thread(void *ctx) {
+    struct desk *d = ctx;
+    bool more = d->idle != NULL;
+    for (;;) {
+        struct store_op *waiting =
+            desk_op_of(more ? mailbox_take(&d->inbox) : mailbox_wait(&d->inbox));
+        while (waiting != NULL && waiting != &d->stop) {
+            struct store_op *batch = desk_take_batch(d, waiting, &waiting);
+            d->serve(d->ctx, batch);
+            desk_answer(batch);
+        }
+        if (waiting == &d->stop) {
+            return NULL;
+        }
+        more = d->idle != NULL && d->idle(d->ctx);
+    }
+}
+
+/* Signals are for the threads of the loops. */
+void desk_start(struct desk *d) {
+    sigset_t all, before;
+    mailbox_init(&d->inbox, NULL, NULL);
+    (void)sigfillset(&all);
+    ASSERT(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
+    ASSERT(pthread_create(&d->thread, NULL, desk_thread, d) == 0);
+    ASSERT(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+}
+
+void desk_stop(struct desk *d) {
+    mailbox_send(&d->inbox, &d->stop.msg.link);
+    ASSERT(pthread_join(d->thread, NULL) == 0);
+    mailbox_release(&d->inbox);
+}
+
+void desk_send(struct desk *d, struct store_op *op) {
+    ASSERT(op->loop != NULL && op->done != NULL);
+    op->err = ERR_OK;
+    op->detail.text[0] = '\0';
+    loop_hold(op->loop);
+    mailbox_send(&d->inbox, &op->msg.link);
+}

@@ -1,0 +1,42 @@
+/* desk.h - a thread that takes operations and answers them, in groups. Inside the room only.
+ *
+ *     a loop's thread                       the desk's thread
+ *     desk_send(op) ── inbox ─────────────► take all that wait, up to a cap: one batch
+ *                                           serve(batch)
+ *     done(op), done(op) … ◄── one message for each loop that has operations in the batch
+ *
+ * An operation belongs to the desk from desk_send() until its batch is answered; the message that
+ * carries a loop's part of it is the one inside its first operation, so nothing is allocated.
+ */
+#ifndef STUMPER_STORE_DESK_H
+#define STUMPER_STORE_DESK_H
+
+#include "store/store.h"
+
+#include <pthread.h>
+
+struct desk {
+    struct mailbox inbox;
+    pthread_t thread;
+    size_t batch_max, batch_bytes_max;
+    /** About how many bytes an operation will write or read, for the cap; may be NULL. */
+    size_t (*bytes)(struct store_op *op);
+    /** Do what a batch (linked by `next`) asks for; it is answered after that. */
+    void (*serve)(void *ctx, struct store_op *batch);
+    /** Do a little of what need not be done at once; true if there is more. Called between batches
+     * and, while it is true, as long as no operation waits. May be NULL. */
+    bool (*idle)(void *ctx);
+    void *ctx;
+    struct store_op stop;
+};
+
+/** Start the thread; the functions, the caps and ctx are set. */
+void desk_start(struct desk *d);
+
+/** Serve what was sent, end the thread. */
+void desk_stop(struct desk *d);
+
+/** On the thread of the operation's loop. */
+void desk_send(struct desk *d, struct store_op *op);
+
+#endif

@@ -1,0 +1,215 @@
+/* The table of operations. A new one needs: its struct and its contract in a header beside store.h,
+ * a rule or a read, a row here, and the function that begins it. */
+#include "store/ops.h"
+
+#include "store/store_job.h"
+#include "store/store_key.h"
+#include "store/store_outbox.h"
+#include "store/store_work.h"
+
+enum store_kind_no {
+    STORE_SUBMIT,
+    STORE_ASK,
+    STORE_DELETE,
+    STORE_SWEEP,
+    STORE_JOIN,
+    STORE_BEAT,
+    STORE_QUIT,
+    STORE_REAP,
+    STORE_TAKE,
+    STORE_LEAVE,
+    STORE_JOB_SET,
+    STORE_CLAIM,
+    STORE_RECORD,
+    STORE_FINISH,
+    STORE_RELEASE,
+    STORE_KEY_ADD,
+    STORE_KEY_REVOKE,
+    STORE_OUTBOX_TAKE,
+    STORE_OUTBOX_TELL,
+    STORE_GET_JOB,
+    STORE_LIST_JOBS,
+    STORE_GET_PROBLEMS,
+    STORE_GET_EVENTS,
+    STORE_FIND_IDEM,
+    STORE_TOTALS,
+    STORE_RUNNABLE,
+    STORE_CALLS,
+    STORE_HASHES,
+    STORE_KEY_LIST,
+    STORE_KEY_FIND,
+    STORE_KEY_USE,
+    STORE_KINDS
+};
+
+#define WRITES(rule, name)                                                                         \
+    { rule, "store." name ".before_commit", "store." name ".after_commit", NULL }
+#define READS(read)                                                                                \
+    { NULL, NULL, NULL, read }
+
+static const struct store_kind store_kinds[STORE_KINDS] = {
+    [STORE_SUBMIT] = WRITES(rule_submit, "submit"),
+    [STORE_ASK] = WRITES(rule_ask, "ask"),
+    [STORE_DELETE] = WRITES(rule_delete, "delete"),
+    [STORE_SWEEP] = WRITES(rule_sweep, "sweep"),
+    [STORE_JOIN] = WRITES(rule_join, "join"),
+    [STORE_BEAT] = WRITES(rule_beat, "beat"),
+    [STORE_QUIT] = WRITES(rule_quit, "quit"),
+    [STORE_REAP] = WRITES(rule_reap, "reap"),
+    [STORE_TAKE] = WRITES(rule_take, "take"),
+    [STORE_LEAVE] = WRITES(rule_leave, "leave"),
+    [STORE_JOB_SET] = WRITES(rule_job_set, "job_set"),
+    [STORE_CLAIM] = WRITES(rule_claim, "claim"),
+    [STORE_RECORD] = WRITES(rule_record, "record"),
+    [STORE_FINISH] = WRITES(rule_finish, "finish"),
+    [STORE_RELEASE] = WRITES(rule_release, "release"),
+    [STORE_KEY_ADD] = WRITES(rule_key_add, "key_add"),
+    [STORE_KEY_REVOKE] = WRITES(rule_key_revoke, "key_revoke"),
+    [STORE_OUTBOX_TAKE] = WRITES(rule_outbox_take, "outbox_take"),
+    [STORE_OUTBOX_TELL] = WRITES(rule_outbox_tell, "outbox_tell"),
+    [STORE_GET_JOB] = READS(read_get_job),
+    [STORE_LIST_JOBS] = READS(read_list_jobs),
+    [STORE_GET_PROBLEMS] = READS(read_get_problems),
+    [STORE_GET_EVENTS] = READS(read_get_events),
+    [STORE_FIND_IDEM] = READS(read_find_idem),
+    [STORE_TOTALS] = READS(read_totals),
+    [STORE_RUNNABLE] = READS(read_runnable),
+    [STORE_CALLS] = READS(read_calls),
+    [STORE_HASHES] = READS(read_hashes),
+    [STORE_KEY_LIST] = READS(read_key_list),
+    [STORE_KEY_FIND] = READS(read_key_find),
+    [STORE_KEY_USE] = READS(read_key_use),
+};
+
+const struct store_kind *store_kind(const struct store_op *op) {
+    return &store_kinds[op->kind];
+}
+
+size_t store_op_bytes(struct store_op *op) {
+    const struct ledger_call *call = NULL;
+    size_t bytes = 0;
+    if (op->kind == STORE_RECORD) {
+        call = CONTAINER_OF(op, struct store_record, op)->call;
+    } else if (op->kind == STORE_FINISH) {
+        const struct store_finish *o = CONTAINER_OF(op, struct store_finish, op);
+        call = o->call;
+        bytes = o->problem->problem.n + o->problem->target_text.n + o->problem->raw.n;
+    } else if (op->kind == STORE_SUBMIT) {
+        bytes = CONTAINER_OF(op, struct store_submit, op)->spec.n;
+    }
+    return bytes + (call != NULL ? call->answer.text.n : 0);
+}
+
+static void store_begin(struct store *s, struct store_op *op, enum store_kind_no kind) {
+    op->store = s;
+    op->kind = (int)kind;
+    (void)atomic_fetch_add(&s->refs, 1);
+    desk_send(store_kinds[kind].read != NULL ? &s->reading : &s->writing, op);
+}
+
+/* --- orders */
+
+void store_submit(struct store *s, struct store_submit *o) {
+    store_begin(s, &o->op, STORE_SUBMIT);
+}
+void store_ask(struct store *s, struct store_ask *o) {
+    store_begin(s, &o->op, STORE_ASK);
+}
+void store_delete(struct store *s, struct store_delete *o) {
+    store_begin(s, &o->op, STORE_DELETE);
+}
+void store_sweep(struct store *s, struct store_sweep *o) {
+    store_begin(s, &o->op, STORE_SWEEP);
+}
+
+/* --- work */
+
+void store_join(struct store *s, struct store_join *o) {
+    store_begin(s, &o->op, STORE_JOIN);
+}
+void store_beat(struct store *s, struct store_beat *o) {
+    store_begin(s, &o->op, STORE_BEAT);
+}
+void store_quit(struct store *s, struct store_quit *o) {
+    store_begin(s, &o->op, STORE_QUIT);
+}
+void store_reap(struct store *s, struct store_reap *o) {
+    store_begin(s, &o->op, STORE_REAP);
+}
+void store_take(struct store *s, struct store_take *o) {
+    ASSERT(o->worker > 0);
+    store_begin(s, &o->op, STORE_TAKE);
+}
+void store_leave(struct store *s, struct store_leave *o) {
+    store_begin(s, &o->op, STORE_LEAVE);
+}
+void store_job_set(struct store *s, struct store_job_set *o) {
+    store_begin(s, &o->op, STORE_JOB_SET);
+}
+void store_claim(struct store *s, struct store_claim *o) {
+    ASSERT(o->n > 0 && o->n <= STORE_CLAIM_MAX);
+    store_begin(s, &o->op, STORE_CLAIM);
+}
+void store_record(struct store *s, struct store_record *o) {
+    store_begin(s, &o->op, STORE_RECORD);
+}
+void store_finish(struct store *s, struct store_finish *o) {
+    store_begin(s, &o->op, STORE_FINISH);
+}
+void store_release(struct store *s, struct store_release *o) {
+    store_begin(s, &o->op, STORE_RELEASE);
+}
+void store_calls(struct store *s, struct store_calls *o) {
+    store_begin(s, &o->op, STORE_CALLS);
+}
+void store_hashes(struct store *s, struct store_hashes *o) {
+    store_begin(s, &o->op, STORE_HASHES);
+}
+void store_runnable(struct store *s, struct store_runnable *o) {
+    store_begin(s, &o->op, STORE_RUNNABLE);
+}
+
+/* --- reads */
+
+void store_get_job(struct store *s, struct store_get_job *o) {
+    store_begin(s, &o->op, STORE_GET_JOB);
+}
+void store_list_jobs(struct store *s, struct store_list_jobs *o) {
+    store_begin(s, &o->op, STORE_LIST_JOBS);
+}
+void store_get_problems(struct store *s, struct store_get_problems *o) {
+    store_begin(s, &o->op, STORE_GET_PROBLEMS);
+}
+void store_get_events(struct store *s, struct store_get_events *o) {
+    store_begin(s, &o->op, STORE_GET_EVENTS);
+}
+void store_find_idem(struct store *s, struct store_find_idem *o) {
+    store_begin(s, &o->op, STORE_FIND_IDEM);
+}
+void store_totals(struct store *s, struct store_totals *o) {
+    store_begin(s, &o->op, STORE_TOTALS);
+}
+
+/* --- keys and webhooks */
+
+void store_key_add(struct store *s, struct store_key_add *o) {
+    store_begin(s, &o->op, STORE_KEY_ADD);
+}
+void store_key_revoke(struct store *s, struct store_key_revoke *o) {
+    store_begin(s, &o->op, STORE_KEY_REVOKE);
+}
+void store_key_list(struct store *s, struct store_key_list *o) {
+    store_begin(s, &o->op, STORE_KEY_LIST);
+}
+void store_key_find(struct store *s, struct store_key_find *o) {
+    store_begin(s, &o->op, STORE_KEY_FIND);
+}
+void store_key_use(struct store *s, struct store_key_use *o) {
+    store_begin(s, &o->op, STORE_KEY_USE);
+}
+void store_outbox_take(struct store *s, struct store_outbox_take *o) {
+    store_begin(s, &o->op, STORE_OUTBOX_TAKE);
+}
+void store_outbox_tell(struct store *s, struct store_outbox_tell *o) {
+    store_begin(s, &o->op, STORE_OUTBOX_TELL);
+}

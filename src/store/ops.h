@@ -1,0 +1,40 @@
+/* ops.h - the kinds of operations, and how the store's parts hang together. Inside the room only.
+ */
+#ifndef STUMPER_STORE_OPS_H
+#define STUMPER_STORE_OPS_H
+
+#include "store/desk.h"
+#include "store/lock.h"
+#include "store/reader.h"
+#include "store/rules.h"
+#include "store/watch.h"
+
+#include <stdatomic.h>
+
+struct store {
+    struct store_lock lock;
+    struct desk writing, reading;
+    struct sql *db; /* of the writing thread while it runs; so are the rules */
+    struct rules rules;
+    struct store_reader *reader; /* of the reading thread */
+    struct watches watches;
+    atomic_llong refs; /* the owner's, and one for each operation whose `done` was not called yet */
+};
+
+/** Give up a reference; the last one frees. Any thread. */
+void store_unref(struct store *s);
+
+/* A kind that writes has a rule and the places where a test kills it; one that reads has a read. */
+struct store_kind {
+    rule_fn *rule;
+    const char *before_commit, *after_commit;
+    read_fn *read;
+};
+
+/** The kind of an operation that was begun. */
+const struct store_kind *store_kind(const struct store_op *op);
+
+/** About how many bytes an operation will write. */
+size_t store_op_bytes(struct store_op *op);
+
+#endif

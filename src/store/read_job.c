@@ -1,0 +1,246 @@
+/* Jobs: one, many, those to be worked on. */
+#include "store/reader.h"
+
+#include "store/names.h"
+#include "store/store_work.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define READER_USAGE_MAX 256 /* roles times models of one job */
+
+enum err reader_get_job(struct store_reader *r, struct sql_query *q, struct arena *a,
+                        struct job_row *ret) {
+    int column = 0;
+    struct str id = sql_str(q, column++);
+    *ret = (struct job_row){.state = job_state_from_name(sql_str(q, column++))};
+    if (ret->state == JOB_STATES) {
+        sql_found_corrupt(r->db, "a job has an unknown state");
+        return ERR_OK;
+    }
+    if (id.n + ARENA_CHUNK_BYTES_MIN > arena_room(a)) {
+        return ERR_TOO_BIG;
+    }
+    ret->id = str_cstr(a, id);
+    ret->tenant = sql_int(q, column++);
+    bool fits = reader_get_str(q, column++, a, &ret->reason);
+    fits = fits && reader_get_str(q, column, a, &ret->name);
+    fits = fits && reader_get_str(q, column + 1, a, &ret->webhook_url);
+    column += 2;
+    ret->priority = sql_int(q, column++);
+    ret->concurrency = sql_int(q, column++);
+    ret->wanted = sql_int(q, column++);
+    ret->attempts = sql_int(q, column++);
+    for (int outcome = 0; outcome < OUTCOME_COUNT; outcome++) {
+        ret->outcomes[outcome] = sql_int(q, column++);
+    }
+    ret->created_ms = sql_int(q, column++);
+    ret->started_ms = sql_int(q, column++);
+    ret->paused_ms = sql_int(q, column++);
+    ret->cancelling_ms = sql_int(q, column++);
+    ret->ended_ms = sql_int(q, column++);
+    ret->leased = sql_int(q, column++);
+    ret->in_flight = sql_int(q, column++);
+    ret->calls = sql_int(q, column++);
+    ret->input_tokens = sql_int(q, column++);
+    ret->output_tokens = sql_int(q, column++);
+    ret->cost_nusd = sql_int(q, column++);
+    ret->calls_unpriced = sql_int(q, column++);
+    ret->events = sql_int(q, column++);
+    column++; /* the job's key */
+    fits = fits && reader_get_str(q, column, a, &ret->spec);
+    fits = fits && reader_get_str(q, column + 1, a, &ret->taxonomy);
+    return fits ? ERR_OK : ERR_TOO_BIG;
+}
+
+int reader_usage_order(const struct usage_row *a, const struct usage_row *b) {
+    if (a->role != b->role) {
+        return a->role < b->role ? -1 : 1;
+    }
+    int order = memcmp(a->model.p, b->model.p, MIN(a->model.n, b->model.n));
+    return order != 0 ? order : (a->model.n > b->model.n) - (a->model.n < b->model.n);
+}
+
+static int reader_compare_usage(const void *left, const void *right) {
+    return reader_usage_order(left, right);
+}
+
+static enum err reader_get_usage(struct store_reader *r, int64_t job, struct arena *a,
+                                 struct usage_row **ret, size_t *ret_n) {
+    struct usage_row *rows = ARENA_ARRAY(a, struct usage_row, READER_USAGE_MAX);
+    size_t n = 0;
+    bool fits = true;
+    struct sql_query *q = sql_use(r->db, R_USAGE);
+    sql_put_int(q, job);
+    while (sql_next(q)) {
+        struct usage_row *row = &rows[n];
+        fits = n < READER_USAGE_MAX && reader_get_str(q, 1, a, &row->model);
+        if (!fits) {
+            sql_end(q);
+            return ERR_TOO_BIG;
+        }
+        row->role = names_role(sql_str(q, 0));
+        row->calls = sql_int(q, 2);
+        row->input_tokens = sql_int(q, 3);
+        row->cached_tokens = sql_int(q, 4);
+        row->output_tokens = sql_int(q, 5);
+        row->reasoning_tokens = sql_int(q, 6);
+        row->cost_nusd = sql_int(q, 7);
+        row->calls_unpriced = sql_int(q, 8);
+        n++;
+    }
+    qsort(rows, n, sizeof *rows, reader_compare_usage);
+    *ret = rows;
+    *ret_n = n;
+    return ERR_OK;
+}
+
+enum err read_get_job(struct store_reader *r, struct store_op *op) {
+    struct store_get_job *o = CONTAINER_OF(op, struct store_get_job, op);
+    struct sql_query *q = sql_use(r->db, o->with_spec ? R_JOB_WITH_SPEC : R_JOB);
+    sql_put_str(q, str_of(o->job_id));
+    if (!sql_next(q)) {
+        return reader_no_job(o->job_id, &op->detail);
+    }
+    int64_t key = sql_int(q, 29);
+    enum err e = reader_get_job(r, q, o->a, &o->ret);
+    sql_end(q);
+    if (e == ERR_OK && o->tenant != STORE_TENANT_ANY && o->tenant != o->ret.tenant) {
+        return reader_no_job(o->job_id, &op->detail);
+    }
+    if (e == ERR_OK) {
+        e = reader_get_usage(r, key, o->a, &o->ret_usage, &o->ret_usage_n);
+    }
+    return e == ERR_OK
+               ? e
+               : errinfo_set(&op->detail, e, "job %s does not fit the memory given", o->job_id);
+}
+
+/* --- lists */
+
+/* Put what the list's query wants, in its order: the filters that choose the text come first. */
+static struct sql_query *reader_use_list(struct store_reader *r, const struct store_list_jobs *o,
+                                         int64_t before_key) {
+    bool of_tenant = o->tenant != STORE_TENANT_ANY, in_state = o->state != JOB_STATES;
+    struct str state = in_state ? str_of(job_state_name(o->state)) : S("");
+    bool named = o->name.n > 0;
+    struct sql_query *q = sql_use(r->db, named                   ? R_JOBS_NAMED
+                                         : of_tenant && in_state ? R_JOBS_OF_TENANT_IN_STATE
+                                         : of_tenant             ? R_JOBS_OF_TENANT
+                                         : in_state              ? R_JOBS_IN_STATE
+                                                                 : R_JOBS);
+    if (named) {
+        sql_put_str(q, o->name);
+        sql_put_int(q, before_key);
+        sql_put_int(q, o->tenant);
+        sql_put_str(q, state);
+    } else {
+        if (in_state) {
+            sql_put_str(q, state);
+        }
+        if (of_tenant) {
+            sql_put_int(q, o->tenant);
+        }
+        sql_put_int(q, before_key);
+    }
+    sql_put_int(q, o->limit + 1);
+    return q;
+}
+
+enum err read_list_jobs(struct store_reader *r, struct store_op *op) {
+    struct store_list_jobs *o = CONTAINER_OF(op, struct store_list_jobs, op);
+    struct reader_job after = {.key = INT64_MAX};
+    ASSERT(o->limit >= 1 && o->limit <= STORE_PAGE_ROWS_MAX);
+    if (o->after != NULL && !reader_find_job(r, o->after, o->tenant, &after)) {
+        return reader_no_job(o->after, &op->detail);
+    }
+    o->ret = ARENA_ARRAY(o->a, struct job_row, (size_t)o->limit);
+    o->ret_n = 0;
+    o->ret_more = false;
+    struct sql_query *q = reader_use_list(r, o, after.key);
+    while (sql_next(q)) {
+        o->ret_more = o->ret_n == (size_t)o->limit;
+        enum err e = o->ret_more ? ERR_OK : reader_get_job(r, q, o->a, &o->ret[o->ret_n++]);
+        if (e != ERR_OK) {
+            sql_end(q);
+            return errinfo_set(&op->detail, e, "the jobs do not fit the memory given");
+        }
+    }
+    return ERR_OK;
+}
+
+enum err read_find_idem(struct store_reader *r, struct store_op *op) {
+    struct store_find_idem *o = CONTAINER_OF(op, struct store_find_idem, op);
+    struct sql_query *q = sql_use(r->db, R_IDEM);
+    sql_put_int(q, o->tenant);
+    sql_put_str(q, o->idem_key);
+    if (!sql_next(q)) {
+        return errinfo_set(&op->detail, ERR_NOT_FOUND, "the idempotency key is new");
+    }
+    (void)snprintf(o->ret_job_id, sizeof o->ret_job_id, "%.*s", STR_ARG(sql_str(q, 0)));
+    o->ret_same = str_eq(sql_str(q, 1), o->fingerprint);
+    sql_end(q);
+    return ERR_OK;
+}
+
+static int64_t reader_ask_int(struct store_reader *r, size_t query) {
+    struct sql_query *q = sql_use(r->db, query);
+    int64_t n = 0;
+    while (sql_next(q)) {
+        n = sql_int(q, 0);
+    }
+    return n;
+}
+
+enum err read_totals(struct store_reader *r, struct store_op *op) {
+    struct store_totals *o = CONTAINER_OF(op, struct store_totals, op);
+    for (int state = 0; state < JOB_STATES; state++) {
+        o->ret_jobs[state] = 0;
+        if (!job_state_is_final((enum job_state)state)) {
+            struct sql_query *q = sql_use(r->db, R_JOBS_COUNT);
+            sql_put_str(q, str_of(job_state_name((enum job_state)state)));
+            while (sql_next(q)) {
+                o->ret_jobs[state] = sql_int(q, 0);
+            }
+        }
+    }
+    o->ret_in_flight = reader_ask_int(r, R_IN_FLIGHT);
+    o->ret_outbox = reader_ask_int(r, R_OUTBOX_COUNT);
+    return ERR_OK;
+}
+
+/* --- to be worked on */
+
+/* The next tenant after @tenant that has such jobs; @tenant itself if there is none. */
+static int64_t reader_next_tenant(struct store_reader *r, int64_t tenant) {
+    struct sql_query *q = sql_use(r->db, R_TENANT_NEXT);
+    int64_t next = tenant;
+    sql_put_int(q, tenant);
+    while (sql_next(q)) {
+        next = sql_is_null(q, 0) ? tenant : sql_int(q, 0);
+    }
+    return next;
+}
+
+enum err read_runnable(struct store_reader *r, struct store_op *op) {
+    struct store_runnable *o = CONTAINER_OF(op, struct store_runnable, op);
+    ASSERT(o->each_max >= 1);
+    o->ret_n = 0;
+    int64_t tenant = -1;
+    for (int64_t next; o->ret_n < STORE_RUNNABLE_MAX; tenant = next) {
+        next = reader_next_tenant(r, tenant);
+        if (next == tenant) {
+            break;
+        }
+        struct sql_query *q = sql_use(r->db, R_RUNNABLE);
+        sql_put_int(q, next);
+        sql_put_int(q, MIN(o->each_max, STORE_RUNNABLE_MAX - (int64_t)o->ret_n));
+        while (sql_next(q)) {
+            struct runnable_row *row = &o->ret[o->ret_n++];
+            *row = (struct runnable_row){.tenant = next, .priority = sql_int(q, 1)};
+            (void)snprintf(row->job_id, sizeof row->job_id, "%.*s", STR_ARG(sql_str(q, 0)));
+        }
+    }
+    return ERR_OK;
+}

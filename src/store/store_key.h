@@ -1,0 +1,71 @@
+/* store_key.h - API keys: only their digests are stored. A key is a tenant: its jobs carry its
+ * number. See store.h for what holds for all operations. */
+#ifndef STUMPER_STORE_STORE_KEY_H
+#define STUMPER_STORE_STORE_KEY_H
+
+#include "base/str.h"
+#include "store/store.h"
+
+enum { STORE_SCOPE_SUBMIT = 1u << 0, STORE_SCOPE_READ = 1u << 1, STORE_SCOPE_ADMIN = 1u << 2 };
+
+#define STORE_KEY_NAME_BYTES 128
+#define STORE_KEY_HASH_BYTES 65 /* SHA-256 of the key in hex, with a NUL */
+
+struct key_row {
+    int64_t number;          /* the tenant; from 1; given by the store */
+    char id[STORE_ID_BYTES]; /* public, for people */
+    char name[STORE_KEY_NAME_BYTES];
+    char hash[STORE_KEY_HASH_BYTES];
+    unsigned scopes;
+    int64_t requests_per_minute;    /* 0: no limit */
+    int64_t jobs_max;               /* that have not ended; 0: no limit */
+    int64_t day_nusd_max;           /* dollars a day (UTC); 0: no limit */
+    int64_t created_ms, revoked_ms; /* revoked_ms 0: good */
+};
+
+/* Add a key. ERR_EXISTS: there is one of that id or hash. */
+struct store_key_add {
+    struct store_op op;
+    struct key_row key; /* number is filled */
+};
+void store_key_add(struct store *s, struct store_key_add *o);
+
+/* Revoke the key of a public id; once revoked it stays so. Its jobs stay and go on. ERR_NOT_FOUND.
+ */
+struct store_key_revoke {
+    struct store_op op;
+    const char *id;
+    int64_t now_ms;
+};
+void store_key_revoke(struct store *s, struct store_key_revoke *o);
+
+/* --- reading, by the reading thread */
+
+/* All keys, revoked ones too, oldest first. ERR_TOO_BIG: they do not fit into the arena. */
+struct store_key_list {
+    struct store_op op;
+    struct arena *a; /* owns the results */
+    struct key_row *ret;
+    size_t ret_n;
+};
+void store_key_list(struct store *s, struct store_key_list *o);
+
+/* The key with a digest, if it is good. ERR_NOT_FOUND: there is none, or it is revoked. */
+struct store_key_find {
+    struct store_op op;
+    const char *hash;
+    struct key_row ret;
+};
+void store_key_find(struct store *s, struct store_key_find *o);
+
+/* What a tenant has under way and has spent today (a day of UTC, by the time of each record). */
+struct store_key_use {
+    struct store_op op;
+    int64_t tenant;
+    int64_t ret_jobs;        /* that have not ended */
+    int64_t ret_day_nusd;    /* since midnight */
+    int64_t ret_next_day_ms; /* when that begins anew */
+};
+void store_key_use(struct store *s, struct store_key_use *o);
+
+#endif

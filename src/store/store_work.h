@@ -1,0 +1,209 @@
+/* store_work.h - operations of who makes problems: a worker has jobs at home with it, one worker a
+ * job, and leases attempts of them. See store.h for what holds for all operations.
+ *
+ * A worker joins and gets a number; it beats every few seconds; it takes jobs, claims attempts,
+ * records each paid answer, finishes the attempts, and leaves the job when nothing of it is in
+ * flight. One that falls silent is reaped: its number is void, its jobs are queued again and its
+ * leases are taken back, so that whatever it still does is stale.
+ *
+ * The number 0 stands for a process that has the store alone and no other worker in it: it claims
+ * attempts of jobs that have no home.
+ */
+#ifndef STUMPER_STORE_STORE_WORK_H
+#define STUMPER_STORE_STORE_WORK_H
+
+#include "core/problem.h"
+#include "store/store.h"
+
+/* --- workers */
+
+/* Be a worker. */
+struct store_join {
+    struct store_op op;
+    struct str name; /* for people: "host/pid/thread" */
+    int64_t slots;
+    int64_t ret_worker; /* larger than any before */
+};
+void store_join(struct store *s, struct store_join *o);
+
+/* Be alive. ERR_STALE: it was taken for dead; whatever it has is somebody else's: drop it, join
+ * anew. */
+struct store_beat {
+    struct store_op op;
+    int64_t worker;
+};
+void store_beat(struct store *s, struct store_beat *o);
+
+/* Be gone: as if reaped, but no attempt counts as crashed. Unknown workers are passed over. */
+struct store_quit {
+    struct store_op op;
+    int64_t worker;
+};
+void store_quit(struct store *s, struct store_quit *o);
+
+#define STORE_SILENT_MS 15000
+#define STORE_REAP_LATE_MS 5000
+
+/* Take workers for dead that have been silent for longer, by the store's own clock, which no change
+ * of the time of day moves. Asked about every second; when it comes more than STORE_REAP_LATE_MS
+ * after the time before, the whole process stood still, and all get another silent_ms. */
+struct store_reap {
+    struct store_op op;
+    int64_t silent_ms; /* STORE_SILENT_MS */
+    int64_t ret_n;     /* how many were found dead */
+};
+void store_reap(struct store *s, struct store_reap *o);
+
+/* --- a job at home */
+
+/* Take a queued job home; it is running from now on. ERR_NOT_FOUND | ERR_CONFLICT: it has a home,
+ * or is not to be worked on | ERR_STALE: the worker was taken for dead. */
+struct store_take {
+    struct store_op op;
+    const char *job_id;
+    int64_t worker;
+    int64_t now_ms;
+};
+void store_take(struct store *s, struct store_take *o);
+
+/* Let it go, with the state that the worker would give it: queued (somebody else may go on),
+ * paused, or a final one. What was asked meanwhile counts: a job that was to be cancelled ends
+ * cancelled unless the state is final; queued becomes paused if it was paused, paused becomes
+ * queued if it was resumed. Leases that are live still are given back. ERR_NOT_FOUND | ERR_STALE:
+ * its home is not here (any more). */
+struct store_leave {
+    struct store_op op;
+    const char *job_id;
+    int64_t worker;
+    enum job_state state;
+    struct str reason; /* why partial or failed; may be empty */
+    int64_t now_ms;
+    enum job_state ret_state; /* what it became */
+};
+void store_leave(struct store *s, struct store_leave *o);
+
+/* Set a job's state; a final state stamps the end, another one clears it. ERR_NOT_FOUND |
+ * ERR_STALE: its home is not here. */
+struct store_job_set {
+    struct store_op op;
+    const char *job_id;
+    int64_t worker;
+    enum job_state state;
+    struct str reason; /* why partial or failed; may be empty */
+    int64_t now_ms;
+};
+void store_job_set(struct store *s, struct store_job_set *o);
+
+/* --- attempts */
+
+#define STORE_CLAIM_MAX 1000
+
+struct lease {
+    int64_t attempt_no;
+    int64_t token;
+    int64_t crashes; /* how often in a row a lease of it was lost; an answer recorded under a lease
+                        begins the count anew */
+};
+
+/* Lease attempts: first those whose lease was lost or released, lowest number first, then new ones,
+ * numbered 1, 2, 3 … within the job. ERR_NOT_FOUND | ERR_STALE: its home is not here |
+ * ERR_CONFLICT: the job is neither queued nor running. */
+struct store_claim {
+    struct store_op op;
+    const char *job_id;
+    int64_t worker;
+    int64_t n;            /* how many are wanted, 1..STORE_CLAIM_MAX */
+    int64_t attempts_max; /* never number an attempt past this; 0: no limit */
+    struct lease *ret;    /* room for n; filled */
+    int64_t ret_n;        /* may be fewer, down to 0, if attempts_max is reached */
+};
+void store_claim(struct store *s, struct store_claim *o);
+
+/* A paid call, for the ledger. Strings are borrowed until done. */
+struct ledger_call {
+    int64_t attempt_no, call_no;
+    enum role role;
+    struct str model;
+    struct call_answer answer; /* err is ERR_OK */
+    int64_t created_ms;
+};
+/* Write one answer to the ledger. Recording a call again under the same lease changes nothing.
+ * ERR_STALE: recorded, for money was paid, but the attempt is somebody else's: go no further |
+ * ERR_NOT_FOUND: no such job, nothing is recorded. */
+struct store_record {
+    struct store_op op;
+    const char *job_id;
+    struct lease lease;
+    const struct ledger_call *call;
+};
+void store_record(struct store *s, struct store_record *o);
+
+/* End an attempt: its last call, its problem and the job's counters in one transaction. ERR_STALE:
+ * only the call was recorded | ERR_TOO_BIG: the line would pass 256 MB; nothing is recorded |
+ * ERR_NOT_FOUND. */
+struct store_finish {
+    struct store_op op;
+    const char *job_id;
+    struct lease lease;
+    const struct ledger_call *call; /* NULL: all its calls are recorded */
+    const struct problem *problem;  /* what the attempt says: ACCEPTED may become SURPLUS here */
+    struct problem_ids ids;         /* for the line, written by the store thread: problem_write() */
+    enum outcome ret_outcome;       /* what it became */
+    int64_t ret_accepted;           /* the job's count after this */
+};
+void store_finish(struct store *s, struct store_finish *o);
+
+/* Give leases back unfinished (interrupted): they are claimed again first, without counting as a
+ * crash. Stale ones are passed over. ERR_NOT_FOUND. */
+struct store_release {
+    struct store_op op;
+    const char *job_id;
+    const struct lease *leases;
+    size_t n;
+};
+void store_release(struct store *s, struct store_release *o);
+
+/* --- reading, by the reading thread */
+
+/* The recorded calls of one attempt, one for each call_no, in order, for a replay. Those that were
+ * recorded with a stale lease are not among them: the attempt went on without them. ERR_NOT_FOUND |
+ * ERR_TOO_BIG: they do not fit into the arena. */
+struct store_calls {
+    struct store_op op;
+    const char *job_id;
+    int64_t attempt_no;
+    struct arena *a; /* owns the results; not touched by the caller until done */
+    struct ledger_call *ret;
+    size_t ret_n;
+};
+void store_calls(struct store *s, struct store_calls *o);
+
+/* The hashes of the problems of a job's ended attempts, for the duplicate check of who takes it.
+ * (Those of attempts under way come up when their answers are replayed.) ERR_NOT_FOUND |
+ * ERR_TOO_BIG: they do not fit into the arena. */
+struct store_hashes {
+    struct store_op op;
+    const char *job_id;
+    struct arena *a; /* owns the results */
+    uint64_t *ret;
+    size_t ret_n;
+};
+void store_hashes(struct store *s, struct store_hashes *o);
+
+#define STORE_RUNNABLE_MAX 1000
+
+struct runnable_row {
+    char job_id[STORE_ID_BYTES];
+    int64_t tenant, priority;
+};
+/* Jobs that could be worked on and have no home: of each tenant those of the highest priority, the
+ * oldest first, so that a tenant with very many hides nobody. */
+struct store_runnable {
+    struct store_op op;
+    int64_t each_max;         /* of one tenant, at least 1 */
+    struct runnable_row *ret; /* room for STORE_RUNNABLE_MAX */
+    size_t ret_n;
+};
+void store_runnable(struct store *s, struct store_runnable *o);
+
+#endif
