@@ -102,7 +102,7 @@ static void doctor_add_text(struct doctor *d, const char *label, const char *tex
 }
 
 static bool doctor_is_configured(const struct doctor *d, const struct llm_provider *p) {
-    return p->key != NULL || jnode_get(jnode_get(d->config.root, "providers"), p->name) != NULL;
+    return p->keys_n > 0 || jnode_get(jnode_get(d->config.root, "providers"), p->name) != NULL;
 }
 
 static bool doctor_is_used(const struct doctor *d, const struct llm_provider *p) {
@@ -142,7 +142,7 @@ static void doctor_choose_models(struct doctor *d) {
 static void doctor_add_defaults(struct doctor *d) {
     for (size_t i = 0; d->options.args_n == 0 && i < d->llm_config.providers_n; i++) {
         const struct llm_provider *p = &d->llm_config.providers[i];
-        bool has_key = p->key_env == NULL || p->key != NULL;
+        bool has_key = p->key_env == NULL || p->keys_n > 0;
         if (doctor_is_configured(d, p) && !doctor_is_used(d, p) && has_key) {
             doctor_add_default(d, p);
         }
@@ -178,8 +178,8 @@ static enum err doctor_check_config(struct doctor *d) {
 static void doctor_check_key(struct doctor *d, const struct llm_provider *p) {
     if (p->key_env == NULL) {
         doctor_say(d, FINDING_OK, p->name, "needs no key, at %s", p->base_url);
-    } else if (p->key != NULL) {
-        doctor_say(d, FINDING_OK, p->name, "%s is set, for %s", p->key_env, p->base_url);
+    } else if (p->keys_n > 0) {
+        doctor_say(d, FINDING_OK, p->name, "%s is set, for %s", p->keys[0].env, p->base_url);
     } else {
         doctor_say(d, FINDING_FAILED, p->name, "its key is missing. Set %s: export %s=…",
                    p->key_env, p->key_env);
@@ -239,7 +239,7 @@ static bool doctor_try(struct doctor *d, struct doctor_probe *p) {
         doctor_say(d, FINDING_SKIPPED, name, "generate starts a simulator of its own");
         return false;
     }
-    if (provider != NULL && provider->key_env != NULL && provider->key == NULL) {
+    if (provider != NULL && provider->key_env != NULL && provider->keys_n == 0) {
         doctor_say(d, FINDING_SKIPPED, name, "not without a key");
         return false;
     }

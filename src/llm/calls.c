@@ -87,6 +87,7 @@ static void llm_call_address(struct llm_call *c) {
     }
     c->headers[model->headers_n] = c->tag;
     c->headers[model->headers_n + 1] = NULL;
+    c->headers[model->headers_n + 2] = NULL;
 }
 
 /* This model will not answer it: the next in the chain may. */
@@ -127,11 +128,14 @@ static void llm_sweep(void *ctx) {
 }
 
 static void llm_call_fill_request(struct llm_call *c) {
-    const struct llm_model *model = c->model;
+    struct llm_model *model = c->model;
     const struct llm_config *config = model->llm->config;
     if (c->body.n == 0) {
         c->asked = model->quirks;
         model->wire->body(c->request.spec, model->name, &c->asked, &c->body);
+    }
+    if (model->provider->keys_n > 0) { /* in turn */
+        c->headers[model->headers_n + 1] = model->auth[model->key_next++ % model->provider->keys_n];
     }
     c->http = (struct http_request){.method = "POST",
                                     .url = model->url,

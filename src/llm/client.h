@@ -61,8 +61,10 @@ struct llm_model {
     struct str name;      /* as the provider spells it */
     struct str full_name; /* "provider/model" */
     const char *url;
-    const char *headers[LLM_HEADERS_MAX];
+    const char *headers[LLM_HEADERS_MAX]; /* those of every call; its tag and key come behind */
     size_t headers_n;
+    const char *auth[LLM_KEYS_MAX]; /* the header of each of the provider's keys */
+    size_t key_next;                /* whose turn it is */
     struct wire_quirks quirks;
     struct gate gate;
     struct llm_queue waiting[LLM_PRIORITY_MAX + 1];

@@ -3,75 +3,14 @@
  * redaction at once. */
 #include "base/log.h"
 #include "llm/llm.h"
+#include "llm/presets.h"
 #include "llm/wire.h"
 
 #include <string.h>
 
 #define LLM_CONFIG_HEADERS_MAX 16
 #define LLM_CONFIG_TEXT_BYTES_MAX 4096
-
-#define OLLAMA_HOST                                                                                \
-    "OLLAMA_HOST" /* the variable of its own client: a host, perhaps with a port                   \
-                   */
-
-static const struct llm_builtin {
-    struct llm_provider provider;
-    const char *base_url_env;
-} llm_builtins[] = {
-    {{.name = "openai", .base_url = "https://api.openai.com/v1", .key_env = "OPENAI_API_KEY"},
-     "OPENAI_BASE_URL"},
-    {{.name = "deepseek",
-      .base_url = "https://api.deepseek.com",
-      .key_env = "DEEPSEEK_API_KEY",
-      .legacy_max_tokens = true},
-     "DEEPSEEK_BASE_URL"},
-    {{.name = "openrouter",
-      .base_url = "https://openrouter.ai/api/v1",
-      .key_env = "OPENROUTER_API_KEY"},
-     "OPENROUTER_BASE_URL"},
-    {{.name = "together",
-      .base_url = "https://api.together.xyz/v1",
-      .key_env = "TOGETHER_API_KEY",
-      .legacy_max_tokens = true},
-     "TOGETHER_BASE_URL"},
-    {{.name = "groq", .base_url = "https://api.groq.com/openai/v1", .key_env = "GROQ_API_KEY"},
-     "GROQ_BASE_URL"},
-    {{.name = "mistral",
-      .base_url = "https://api.mistral.ai/v1",
-      .key_env = "MISTRAL_API_KEY",
-      .legacy_max_tokens = true},
-     "MISTRAL_BASE_URL"},
-    {{.name = "xai", .base_url = "https://api.x.ai/v1", .key_env = "XAI_API_KEY"}, "XAI_BASE_URL"},
-    {{.name = "fireworks",
-      .base_url = "https://api.fireworks.ai/inference/v1",
-      .key_env = "FIREWORKS_API_KEY",
-      .legacy_max_tokens = true},
-     "FIREWORKS_BASE_URL"},
-    {{.name = "ollama",
-      .base_url = "http://127.0.0.1:11434/v1",
-      .key_env = "OLLAMA_API_KEY",
-      .key_optional = true,
-      .legacy_max_tokens = true},
-     OLLAMA_HOST},
-    {{.name = "vllm",
-      .base_url = "http://127.0.0.1:8000/v1",
-      .key_env = "VLLM_API_KEY",
-      .key_optional = true,
-      .legacy_max_tokens = true},
-     "VLLM_BASE_URL"},
-    {{.name = "lmstudio",
-      .base_url = "http://127.0.0.1:1234/v1",
-      .key_env = "LMSTUDIO_API_KEY",
-      .key_optional = true,
-      .legacy_max_tokens = true},
-     "LMSTUDIO_BASE_URL"},
-    {{.name = "llamacpp",
-      .base_url = "http://127.0.0.1:8080/v1",
-      .key_env = "LLAMA_API_KEY",
-      .key_optional = true,
-      .legacy_max_tokens = true},
-     "LLAMACPP_BASE_URL"},
-};
+#define LLM_LIMIT_MAX INT64_C(1000000000000)
 
 void llm_config_init(struct llm_config *c) {
     *c = (struct llm_config){.in_flight_max = 1000,
@@ -138,8 +77,8 @@ static const char *llm_config_env(const char *(*getenv_fn)(const char *name), co
 
 static void llm_config_move(struct llm_provider *p, const char *env, const char *value,
                             struct jcheck *check, struct arena *a) {
-    struct str url = strcmp(env, OLLAMA_HOST) == 0 ? llm_config_ollama_url(str_of(value), a)
-                                                   : llm_config_url(str_of(value));
+    struct str url = strcmp(env, LLM_OLLAMA_HOST) == 0 ? llm_config_ollama_url(str_of(value), a)
+                                                       : llm_config_url(str_of(value));
     if (llm_config_url_is_right(url)) {
         p->base_url = str_cstr(a, url);
     } else {
@@ -148,16 +87,15 @@ static void llm_config_move(struct llm_provider *p, const char *env, const char 
     }
 }
 
-static void llm_config_add_builtins(struct llm_config *c, struct jcheck *check,
-                                    const char *(*getenv_fn)(const char *name), struct arena *a) {
-    for (size_t i = 0; i < ARRAY_LEN(llm_builtins); i++) {
-        const struct llm_builtin *b = &llm_builtins[i];
+static void llm_config_add_presets(struct llm_config *c, struct jcheck *check,
+                                   const char *(*getenv_fn)(const char *name), struct arena *a) {
+    for (size_t i = 0; i < llm_presets_n; i++) {
+        const struct llm_preset *preset = &llm_presets[i];
         struct llm_provider *p = &c->providers[c->providers_n++];
-        const char *moved = llm_config_env(getenv_fn, b->base_url_env);
-        *p = b->provider;
-        p->type = "openai-chat";
+        const char *moved = llm_config_env(getenv_fn, preset->base_url_env);
+        *p = preset->provider;
         if (moved != NULL) {
-            llm_config_move(p, b->base_url_env, moved, check, a);
+            llm_config_move(p, preset->base_url_env, moved, check, a);
         }
     }
 }
@@ -204,9 +142,61 @@ static void llm_config_headers(struct jcheck *check, struct jplace provider, str
     p->headers = headers;
 }
 
+static void llm_config_limits(struct jcheck *check, struct jplace place, struct llm_limits *ret) {
+    static const char *const known[] = {"rpm",        "tpm",         "input_tpm",
+                                        "output_tpm", "concurrency", NULL};
+    if (!jcheck_is(check, place, JNODE_OBJECT, false)) {
+        return;
+    }
+    jcheck_known(check, place, known);
+    ret->rpm = jcheck_int(check, place, "rpm", 1, LLM_LIMIT_MAX, ret->rpm);
+    ret->tpm = jcheck_int(check, place, "tpm", 1, LLM_LIMIT_MAX, ret->tpm);
+    ret->input_tpm = jcheck_int(check, place, "input_tpm", 1, LLM_LIMIT_MAX, ret->input_tpm);
+    ret->output_tpm = jcheck_int(check, place, "output_tpm", 1, LLM_LIMIT_MAX, ret->output_tpm);
+    ret->concurrency = jcheck_int(check, place, "concurrency", 1, LLM_LIMIT_MAX, ret->concurrency);
+}
+
+/* One of the keys: the name of a variable, or {env: NAME, limits: {…}}. */
+static void llm_config_key(struct jcheck *check, struct jplace place, struct llm_key *ret) {
+    static const char *const known[] = {"env", "limits", NULL};
+    *ret = (struct llm_key){.env = jnode_str(place.node).p};
+    if (jnode_type(place.node) == JNODE_OBJECT) {
+        jcheck_known(check, place, known);
+        ret->env = jcheck_str(check, place, "env", LLM_CONFIG_TEXT_BYTES_MAX).p;
+        llm_config_limits(check, jcheck_member(check, place, "limits"), &ret->limits);
+    }
+    if (str_of(ret->env).n == 0) {
+        jcheck_fail(check, place.pointer, "must name a variable that holds a key");
+    }
+}
+
+/* Whoever names a variable wants its key sent. */
+static void llm_config_keys(struct jcheck *check, struct jplace provider, struct llm_provider *p) {
+    struct jplace place = jcheck_member(check, provider, "api_key_env");
+    if (jnode_type(place.node) == JNODE_NONE || jnode_type(place.node) == JNODE_NULL) {
+        return;
+    }
+    p->key_optional = false;
+    p->key_choice = false;
+    if (jnode_type(place.node) != JNODE_ARRAY) {
+        p->keys_n = 1;
+        llm_config_key(check, place, &p->keys[0]);
+        return;
+    }
+    p->keys_n = jnode_len(place.node);
+    if (p->keys_n == 0 || p->keys_n > LLM_KEYS_MAX) {
+        jcheck_fail(check, place.pointer, "must name 1 to %d variables", LLM_KEYS_MAX);
+        p->keys_n = 0;
+    }
+    for (size_t i = 0; i < p->keys_n; i++) {
+        llm_config_key(check, jcheck_element(check, place, i), &p->keys[i]);
+    }
+}
+
 static void llm_config_read(struct jcheck *check, struct jplace place, struct llm_provider *p,
                             struct arena *a) {
-    static const char *const known[] = {"type", "base_url", "api_key_env", "headers", NULL};
+    static const char *const known[] = {"type",    "base_url", "api_key_env",
+                                        "headers", "limits",   NULL};
     if (!jcheck_is(check, place, JNODE_OBJECT, true)) {
         return;
     }
@@ -219,7 +209,6 @@ static void llm_config_read(struct jcheck *check, struct jplace place, struct ll
     jcheck_known(check, place, known);
     struct str type = jcheck_str(check, place, "type", LLM_CONFIG_TEXT_BYTES_MAX);
     struct str url = jcheck_str(check, place, "base_url", LLM_CONFIG_TEXT_BYTES_MAX);
-    struct str key_env = jcheck_str(check, place, "api_key_env", LLM_CONFIG_TEXT_BYTES_MAX);
     if (type.n > 0 && wire_find(type.p) == NULL) {
         jcheck_fail(check, jcheck_member(check, place, "type").pointer,
                     "'%.*s' is not a wire format of this version; there is openai-chat",
@@ -231,10 +220,8 @@ static void llm_config_read(struct jcheck *check, struct jplace place, struct ll
     }
     p->type = type.n > 0 ? type.p : p->type;
     p->base_url = url.n > 0 ? str_cstr(a, llm_config_url(url)) : p->base_url;
-    if (key_env.n > 0) {
-        p->key_env = key_env.p;
-        p->key_optional = false; /* whoever names a variable wants its key sent */
-    }
+    llm_config_keys(check, place, p);
+    llm_config_limits(check, jcheck_member(check, place, "limits"), &p->limits);
     llm_config_headers(check, place, p, a);
     if (p->base_url == NULL) {
         jcheck_fail(check, place.pointer, "needs a base_url, such as http://127.0.0.1:8000/v1");
@@ -289,11 +276,12 @@ static void llm_config_read_all(struct llm_config *c, struct jcheck *check, stru
     }
 }
 
-/* Files that hold a key end with a line break, and so do variables read from them. */
-static void llm_config_key(struct llm_provider *p, const char *(*getenv_fn)(const char *name),
-                           struct jcheck *check, struct arena *a) {
-    const char *value = llm_config_env(getenv_fn, p->key_env);
-    struct str key = str_trim(str_of(value));
+/* The value of a key's variable; NULL if it is unset. Files that hold a key end with a line break,
+ * and so do variables read from them. */
+static const char *llm_config_key_value(const struct llm_provider *p, const char *env,
+                                        const char *(*getenv_fn)(const char *name),
+                                        struct jcheck *check, struct arena *a) {
+    struct str key = str_trim(str_of(llm_config_env(getenv_fn, env)));
     bool printable = true;
     for (size_t i = 0; i < key.n; i++) {
         printable = printable && key.p[i] > ' ' && key.p[i] <= '~';
@@ -301,20 +289,44 @@ static void llm_config_key(struct llm_provider *p, const char *(*getenv_fn)(cons
     log_add_secret(key);
     if (!printable) {
         jcheck_fail(check, str_fmt(a, "/providers/%s/api_key_env", p->name).p,
-                    "the variable %s holds characters that no key has", p->key_env);
-        return;
+                    "the variable %s holds characters that no key has", env);
+        return NULL;
     }
-    p->key = key.n > 0 ? str_cstr(a, key) : NULL;
+    return key.n > 0 ? str_cstr(a, key) : NULL;
+}
+
+static void llm_limits_inherit(struct llm_limits *limits, const struct llm_limits *from) {
+    limits->rpm = limits->rpm > 0 ? limits->rpm : from->rpm;
+    limits->tpm = limits->tpm > 0 ? limits->tpm : from->tpm;
+    limits->input_tpm = limits->input_tpm > 0 ? limits->input_tpm : from->input_tpm;
+    limits->output_tpm = limits->output_tpm > 0 ? limits->output_tpm : from->output_tpm;
+    limits->concurrency = limits->concurrency > 0 ? limits->concurrency : from->concurrency;
+}
+
+/* Keep of the keys those whose variables are set: the first alone where they are alternatives. */
+static void llm_config_fetch_keys(struct llm_provider *p, const char *(*getenv_fn)(const char *),
+                                  struct jcheck *check, struct arena *a) {
+    size_t named_n = p->keys_n;
+    p->keys_n = 0;
+    for (size_t i = 0; i < named_n; i++) {
+        struct llm_key key = p->keys[i];
+        key.value = llm_config_key_value(p, key.env, getenv_fn, check, a);
+        p->key_env = p->key_env == NULL ? key.env : str_fmt(a, "%s or %s", p->key_env, key.env).p;
+        if (key.value != NULL && !(p->key_choice && p->keys_n > 0)) {
+            llm_limits_inherit(&key.limits, &p->limits);
+            p->keys[p->keys_n++] = key;
+        }
+    }
 }
 
 void llm_config_providers(struct llm_config *c, const struct jnode *yaml, struct jcheck *check,
                           const char *(*getenv_fn)(const char *name), struct arena *a) {
     struct jplace root = {.node = yaml, .pointer = "/providers"};
-    llm_config_add_builtins(c, check, getenv_fn, a);
+    llm_config_add_presets(c, check, getenv_fn, a);
     if (jcheck_is(check, root, JNODE_OBJECT, false)) {
         llm_config_read_all(c, check, root, a);
     }
     for (size_t i = 0; i < c->providers_n; i++) {
-        llm_config_key(&c->providers[i], getenv_fn, check, a);
+        llm_config_fetch_keys(&c->providers[i], getenv_fn, check, a);
     }
 }

@@ -75,6 +75,13 @@ static enum err llm_no_provider(const struct llm *m, struct str name, struct err
         STR_ARG(name), STR_ARG(name));
 }
 
+static void llm_model_add_headers(struct llm_model *model, const char *const *headers) {
+    for (; headers != NULL && *headers != NULL; headers++) {
+        ASSERT(model->headers_n + 3 < LLM_HEADERS_MAX); /* config.c allows 16 */
+        model->headers[model->headers_n++] = *headers;
+    }
+}
+
 static void llm_model_fill(struct llm_model *model, struct llm *m, const struct llm_provider *p,
                            const struct wire *wire, struct str name) {
     *model = (struct llm_model){.next = m->models,
@@ -88,10 +95,10 @@ static void llm_model_fill(struct llm_model *model, struct llm *m, const struct 
                                 .full_name = str_fmt(&m->arena, "%s/%.*s", p->name, STR_ARG(name)),
                                 .quirks = {.legacy_max_tokens = p->legacy_max_tokens}};
     model->url = wire->url(p, model->name, &m->arena).p;
-    model->headers_n = wire->headers(p, &m->arena, model->headers);
-    for (size_t i = 0; p->headers != NULL && p->headers[i] != NULL; i++) {
-        ASSERT(model->headers_n + 2 < LLM_HEADERS_MAX); /* config.c allows 16 */
-        model->headers[model->headers_n++] = p->headers[i];
+    llm_model_add_headers(model, wire->headers);
+    llm_model_add_headers(model, p->headers);
+    for (size_t i = 0; i < p->keys_n; i++) {
+        model->auth[i] = wire->auth(&p->keys[i], &m->arena);
     }
     gate_init(&model->gate);
     for (size_t i = 0; i < ARRAY_LEN(model->waiting); i++) {
@@ -112,7 +119,7 @@ enum err llm_resolve(struct llm *m, const struct model_name *name, const struct 
     if (p == NULL) {
         return llm_no_provider(m, name->provider, reterr);
     }
-    if (p->key_env != NULL && p->key == NULL && !p->key_optional) {
+    if (p->key_env != NULL && p->keys_n == 0 && !p->key_optional) {
         return errinfo_set(reterr, ERR_AUTH, "%s needs a key: set the variable %s", p->name,
                            p->key_env);
     }

@@ -26,14 +26,35 @@ struct llm;       /* the client: endpoints, connections, statistics */
 struct llm_model; /* a resolved model; lives as long as the client */
 struct llm_call;  /* one call under way */
 
+/* Limits that are set by hand; 0: not set. */
+struct llm_limits {
+    int64_t rpm, tpm;              /* requests, tokens of both kinds per minute */
+    int64_t input_tpm, output_tpm; /* where they are counted apart */
+    int64_t concurrency;           /* requests in flight */
+};
+
+/* One key of a provider: several are used in turn, each with limits of its own. */
+struct llm_key {
+    const char *env; /* the variable that holds it */
+    const char *value;
+    bool bearer;              /* goes out as "Authorization: Bearer", whatever the format does */
+    struct llm_limits limits; /* the provider's where it has none of its own */
+};
+
+#define LLM_KEYS_MAX 16
+
 /* A provider as it is configured. */
 struct llm_provider {
-    const char *name;           /* "openai" */
-    const char *type;           /* wire format: "openai-chat" */
-    const char *base_url;       /* without the path of the operation, without a slash at the end */
-    const char *key_env;        /* name of the variable that holds the key; NULL: no key is sent */
-    const char *key;            /* its value, NULL if unset */
+    const char *name;     /* "openai" */
+    const char *type;     /* wire format: "openai-chat" */
+    const char *base_url; /* without the path of the operation, without a slash at the end */
+    const char *key_env;  /* the variables that may hold a key, as text for a person ("A or B");
+                             NULL: no key is sent */
+    struct llm_key keys[LLM_KEYS_MAX]; /* those that are set */
+    size_t keys_n;
+    bool key_choice;            /* the variables are names for one key: the first that is set */
     bool key_optional;          /* a server of one's own: without a key none is sent */
+    struct llm_limits limits;   /* of each key, or of the provider when no key is sent */
     const char *const *headers; /* extra "Name: value", NULL-terminated; may be NULL */
     bool legacy_max_tokens;     /* openai-chat: begin with max_tokens, the older name of the cap */
 };
@@ -55,7 +76,8 @@ void llm_config_init(struct llm_config *c);
 
 /**
  * Add the built-in providers (openai, deepseek, openrouter, together, groq, mistral, xai,
- * fireworks, ollama, vllm, lmstudio, llamacpp: base URL and key variable each), then those of @yaml
+ * fireworks, ollama, vllm, sglang, lmstudio, llamacpp: base URL and key variable each), then those
+ * of @yaml
  * ("providers:" of stumper.yaml, may be NULL), which replace built-in ones of the same name member
  * by member. Keys, <NAME>_BASE_URL and OLLAMA_HOST come through @getenv_fn (an empty variable
  * counts as unset). Errors go to @check.

@@ -27,9 +27,9 @@ struct wire {
     const char *type; /* "openai-chat" */
     /** URL of the operation. */
     struct str (*url)(const struct llm_provider *p, struct str model, struct arena *a);
-    /** Authentication and other headers: adds "Name: value" strings to @ret, returns how many (at
-     * most 8). */
-    size_t (*headers)(const struct llm_provider *p, struct arena *a, const char **ret);
+    /** The header "Name: value" that carries a key. */
+    const char *(*auth)(const struct llm_key *key, struct arena *a);
+    const char *const *headers; /* that every request has, NULL-terminated */
     /** The request body. */
     void (*body)(const struct call_spec *spec, struct str model, const struct wire_quirks *q,
                  struct sbuf *ret);

@@ -20,13 +20,8 @@ static struct str chat_url(const struct llm_provider *p, struct str model, struc
     return str_fmt(a, "%s/chat/completions", p->base_url);
 }
 
-static size_t chat_headers(const struct llm_provider *p, struct arena *a, const char **ret) {
-    size_t n = 0;
-    ret[n++] = "Content-Type: application/json";
-    if (p->key != NULL) {
-        ret[n++] = str_fmt(a, "Authorization: Bearer %s", p->key).p;
-    }
-    return n;
+static const char *chat_auth(const struct llm_key *key, struct arena *a) {
+    return str_fmt(a, "Authorization: Bearer %s", key->value).p;
 }
 
 static void chat_response_format(const struct call_spec *spec, const struct wire_quirks *q,
@@ -336,8 +331,11 @@ static void chat_read(const struct http_reply *reply, const struct wire_quirks *
     }
 }
 
+static const char *const chat_headers[] = {"Content-Type: application/json", NULL};
+
 const struct wire wire_openai_chat = {.type = "openai-chat",
                                       .url = chat_url,
+                                      .auth = chat_auth,
                                       .headers = chat_headers,
                                       .body = chat_body,
                                       .read = chat_read};

@@ -76,11 +76,13 @@ static int set_up(void **state) {
     (void)snprintf(f->base_url, sizeof f->base_url, "%s/v1", tiny_server_url(f->server));
     log_add_secret(S(KEY));
     llm_config_init(&f->config);
-    f->config.providers[f->config.providers_n++] = (struct llm_provider){.name = "lab",
-                                                                         .type = "openai-chat",
-                                                                         .base_url = f->base_url,
-                                                                         .key_env = "LAB_API_KEY",
-                                                                         .key = KEY};
+    f->config.providers[f->config.providers_n++] =
+        (struct llm_provider){.name = "lab",
+                              .type = "openai-chat",
+                              .base_url = f->base_url,
+                              .key_env = "LAB_API_KEY",
+                              .keys = {{.env = "LAB_API_KEY", .value = KEY}},
+                              .keys_n = 1};
     f->config.prices = f->prices;
     f->config.first_byte_ms = f->config.total_ms = 5000;
     *state = f;
@@ -183,6 +185,21 @@ static void test_an_answer_has_text_usage_price_and_its_tag(void **state) {
     assert_non_null(strstr(f->last_head, "X-Client-Request-Id: job_1/7/2"));
     assert_non_null(strstr(f->last_head, "User-Agent: stumper/"));
     assert_non_null(strstr(f->last_body, "\"json_schema\""));
+}
+
+static void test_keys_are_used_in_turn(void **state) {
+    static const char *const expected[] = {KEY, KEY "-2", KEY};
+    struct fixture *f = *state;
+    struct llm_provider *lab = &f->config.providers[0];
+    log_add_secret(S(KEY "-2"));
+    lab->keys[lab->keys_n++] = (struct llm_key){.env = "LAB_2", .value = KEY "-2"};
+    START(f, GOOD);
+    for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
+        char header[128];
+        (void)snprintf(header, sizeof header, "Authorization: Bearer %s\r\n", expected[i]);
+        (void)ask(f);
+        assert_non_null(strstr(f->last_head, header));
+    }
 }
 
 static void test_what_is_unavailable_is_tried_again(void **state) {
@@ -512,6 +529,7 @@ int main(void) {
         LLM_TEST(test_an_answer_has_text_usage_price_and_its_tag),
         LLM_TEST(test_what_one_model_cannot_answer_the_next_one_does),
         LLM_TEST(test_what_was_paid_for_goes_before_what_is_new),
+        LLM_TEST(test_keys_are_used_in_turn),
         LLM_TEST(test_what_is_unavailable_is_tried_again),
         LLM_TEST(test_lost_connections_and_garbage_are_tried_again),
         LLM_TEST(test_retry_after_is_waited_for),

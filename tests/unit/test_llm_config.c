@@ -63,13 +63,13 @@ static const struct llm_provider *provider(const char *name) {
 
 static void test_the_builtin_providers_are_there_without_any_configuration(void **state) {
     (void)state;
-    static const char *const names[] = {"openai", "deepseek", "openrouter", "together",
-                                        "groq",   "mistral",  "xai",        "fireworks",
-                                        "ollama", "vllm",     "lmstudio",   "llamacpp"};
+    static const char *const names[] = {"openai",  "deepseek", "openrouter", "together", "groq",
+                                        "mistral", "xai",      "fireworks",  "ollama",   "vllm",
+                                        "sglang",  "lmstudio", "llamacpp"};
     assert_string_equal(configure(""), "");
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         assert_int_equal(strncmp(provider(names[i])->base_url, "http", 4), 0);
-        assert_null(provider(names[i])->key);
+        assert_int_equal(provider(names[i])->keys_n, 0);
     }
     assert_null(llm_config_find(&fixture.config, S("nobody")));
 }
@@ -85,9 +85,9 @@ static void test_keys_come_from_their_variables_and_an_empty_one_is_none(void **
                                       NULL};
     environment = env;
     assert_string_equal(configure(""), "");
-    assert_string_equal(provider("openai")->key, "sk-from-a-file");
-    assert_string_equal(provider("openrouter")->key, "or-key");
-    assert_null(provider("groq")->key);
+    assert_string_equal(provider("openai")->keys[0].value, "sk-from-a-file");
+    assert_string_equal(provider("openrouter")->keys[0].value, "or-key");
+    assert_int_equal(provider("groq")->keys_n, 0);
 }
 
 static void test_a_key_with_a_line_break_inside_is_refused_and_not_shown(void **state) {
@@ -97,7 +97,7 @@ static void test_a_key_with_a_line_break_inside_is_refused_and_not_shown(void **
     const char *errors = configure("");
     assert_non_null(strstr(errors, "OPENAI_API_KEY"));
     assert_null(strstr(errors, "sk-one"));
-    assert_null(provider("openai")->key);
+    assert_int_equal(provider("openai")->keys_n, 0);
 }
 
 static void test_base_url_variables_move_a_builtin_provider(void **state) {
@@ -158,11 +158,37 @@ static void test_yaml_adds_providers_and_overrides_members_of_builtin_ones(void 
                                   "    api_key_env: TEAM_KEY\n"),
                         "");
     assert_string_equal(provider("lab")->base_url, "http://127.0.0.1:8000/v1");
-    assert_string_equal(provider("lab")->key, "lab-key");
+    assert_string_equal(provider("lab")->keys[0].value, "lab-key");
     assert_string_equal(provider("lab")->headers[0], "X-Team: maths");
     assert_null(provider("lab")->headers[1]);
     assert_string_equal(provider("openai")->base_url, "http://moved/v1");
-    assert_string_equal(provider("openai")->key, "team-key");
+    assert_string_equal(provider("openai")->keys[0].value, "team-key");
+}
+
+static void test_several_keys_are_kept_in_order_each_with_its_limits(void **state) {
+    (void)state;
+    static const char *const env[] = {"KEY_A", "a", "KEY_C", "c", "KEY_D", "", NULL};
+    environment = env;
+    assert_string_equal(configure("providers:\n"
+                                  "  lab:\n"
+                                  "    base_url: http://h/v1\n"
+                                  "    limits: {rpm: 500, tpm: 200000}\n"
+                                  "    api_key_env:\n"
+                                  "    - KEY_A\n"
+                                  "    - KEY_B\n"
+                                  "    - {env: KEY_C, limits: {rpm: 60, concurrency: 4}}\n"
+                                  "    - KEY_D\n"),
+                        "");
+    const struct llm_provider *lab = provider("lab");
+    assert_int_equal(lab->keys_n, 2); /* those that are set */
+    assert_string_equal(lab->keys[0].value, "a");
+    assert_int_equal(lab->keys[0].limits.rpm, 500);
+    assert_int_equal(lab->keys[0].limits.concurrency, 0);
+    assert_string_equal(lab->keys[1].env, "KEY_C");
+    assert_int_equal(lab->keys[1].limits.rpm, 60);
+    assert_int_equal(lab->keys[1].limits.tpm, 200000);
+    assert_int_equal(lab->keys[1].limits.concurrency, 4);
+    assert_string_equal(lab->key_env, "KEY_A or KEY_B or KEY_C or KEY_D");
 }
 
 static void test_what_is_wrong_in_yaml_is_named_with_its_place(void **state) {
@@ -179,6 +205,14 @@ static void test_what_is_wrong_in_yaml_is_named_with_its_place(void **state) {
         {"providers: {lab: {base_url: 'http://h', basurl: x}}", "/providers/lab", "basurl"},
         {"providers: {lab: {base_url: 'http://h', api_key: sk-1}}", "/providers/lab",
          "api_key_env"},
+        {"providers: {lab: {base_url: 'http://h', api_key_env: []}}", "/providers/lab/api_key_env",
+         "1 to 16"},
+        {"providers: {lab: {base_url: 'http://h', api_key_env: [A, {}]}}",
+         "/providers/lab/api_key_env/1", "variable"},
+        {"providers: {lab: {base_url: 'http://h', limits: {rpm: 0}}}", "/providers/lab/limits/rpm",
+         "1"},
+        {"providers: {lab: {base_url: 'http://h', limits: {rmp: 9}}}", "/providers/lab/limits",
+         "rpm"},
         {"providers: {lab: {base_url: 'http://h', headers: {'A B': c}}}", "/providers/lab/headers",
          "A B"},
         {"providers: {lab: {base_url: 'http://h', headers: {A: \"c\\r\\nd\"}}}",
@@ -214,6 +248,7 @@ int main(void) {
         CONFIG_TEST(test_a_base_url_variable_that_is_no_url_is_named),
         CONFIG_TEST(test_ollama_host_is_read_as_ollama_does),
         CONFIG_TEST(test_yaml_adds_providers_and_overrides_members_of_builtin_ones),
+        CONFIG_TEST(test_several_keys_are_kept_in_order_each_with_its_limits),
         CONFIG_TEST(test_what_is_wrong_in_yaml_is_named_with_its_place),
         CONFIG_TEST(test_more_providers_than_fit_are_refused),
     };

@@ -101,15 +101,12 @@ static void test_quirks_change_what_is_asked(void **state) {
     assert_null(jnode_get(written(&q, &schema), "response_format"));
 }
 
-static void test_a_bearer_header_is_sent_only_with_a_key(void **state) {
+static void test_a_key_goes_out_as_a_bearer(void **state) {
     (void)state;
     struct llm_provider p = {.name = "p", .base_url = "http://h/v1"};
-    const char *headers[8];
-    assert_int_equal(wire_openai_chat.headers(&p, &arena, headers), 1);
-    assert_string_equal(headers[0], "Content-Type: application/json");
-    p.key = "sk-key";
-    assert_int_equal(wire_openai_chat.headers(&p, &arena, headers), 2);
-    assert_string_equal(headers[1], "Authorization: Bearer sk-key");
+    const struct llm_key key = {.value = "sk-key"};
+    assert_string_equal(wire_openai_chat.headers[0], "Content-Type: application/json");
+    assert_string_equal(wire_openai_chat.auth(&key, &arena), "Authorization: Bearer sk-key");
     assert_str(wire_openai_chat.url(&p, S("m"), &arena), "http://h/v1/chat/completions");
 }
 
@@ -444,7 +441,7 @@ int main(void) {
         WIRE_TEST(test_a_request_has_the_specified_members_and_no_others),
         WIRE_TEST(test_a_schema_is_asked_for_strictly_and_under_its_name),
         WIRE_TEST(test_quirks_change_what_is_asked),
-        WIRE_TEST(test_a_bearer_header_is_sent_only_with_a_key),
+        WIRE_TEST(test_a_key_goes_out_as_a_bearer),
         WIRE_TEST(test_a_whole_answer_gives_text_usage_and_ids),
         WIRE_TEST(test_every_finish_reason_is_told_apart),
         WIRE_TEST(test_a_refusal_is_a_paid_answer_with_its_words),
