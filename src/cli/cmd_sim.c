@@ -19,6 +19,7 @@ struct sim_wish {
     struct sim_options server;
     int64_t port, ready_fd, parent_pid, seed;
     const char *latency, *output_tokens;
+    const char *limits[LIMIT_SPEND]; /* by kind, as given */
     double fault_rate;
     bool accept_all;
 };
@@ -31,6 +32,20 @@ static bool sim_spread(const char *flag, const char *text, struct spread *ret) {
                    "--%s: '%s' is neither a number nor lognormal:MEAN,SIGMA (SIGMA at most %g)",
                    flag, text, SPREAD_SIGMA_MAX);
     return false;
+}
+
+static bool sim_limits(struct sim_wish *wish) {
+    for (int k = 0; k < LIMIT_SPEND; k++) {
+        const char *text = wish->limits[k];
+        if (text != NULL && !limit_plan_read(str_of(text), &wish->server.limits.of[k])) {
+            (void)cmd_fail("sim", EXIT_USAGE,
+                           "'%s' is no limit: write N, or N,30s:N for one that changes after "
+                           "30 seconds",
+                           text);
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool sim_faults(struct sim_wish *wish) {
@@ -113,7 +128,7 @@ static int sim_run(struct sim_wish *wish, struct arena *a) {
     o->prices = sim_prices(a);
     if (!sim_spread("latency", wish->latency, &o->latency_ms) ||
         !sim_spread("output-tokens", wish->output_tokens, &o->brain.output_tokens) ||
-        !sim_faults(wish)) {
+        !sim_limits(wish) || !sim_faults(wish)) {
         return EXIT_USAGE;
     }
     if (!sim_signals(wish)) {
@@ -202,6 +217,33 @@ static size_t sim_brain_rows(struct sim_wish *w, struct opt *ret) {
     return ARRAY_LEN(rows);
 }
 
+static size_t sim_limit_rows(struct sim_wish *w, struct opt *ret) {
+    const struct opt rows[] = {
+        sim_row("rpm", OPT_STR, "N", &w->limits[LIMIT_REQUESTS], NULL,
+                "requests a minute; 600,30s:300 is 600, and 300 from the 30th second on"),
+        sim_row("tpm", OPT_STR, "N", &w->limits[LIMIT_TOKENS], NULL,
+                "tokens a minute: input, and what the request's cap lets the model write"),
+        sim_row("max-in-flight", OPT_STR, "N", &w->limits[LIMIT_CONCURRENCY], NULL,
+                "requests at once"),
+        sim_row("rpd", OPT_STR, "N", &w->limits[LIMIT_DAY], NULL,
+                "requests a day; no wait helps against it"),
+        {.name = "limit-burst",
+         .kind = OPT_REAL,
+         .value = "SECONDS",
+         .to = &w->server.limits.burst_s,
+         .otherwise = "60",
+         .real_min = 0.01,
+         .real_max = 60,
+         .help = "how much of a minute's limit may be used at once",
+         .argv_only = true},
+        sim_row("spend-limit", OPT_MONEY, "USD", &w->server.spend_nusd, NULL,
+                "refuse everything for good once the bill is so high"),
+    };
+    memcpy(ret, rows, sizeof rows);
+    ret[0].group = "Limits of each key and model, enforced with 429";
+    return ARRAY_LEN(rows);
+}
+
 static size_t sim_fault_rows(struct sim_wish *w, struct opt *ret) {
     static const struct {
         enum fault fault;
@@ -253,6 +295,7 @@ int cmd_sim(int argc, char **argv) {
     struct opt rows[OPT_ROWS_MAX];
     size_t n = sim_server_rows(&wish, rows);
     n += sim_brain_rows(&wish, rows + n);
+    n += sim_limit_rows(&wish, rows + n);
     n += sim_fault_rows(&wish, rows + n);
     const struct opt_command command = {
         .name = "sim",

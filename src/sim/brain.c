@@ -79,7 +79,7 @@ static int64_t brain_tokens(size_t bytes) {
     return (int64_t)(bytes + 3) / 4;
 }
 
-static int64_t brain_input_tokens(const struct sim_request *q) {
+int64_t brain_input_tokens(const struct sim_request *q) {
     int64_t tokens = 3;
     for (size_t i = 0; i < q->messages_n; i++) {
         tokens += 4 + brain_tokens(q->messages[i].content.n);

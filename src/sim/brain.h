@@ -53,6 +53,9 @@ void brain_release(struct brain *b);
 /** The role of a model ("engineer", "acme-checker-mini"); ROLE_COUNT if its name tells none. */
 enum role brain_role(struct str model);
 
+/** The tokens of a request: a quarter of its bytes, and some for the frame of each message. */
+int64_t brain_input_tokens(const struct sim_request *q);
+
 /* What a model says. */
 struct brain_reply {
     enum role role;

@@ -18,11 +18,11 @@ struct answer {
     int status;
     struct buffer *body;
     const char *content_type;
-    const char *allow; /* for 405, else NULL */
-    int64_t wait_ms;   /* for 429: retry-after; 0: none */
-    bool limits;       /* send the x-ratelimit headers */
-    bool reset;        /* reset the connection instead */
-    bool close;        /* the connection is not used again */
+    const char *allow;                       /* for 405, else NULL */
+    int64_t wait_ms;                         /* for 429: retry-after; 0: none */
+    struct limit_view limits[LIMIT_BUCKETS]; /* for the x-ratelimit headers */
+    bool reset;                              /* reset the connection instead */
+    bool close;                              /* the connection is not used again */
     bool billed;
     uint64_t request_id;       /* for x-request-id */
     struct ledger_entry entry; /* if billed */
@@ -34,6 +34,7 @@ struct exchange {
     struct sim_server *server;
     struct httpd_request *q;
     struct answer answer;
+    struct limit_account *account; /* NULL: not admitted, or not by a limit */
 };
 
 struct sim_server {
@@ -44,6 +45,7 @@ struct sim_server {
     struct sbuf text; /* what the model says, until it is wrapped */
     struct truth truth;
     struct ledger ledger;
+    struct limits limits;
     struct brain brain;
     struct sim_request request; /* the one in hand */
     uint64_t serial;            /* of requests, for their ids */

@@ -119,7 +119,6 @@ static void handler_reply(struct exchange *x, const struct sim_request *q,
                           const struct brain_reply *reply) {
     struct sim_server *s = x->server;
     struct sbuf *body = &x->answer.body->data;
-    x->answer.limits = true;
     x->answer.request_id = reply->luck;
     if (reply->fault == FAULT_RESET || reply->fault == FAULT_HANG) {
         x->answer.reset = true;
@@ -156,6 +155,38 @@ static double handler_delay(const struct sim_server *s, const struct brain_reply
                : ms;
 }
 
+/* Refused by a limit that is enforced: OpenAI's words. */
+static void handler_over_limit(struct exchange *x, const struct sim_request *q,
+                               const struct limit_verdict *v) {
+    struct sim_error e = respond_over_limit(v, q->model);
+    x->answer.wait_ms = (v->wait_us + 999) / 1000;
+    handler_refuse(x, &e);
+    ledger_refused(&x->server->ledger, v->refused);
+}
+
+/* Money first, then the limits of its key and model. */
+static bool handler_admit(struct exchange *x, const struct sim_request *q) {
+    struct sim_server *s = x->server;
+    struct limit_verdict v = {.refused = LIMIT_SPEND, .never = true};
+    int64_t output_max = q->output_tokens_max < SIM_TOKENS_MAX ? q->output_tokens_max : 0;
+    if (s->options->spend_nusd > 0 && s->ledger.cost_nusd >= s->options->spend_nusd) {
+        handler_over_limit(x, q, &v);
+        return false;
+    }
+    struct limit_account *a =
+        limits_account(&s->limits, httpd_header(x->q, "authorization"), q->model);
+    bool admitted = limits_admit(&s->limits, a, LIMIT_RULE_ADMISSION, brain_input_tokens(q),
+                                 output_max, clock_mono_us(), &v);
+    memcpy(x->answer.limits, v.views, sizeof v.views);
+    if (!admitted) {
+        handler_over_limit(x, q, &v);
+        return false;
+    }
+    s->ledger.admitted++;
+    x->account = a;
+    return true;
+}
+
 static double handler_chat(struct exchange *x) {
     struct sim_server *s = x->server;
     struct sim_request *q = &s->request;
@@ -172,7 +203,7 @@ static double handler_chat(struct exchange *x) {
                STR_ARG(str_take(q->model, 60)));
         return 0;
     }
-    if (!handler_parameters(x, q)) {
+    if (!handler_parameters(x, q) || !handler_admit(x, q)) {
         return 0;
     }
     brain_answer(&s->brain, q, &s->text, &reply);
@@ -219,15 +250,35 @@ static void handler_number(struct httpd_response *r, const char *name, int64_t v
     httpd_response_header(r, name, text);
 }
 
+/* As Go writes a duration, to the millisecond. */
+static void handler_duration(char *out, size_t n, int64_t us) {
+    int64_t ms = (us + 999) / 1000;
+    if (ms < 1000) {
+        (void)snprintf(out, n, "%" PRId64 "ms", ms);
+    } else if (ms < 60000) {
+        (void)snprintf(out, n, "%gs", (double)ms / 1000);
+    } else {
+        (void)snprintf(out, n, "%" PRId64 "m%gs", ms / 60000, (double)(ms % 60000) / 1000);
+    }
+}
+
 static void handler_limits(struct httpd_response *r, const struct answer *a) {
-    bool spent = a->wait_ms > 0;
-    httpd_response_header(r, "x-ratelimit-limit-requests", "10000");
-    httpd_response_header(r, "x-ratelimit-remaining-requests", spent ? "0" : "9999");
-    handler_number(r, "x-ratelimit-reset-requests", spent ? a->wait_ms : 6, "ms");
-    httpd_response_header(r, "x-ratelimit-limit-tokens", "10000000");
-    httpd_response_header(r, "x-ratelimit-remaining-tokens", "9998990");
-    httpd_response_header(r, "x-ratelimit-reset-tokens", "6ms");
-    if (spent) {
+    static const char *const of[] = {"requests", "tokens"};
+    for (size_t k = 0; k < ARRAY_LEN(of); k++) {
+        const struct limit_view *v = &a->limits[k];
+        char name[64], reset[64];
+        if (v->limit == 0) {
+            continue;
+        }
+        (void)snprintf(name, sizeof name, "x-ratelimit-limit-%s", of[k]);
+        handler_number(r, name, v->limit, "");
+        (void)snprintf(name, sizeof name, "x-ratelimit-remaining-%s", of[k]);
+        handler_number(r, name, v->remaining, "");
+        (void)snprintf(name, sizeof name, "x-ratelimit-reset-%s", of[k]);
+        handler_duration(reset, sizeof reset, v->reset_us);
+        httpd_response_header(r, name, reset);
+    }
+    if (a->wait_ms > 0) {
         handler_number(r, "retry-after-ms", a->wait_ms, "");
         handler_number(r, "retry-after", (a->wait_ms + 999) / 1000, "");
     }
@@ -259,9 +310,7 @@ void handler_send(struct exchange *x) {
     httpd_response_header(r, "x-request-id", id);
     httpd_response_header(r, "openai-version", "2020-10-01");
     handler_number(r, "openai-processing-ms", (clock_mono_us() - x->q->started_us) / 1000, "");
-    if (a->limits) {
-        handler_limits(r, a);
-    }
+    handler_limits(r, a);
     if (a->allow != NULL) {
         httpd_response_header(r, "allow", a->allow);
     }

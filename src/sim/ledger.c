@@ -94,6 +94,22 @@ void ledger_add(struct ledger *l, const struct ledger_entry *e) {
     }
 }
 
+void ledger_refused(struct ledger *l, enum limit_kind k) {
+    l->refused[k]++;
+}
+
+static void ledger_limits(const struct ledger *l, struct jwrite *w) {
+    jwrite_key(w, "admitted");
+    jwrite_int(w, l->admitted);
+    jwrite_key(w, "refused");
+    jwrite_object(w);
+    for (int k = 0; k < LIMIT_KINDS; k++) {
+        jwrite_key(w, limit_name((enum limit_kind)k));
+        jwrite_int(w, l->refused[k]);
+    }
+    jwrite_end(w);
+}
+
 void ledger_summary(const struct ledger *l, struct sbuf *out) {
     struct jwrite w;
     jwrite_init(&w, out);
@@ -110,6 +126,7 @@ void ledger_summary(const struct ledger *l, struct sbuf *out) {
     jwrite_int(&w, l->repeated);
     jwrite_key(&w, "repeated_request_ids");
     jwrite_int(&w, l->repeated_ids);
+    ledger_limits(l, &w);
     jwrite_key(&w, "input_tokens");
     jwrite_int(&w, l->input_tokens);
     jwrite_key(&w, "output_tokens");

@@ -10,6 +10,7 @@
 #include "core/price.h"
 #include "sim/brain.h"
 #include "sim/journal.h"
+#include "sim/limit.h"
 
 #define LEDGER_ID_BYTES 96
 
@@ -31,7 +32,9 @@ struct ledger {
     int64_t calls, useless;     /* all / of these with a fault */
     int64_t repeated;           /* same request as an earlier one that had no fault */
     int64_t repeated_ids;       /* same X-Client-Request-Id likewise */
-    double served_ms;           /* sum of the latencies */
+    int64_t admitted;           /* requests that no limit refused */
+    int64_t refused[LIMIT_KINDS];
+    double served_ms; /* sum of the latencies */
     int64_t by_role[ROLE_COUNT];
     int64_t input_tokens, output_tokens, cost_nusd; /* of those with a known price */
 };
@@ -45,6 +48,9 @@ void ledger_close(struct ledger *l);
 
 /** Book a call: into the sums, and as a line if there is a file. */
 void ledger_add(struct ledger *l, const struct ledger_entry *e);
+
+/** Count a request that limit @k refused. */
+void ledger_refused(struct ledger *l, enum limit_kind k);
 
 /** The sums as a JSON object. */
 void ledger_summary(const struct ledger *l, struct sbuf *out);

@@ -140,3 +140,24 @@ struct sim_error respond_fault(enum fault fault, struct str model, int64_t wait_
     }
     return e;
 }
+
+struct sim_error respond_over_limit(const struct limit_verdict *v, struct str model) {
+    static const char *const of[] = {[LIMIT_REQUESTS] = "requests per min (RPM)",
+                                     [LIMIT_TOKENS] = "tokens per min (TPM)",
+                                     [LIMIT_OUTPUT] = "output tokens per min",
+                                     [LIMIT_CONCURRENCY] = "concurrent requests",
+                                     [LIMIT_DAY] = "requests per day (RPD)"};
+    struct sim_error e;
+    struct str name = str_take(model, 60);
+    if (v->refused == LIMIT_SPEND) {
+        return respond_fault(FAULT_QUOTA, model, 0);
+    }
+    (void)sim_error_set(&e, 429, v->refused == LIMIT_TOKENS ? "tokens" : "requests", NULL,
+                        "rate_limit_exceeded",
+                        "%s %.*s in organization org-sim on %s: Limit %" PRId64 ", Used %" PRId64
+                        ", Requested %" PRId64 ".%s",
+                        v->never ? "Request too large for" : "Rate limit reached for",
+                        STR_ARG(name), of[v->refused], v->limit, v->used, v->requested,
+                        v->never ? "" : " Please try again later.");
+    return e;
+}

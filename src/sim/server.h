@@ -12,6 +12,7 @@
 #define STUMPER_SIM_SERVER_H
 
 #include "sim/brain.h"
+#include "sim/limit.h"
 
 struct sim_options {
     const char *listen;      /* IPv4 or IPv6 address */
@@ -20,6 +21,8 @@ struct sim_options {
     const char *ledger_path; /* NULL: none */
     const char *key;         /* bearer key that is asked for; NULL: none is */
     bool reasoning;          /* refuse max_tokens, temperature and top_p, as reasoning models do */
+    struct limit_options limits;
+    int64_t spend_nusd; /* once the bill is so high, nothing is answered any more; 0: no limit */
     struct spread latency_ms;
     struct brain_options brain;
     const struct price_table *prices; /* for the ledger; may be NULL */

@@ -159,7 +159,7 @@ static void test_a_completion_has_the_shape_of_openais(void **state) {
         assert_false(r->closed);
         assert_non_null(strcasestr(r->bytes, "\r\nx-request-id: req_"));
         assert_non_null(strcasestr(r->bytes, "\r\nopenai-processing-ms: "));
-        assert_non_null(strcasestr(r->bytes, "\r\nx-ratelimit-remaining-requests: "));
+        assert_null(strcasestr(r->bytes, "\r\nx-ratelimit-")); /* there is no limit */
         const struct jnode *j = body_of(r, &a);
         const struct jnode *choice = jnode_at(jnode_get(j, "choices"), 0);
         const struct jnode *usage = jnode_get(j, "usage");
@@ -369,7 +369,6 @@ static void test_faults_look_like_the_real_ones(void **state) {
     assert_non_null(wait);
     assert_in_range(strtol(wait + 18, NULL, 10), 1, 1000);
     assert_non_null(strcasestr(r->bytes, "\r\nretry-after: 1\r\n"));
-    assert_non_null(strcasestr(r->bytes, "\r\nx-ratelimit-remaining-requests: 0\r\n"));
     (void)close(fd);
     rig_stop(&rig);
 
@@ -421,6 +420,71 @@ static void test_a_refusal_and_a_cut_answer_are_told_as_such(void **state) {
     arena_release(&a);
 }
 
+/* What `GET /ledger/summary` says under @key of the refused. */
+static int64_t refused(int fd, const char *key) {
+    struct arena a;
+    arena_init(&a, (size_t)1 << 20);
+    say(fd, "GET /ledger/summary HTTP/1.1\r\nHost: sim\r\n\r\n");
+    const struct jnode *sums = body_of(hear(fd, 2000), &a);
+    int64_t n = jnode_get_int(jnode_get(sums, "refused"), key, -1);
+    arena_release(&a);
+    return n;
+}
+
+static void test_limits_are_enforced_and_told_in_headers(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_init(&rig);
+    assert_true(limit_plan_read(S("60"), &rig.options.limits.of[LIMIT_REQUESTS]));
+    assert_true(limit_plan_read(S("100000"), &rig.options.limits.of[LIMIT_TOKENS]));
+    rig.options.limits.burst_s = 2;
+    rig_start(&rig);
+    int fd = dial(&rig);
+    post(fd, CHAT, "", ENGINEER);
+    const struct reply *r = hear(fd, 2000);
+    assert_int_equal(r->status, 200);
+    assert_non_null(strcasestr(r->bytes, "\r\nx-ratelimit-limit-requests: 60\r\n"));
+    assert_non_null(strcasestr(r->bytes, "\r\nx-ratelimit-remaining-requests: 1\r\n"));
+    assert_non_null(strcasestr(r->bytes, "\r\nx-ratelimit-reset-requests: "));
+    assert_non_null(strcasestr(r->bytes, "\r\nx-ratelimit-limit-tokens: 100000\r\n"));
+    for (int i = 0; i < 5; i++) { /* slower than a refill, or at once: at least one is refused */
+        post(fd, CHAT, "", ENGINEER);
+        r = hear(fd, 2000);
+    }
+    assert_error(r, 429, "rate_limit_exceeded", "requests per min (RPM): Limit 60");
+    assert_non_null(strcasestr(r->bytes, "\r\nretry-after: 1\r\n"));
+    assert_true(refused(fd, "requests") > 0);
+    (void)close(fd);
+    fd = dial(&rig); /* another key has limits of its own */
+    post(fd, CHAT, "Authorization: Bearer other\r\n", ENGINEER);
+    assert_int_equal(hear(fd, 2000)->status, 200);
+    (void)close(fd);
+    rig_stop(&rig);
+}
+
+static void test_at_most_so_many_are_in_flight_at_once(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_init(&rig);
+    rig.options.latency_ms = (struct spread){.mean = 300};
+    assert_true(limit_plan_read(S("2"), &rig.options.limits.of[LIMIT_CONCURRENCY]));
+    rig_start(&rig);
+    int fds[3];
+    for (int i = 0; i < 3; i++) {
+        fds[i] = dial(&rig);
+        post(fds[i], CHAT, "", ENGINEER);
+        (void)readable(fds[i], i < 2 ? 20 : 2000);
+    }
+    assert_error(hear(fds[2], 2000), 429, "rate_limit_exceeded", "concurrent requests: Limit 2");
+    assert_int_equal(hear(fds[0], 2000)->status, 200);
+    post(fds[2], CHAT, "", ENGINEER); /* one is over: there is room again */
+    assert_int_equal(hear(fds[2], 2000)->status, 200);
+    for (int i = 0; i < 3; i++) {
+        (void)close(fds[i]);
+    }
+    rig_stop(&rig);
+}
+
 static void test_a_port_in_use_is_a_clear_error(void **state) {
     (void)state;
     struct rig rig;
@@ -448,6 +512,8 @@ int main(void) {
         cmocka_unit_test(test_a_latency_is_kept_by_many_at_once),
         cmocka_unit_test(test_faults_look_like_the_real_ones),
         cmocka_unit_test(test_a_refusal_and_a_cut_answer_are_told_as_such),
+        cmocka_unit_test(test_limits_are_enforced_and_told_in_headers),
+        cmocka_unit_test(test_at_most_so_many_are_in_flight_at_once),
         cmocka_unit_test(test_a_port_in_use_is_a_clear_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
