@@ -189,12 +189,12 @@ static void job_read_limits(struct jcheck *c, struct jplace root, struct job_spe
 /* A number, or one of three names. */
 static int64_t job_read_priority(struct jcheck *c, struct jplace root) {
     static const struct {
-        struct str name;
+        const char *name;
         int64_t priority;
-    } names[] = {{S("low"), -10}, {S("normal"), 0}, {S("high"), 10}};
+    } names[] = {{"low", -10}, {"normal", 0}, {"high", 10}};
     const struct jnode *j = jnode_get(root.node, "priority");
     for (size_t i = 0; jnode_type(j) == JNODE_STRING && i < ARRAY_LEN(names); i++) {
-        if (str_eq(jnode_str(j), names[i].name)) {
+        if (str_eq(jnode_str(j), str_of(names[i].name))) {
             return names[i].priority;
         }
     }

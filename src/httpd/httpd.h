@@ -133,6 +133,9 @@ struct httpd_response *httpd_stream_new(struct httpd_request *q, int status);
 /** Add a header; name and value are copied and must have no control characters (asserted). */
 void httpd_response_header(struct httpd_response *r, const char *name, const char *value);
 
+/** Hold it once more; gives @r. */
+struct httpd_response *httpd_response_hold(struct httpd_response *r);
+
 /** Drop one's own hold on it; NULL is harmless. It lives while it is being sent. */
 void httpd_response_free(struct httpd_response *r);
 

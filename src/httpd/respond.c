@@ -34,6 +34,11 @@ void httpd_response_header(struct httpd_response *r, const char *name, const cha
     ASSERT(MHD_add_response_header(r->mhd, name, value) == MHD_YES);
 }
 
+struct httpd_response *httpd_response_hold(struct httpd_response *r) {
+    r->holds++;
+    return r;
+}
+
 void httpd_response_free(struct httpd_response *r) {
     if (r != NULL && --r->holds == 0) {
         MHD_destroy_response(r->mhd);
@@ -47,8 +52,7 @@ void httpd_respond(struct httpd_request *q, struct httpd_response *r) {
         return; /* the client went; over() comes with the next turn */
     }
     ASSERT(c->answer == NULL && (c->state == CONN_OPEN || c->state == CONN_BODY));
-    r->holds++;
-    c->answer = r;
+    c->answer = httpd_response_hold(r);
     conn_resume(c);
 }
 

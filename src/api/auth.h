@@ -1,0 +1,49 @@
+/* auth.h - inside the room: API keys, what they may do, and how often.
+ *
+ * All keys of the store are held here by their digests, read anew when the store says that one
+ * changed. A key that is sent is digested, found by its digest and compared in constant time, so
+ * the time taken says nothing about a key that is right in part.
+ *
+ * Rate        requests per minute by GCRA: one burst of a minute's worth, then evenly.
+ */
+#ifndef STUMPER_API_AUTH_H
+#define STUMPER_API_AUTH_H
+
+#include "store/store_key.h"
+
+#define AUTH_RATE_WINDOW_S 60
+#define AUTH_BUCKETS 256
+
+struct key {
+    struct key *next;
+    struct key_row row;
+    int64_t due_us;         /* GCRA's theoretical arrival time */
+    int64_t given, counted; /* jobs given to the store / answered by it */
+};
+
+struct auth {
+    struct key *keys[AUTH_BUCKETS]; /* the store's, also revoked ones; a key stays where it is */
+    bool any;                       /* there is a key: closed */
+    bool reading, again;            /* the store is being asked / has to be asked once more */
+};
+
+/* What is left of a key's rate. */
+struct auth_rate {
+    int64_t quota;     /* 0: no limit */
+    int64_t remaining; /* requests */
+    int64_t reset_s;   /* until all are there again */
+    int64_t retry_s;   /* 0: go on; else refused, and when to come again */
+};
+
+/** The good key of a value of the Authorization header ("Bearer …"); NULL if there is none. */
+struct key *auth_find(const struct auth *auth, struct str authorization);
+
+/** Count a request of @key at @now_us. */
+struct auth_rate auth_count(struct key *key, int64_t now_us);
+
+/** Take what was read for what there is. */
+void auth_take(struct auth *auth, const struct key_row *rows, size_t n);
+
+void auth_release(struct auth *auth);
+
+#endif

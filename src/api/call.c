@@ -1,0 +1,233 @@
+/* A request's way: from httpd/ to its route's function, and the answer's way back. */
+#include "api/call.h"
+
+#include "api/follow.h"
+#include "api/problem.h"
+#include "api/views.h"
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TASKS_IDLE_MAX ((size_t)1024)
+#define RATE_FIELD_BYTES 64
+
+/* --- before the body */
+
+static bool call_route(struct call *c) {
+    char allow[ROUTE_ALLOW_BYTES];
+    c->route = route_find(c->q->method, c->q->path, c->id, allow);
+    if (c->route != NULL) {
+        return true;
+    }
+    if (*allow != '\0') {
+        problem_send_method(c, allow);
+    } else {
+        problem_send(c, PROBLEM_NOT_FOUND, "There is no such path; see /docs.");
+    }
+    return false;
+}
+
+/* Numbers about everybody's jobs are for whoever is on this machine, or has a key. */
+static unsigned call_scope(const struct call *c) {
+    return c->route->run == pages_metrics && !c->api->near ? STORE_SCOPE_READ : c->route->scope;
+}
+
+static bool call_allow(struct call *c) {
+    const struct auth *auth = &c->api->auth;
+    unsigned scope = call_scope(c);
+    c->tenant = auth->any ? STORE_TENANT_ANY : STORE_TENANT_NONE;
+    if (!auth->any || scope == 0) {
+        return true;
+    }
+    struct str given = httpd_header(c->q, "authorization");
+    c->key = auth_find(auth, given);
+    if (c->key == NULL) {
+        problem_send(c, PROBLEM_UNAUTHORIZED, "%s",
+                     given.n == 0 ? "This server wants a key: Authorization: Bearer sk-stumper-…"
+                                  : "This key is not known here, or was revoked.");
+        return false;
+    }
+    unsigned scopes = c->key->row.scopes;
+    bool admin = (scopes & STORE_SCOPE_ADMIN) != 0;
+    if (!admin && (scopes & scope) == 0) {
+        problem_send(c, PROBLEM_FORBIDDEN, "This key lacks the scope \"%s\".",
+                     key_scope_name(scope));
+        return false;
+    }
+    c->tenant = admin ? STORE_TENANT_ANY : c->key->row.number;
+    return true;
+}
+
+static bool call_count(struct call *c) {
+    if (c->key == NULL) {
+        return true;
+    }
+    c->rate = auth_count(c->key, c->q->started_us);
+    if (c->rate.retry_s == 0) {
+        return true;
+    }
+    problem_send_later(c, PROBLEM_RATE, c->rate.retry_s,
+                       "This key may send %" PRId64 " requests a minute.", c->rate.quota);
+    return false;
+}
+
+/* "application/json" with or without parameters; nothing at all is taken for it. */
+static bool call_media_type(struct call *c) {
+    struct str type = httpd_header(c->q, "content-type");
+    if (!c->route->body || type.p == NULL ||
+        str_eq_nocase(str_trim(str_split(&type, ';')), S("application/json"))) {
+        return true;
+    }
+    problem_send(c, PROBLEM_MEDIA_TYPE, "The body must be application/json.");
+    return false;
+}
+
+static void call_begin(struct api *api, struct httpd_request *q) {
+    struct call *c = q->state;
+    c->api = api;
+    c->q = q;
+}
+
+/* Nobody can get rid of a request that is refused here but by sending another one. */
+static void call_head(void *ctx, struct httpd_request *q) {
+    struct call *c = q->state;
+    call_begin(ctx, q);
+    (void)(call_route(c) && call_allow(c) && call_count(c) && call_media_type(c));
+}
+
+static void call_refuse(void *ctx, struct httpd_request *q, int status, const char *reason) {
+    call_begin(ctx, q);
+    problem_send_refused(q->state, status, reason);
+}
+
+static void call_run(void *ctx, struct httpd_request *q) {
+    struct call *c = q->state;
+    (void)ctx;
+    c->route->run(c);
+}
+
+static void call_drained(void *ctx, struct httpd_request *q) {
+    struct call *c = q->state;
+    (void)ctx;
+    if (c->follow != NULL) {
+        follow_more(c->follow);
+    }
+}
+
+static void call_over(void *ctx, struct httpd_request *q, bool whole) {
+    struct call *c = q->state;
+    (void)ctx;
+    (void)whole;
+    if (c->task != NULL) {
+        c->task->call = NULL;
+        c->task = NULL;
+    }
+    view_forget_call(c);
+    follow_end(c);
+    buffer_give(c->body);
+    c->body = NULL;
+}
+
+const struct httpd_handler call_handler = {.head = call_head,
+                                           .request = call_run,
+                                           .refuse = call_refuse,
+                                           .drained = call_drained,
+                                           .over = call_over};
+
+/* --- the answer */
+
+struct jwrite *call_json(struct call *c) {
+    if (c->body == NULL) {
+        c->body = buffer_take(&c->api->buffers);
+    }
+    sbuf_clear(&c->body->data);
+    jwrite_init(&c->w, &c->body->data);
+    return &c->w;
+}
+
+static void call_give(void *buffer) {
+    buffer_give(buffer);
+}
+
+/* draft-ietf-httpapi-ratelimit-headers-10 */
+void call_rate_headers(const struct call *c, struct httpd_response *r) {
+    char text[RATE_FIELD_BYTES];
+    if (c->rate.quota == 0) {
+        return;
+    }
+    (void)snprintf(text, sizeof text, "\"default\";q=%" PRId64 ";w=%d", c->rate.quota,
+                   AUTH_RATE_WINDOW_S);
+    httpd_response_header(r, "ratelimit-policy", text);
+    (void)snprintf(text, sizeof text, "\"default\";r=%" PRId64 ";t=%" PRId64, c->rate.remaining,
+                   c->rate.reset_s);
+    httpd_response_header(r, "ratelimit", text);
+}
+
+struct httpd_response *call_response(struct call *c, int status, const char *content_type) {
+    struct str body = S("");
+    struct buffer *buffer = c->body;
+    c->body = NULL;
+    if (buffer != NULL) {
+        ASSERT(!sbuf_overflowed(&buffer->data)); /* whoever writes one bounds what goes in */
+        body = sbuf_str(&buffer->data);
+    }
+    struct httpd_response *r =
+        httpd_response_new(status, body, buffer != NULL ? call_give : NULL, buffer);
+    if (content_type != NULL) {
+        httpd_response_header(r, "content-type", content_type);
+    }
+    httpd_response_header(r, "cache-control", "no-store");
+    call_rate_headers(c, r);
+    c->status = status;
+    return r;
+}
+
+void call_send(struct call *c, struct httpd_response *r) {
+    meters_request(&c->api->meters, c->route, c->status, clock_mono_us() - c->q->started_us);
+    httpd_respond(c->q, r);
+    httpd_response_free(r);
+}
+
+void call_send_json(struct call *c, int status) {
+    call_send(c, call_response(c, status, "application/json"));
+}
+
+/* --- tasks */
+
+struct task *task_new(struct api *api, struct call *c) {
+    struct task *t = api->idle_tasks;
+    if (t != NULL) {
+        api->idle_tasks = t->next;
+        api->idle_tasks_n--;
+    } else {
+        t = mem_new(sizeof *t);
+        arena_init(&t->a, TASK_BYTES_MAX);
+        t->api = api;
+    }
+    t->call = c;
+    if (c != NULL) {
+        ASSERT(c->task == NULL);
+        c->task = t;
+    }
+    return t;
+}
+
+void task_free(struct task *t) {
+    struct api *api = t->api;
+    if (t->call != NULL) {
+        t->call->task = NULL;
+    }
+    if (api->idle_tasks_n == TASKS_IDLE_MAX) {
+        arena_release(&t->a);
+        free(t);
+        return;
+    }
+    arena_reset(&t->a);
+    t->next = api->idle_tasks;
+    api->idle_tasks = t;
+    api->idle_tasks_n++;
+}

@@ -1,0 +1,192 @@
+#include "api/problem.h"
+
+#include "base/log.h"
+#include "base/rng.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PROBLEM_TYPE "application/problem+json"
+#define PROBLEM_DETAIL_BYTES 600
+#define PROBLEM_INSTANCE_BYTES_MAX ((size_t)256)
+#define PROBLEM_BUSY_RETRY_S 2
+
+static const struct problem_row {
+    const char *code;
+    int status;
+    bool retry;
+} problem_rows[] = {
+#define X(name, code, status, retry) [name] = {code, status, retry},
+    PROBLEM_TABLE(X)
+#undef X
+};
+
+static const char *problem_title(int status) {
+    static const struct {
+        int status;
+        const char *title;
+    } titles[] = {
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {413, "Content Too Large"},
+        {415, "Unsupported Media Type"},
+        {422, "Unprocessable Content"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {503, "Service Unavailable"},
+        {507, "Insufficient Storage"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(titles); i++) {
+        if (titles[i].status == status) {
+            return titles[i].title;
+        }
+    }
+    return "Error";
+}
+
+struct problem {
+    enum problem_code code;
+    struct str detail;
+    const struct jcheck *check; /* NULL: none */
+    int64_t retry_s;            /* 0: none */
+    const char *allow;          /* NULL: none */
+};
+
+static void problem_errors(const struct jcheck *check, struct jwrite *w) {
+    jwrite_key(w, "errors");
+    jwrite_array(w);
+    for (const struct jcheck_error *e = check->first; e != NULL; e = e->next) {
+        jwrite_object(w);
+        jwrite_key(w, "pointer");
+        jwrite_cstr(w, e->pointer);
+        jwrite_key(w, "detail");
+        jwrite_cstr(w, e->detail);
+        jwrite_end(w);
+    }
+    jwrite_end(w);
+}
+
+static void problem_body(struct call *c, const struct problem *p, const char *request_id) {
+    const struct problem_row *row = &problem_rows[p->code];
+    struct jwrite *w = call_json(c);
+    char type[64];
+    (void)snprintf(type, sizeof type, "/docs#%s", row->code);
+    jwrite_object(w);
+    jwrite_key(w, "type");
+    jwrite_cstr(w, type);
+    jwrite_key(w, "title");
+    jwrite_cstr(w, problem_title(row->status));
+    jwrite_key(w, "status");
+    jwrite_int(w, row->status);
+    jwrite_key(w, "detail");
+    jwrite_str(w, p->detail);
+    jwrite_key(w, "instance");
+    jwrite_str(w, str_take_utf8(str_of(c->q->path), PROBLEM_INSTANCE_BYTES_MAX));
+    jwrite_key(w, "code");
+    jwrite_cstr(w, row->code);
+    jwrite_key(w, "request_id");
+    jwrite_cstr(w, request_id);
+    jwrite_key(w, "retryable");
+    jwrite_bool(w, row->retry);
+    if (str_starts(str_of(c->id), S("job_"))) {
+        jwrite_key(w, "job_id");
+        jwrite_cstr(w, c->id);
+    }
+    if (p->check != NULL) {
+        problem_errors(p->check, w);
+    }
+    jwrite_end(w);
+}
+
+static void problem_answer(struct call *c, const struct problem *p) {
+    const int status = problem_rows[p->code].status;
+    char request_id[32], seconds[24];
+    (void)snprintf(request_id, sizeof request_id, "req_%016" PRIx64, rng_u64(&c->api->rng));
+    problem_body(c, p, request_id);
+    struct httpd_response *r = call_response(c, status, PROBLEM_TYPE);
+    httpd_response_header(r, "x-request-id", request_id);
+    if (p->retry_s > 0) {
+        (void)snprintf(seconds, sizeof seconds, "%" PRId64, p->retry_s);
+        httpd_response_header(r, "retry-after", seconds);
+    }
+    if (p->allow != NULL) {
+        httpd_response_header(r, "allow", p->allow);
+    }
+    if (p->code == PROBLEM_UNAUTHORIZED) {
+        httpd_response_header(r, "www-authenticate", "Bearer realm=\"stumper\"");
+    }
+    call_send(c, r);
+}
+
+static void problem_format(struct call *c, struct problem *p, const char *fmt, va_list args) {
+    char detail[PROBLEM_DETAIL_BYTES];
+    (void)vsnprintf(detail, sizeof detail, fmt, args);
+    p->detail = str_of(detail);
+    problem_answer(c, p);
+}
+
+void problem_send(struct call *c, enum problem_code code, const char *fmt, ...) {
+    struct problem p = {.code = code};
+    va_list args;
+    va_start(args, fmt);
+    problem_format(c, &p, fmt, args);
+    va_end(args);
+}
+
+void problem_send_later(struct call *c, enum problem_code code, int64_t retry_s, const char *fmt,
+                        ...) {
+    struct problem p = {.code = code, .retry_s = retry_s};
+    va_list args;
+    va_start(args, fmt);
+    problem_format(c, &p, fmt, args);
+    va_end(args);
+}
+
+void problem_send_method(struct call *c, const char *allow) {
+    char detail[PROBLEM_DETAIL_BYTES];
+    (void)snprintf(detail, sizeof detail, "This path takes %s.", allow);
+    struct problem p = {.code = PROBLEM_METHOD, .detail = str_of(detail), .allow = allow};
+    problem_answer(c, &p);
+}
+
+void problem_send_check(struct call *c, const struct jcheck *check) {
+    char detail[PROBLEM_DETAIL_BYTES];
+    (void)snprintf(detail, sizeof detail, "%zu of the request's fields %s wrong.", check->n,
+                   check->n == 1 ? "is" : "are");
+    struct problem p = {.code = PROBLEM_INVALID, .detail = str_of(detail), .check = check};
+    problem_answer(c, &p);
+}
+
+void problem_send_store(struct call *c, enum err e, const struct errinfo *detail) {
+    if (e == ERR_NOT_FOUND) {
+        problem_send(c, PROBLEM_NOT_FOUND, "There is no such job.");
+    } else if (e == ERR_TOO_BIG) {
+        problem_send(c, PROBLEM_INTERNAL, "The answer would be too large; ask for less at a time.");
+    } else if (err_class(e) == ERR_CLASS_RETRY) {
+        problem_send_later(c, PROBLEM_UNAVAILABLE, PROBLEM_BUSY_RETRY_S,
+                           "The store is busy; nothing was changed.");
+    } else {
+        /* Paths and system errors are for the operator. */
+        log_error("%s %s: %s", c->q->method, c->q->path, errinfo_text(detail, e));
+        problem_send_later(c, e == ERR_DISK_FULL ? PROBLEM_DISK_FULL : PROBLEM_INTERNAL,
+                           PROBLEM_BUSY_RETRY_S, "The server cannot do this now (%s).",
+                           err_text(e));
+    }
+}
+
+void problem_send_refused(struct call *c, int status, const char *reason) {
+    enum problem_code code = status == 413   ? PROBLEM_TOO_LARGE
+                             : status == 431 ? PROBLEM_HEADER
+                             : status == 501 ? PROBLEM_NOT_HTTP
+                                             : PROBLEM_BAD_REQUEST;
+    problem_send(c, code, "%s", reason);
+}

@@ -1,0 +1,319 @@
+/* POST /generate: a request becomes a job, durably, and then 202.
+ *
+ *     read ─► limits of the key (if it has any) ─► store ─► 202, or wait for the end ─► 200
+ *
+ * A retry with the same Idempotency-Key meets its job before it meets a limit: it was let in once.
+ */
+#include "api/call.h"
+#include "api/digest.h"
+#include "api/problem.h"
+#include "api/render.h"
+#include "api/status.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "store/store_job.h"
+#include "store/store_read.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SUBMIT_TREE_BYTES_MAX ((size_t)96 * 1024 * 1024)
+#define SUBMIT_SPEC_BYTES_MAX ((size_t)48 * 1024 * 1024)
+#define SUBMIT_IDEM_BYTES_MAX ((size_t)255)
+#define SUBMIT_RETRY_AFTER "2"
+#define SUBMIT_JOBS_RETRY_S 10
+#define MS_PER_S INT64_C(1000)
+
+struct submit {
+    struct task *task;
+    struct key *key; /* NULL: no limits to be kept */
+    char job_id[ID_BYTES];
+    char fingerprint[DIGEST_HEX_BYTES];
+    int64_t counted; /* of the key's jobs when its use was asked for */
+    struct job_spec spec;
+    struct store_find_idem idem;
+    struct store_key_use use;
+    struct store_submit op;
+};
+
+/* --- reading */
+
+/* A bare token or a quoted string. False: answered. */
+static bool submit_idem(struct call *c, struct str *ret) {
+    struct str key = str_trim(httpd_header(c->q, "idempotency-key"));
+    bool quoted = key.n >= 2 && key.p[0] == '"' && key.p[key.n - 1] == '"';
+    bool given = key.p != NULL;
+    key = quoted ? str_take(str_skip(key, 1), key.n - 2) : key;
+    bool right = key.n <= SUBMIT_IDEM_BYTES_MAX && (!given || key.n > 0);
+    for (size_t i = 0; right && i < key.n; i++) {
+        right = key.p[i] >= ' ' && key.p[i] <= '~';
+    }
+    if (!right) {
+        problem_send(c, PROBLEM_BAD_REQUEST,
+                     "Idempotency-Key must have 1 to %zu characters of ASCII.",
+                     SUBMIT_IDEM_BYTES_MAX);
+        return false;
+    }
+    *ret = key;
+    return true;
+}
+
+/* What two requests have in common that are the same: their JSON, in whatever order. */
+static void submit_fingerprint(struct submit *s, const struct jnode *doc, struct arena *tree) {
+    digest_hex(jnode_text_sorted(doc, tree), s->fingerprint);
+}
+
+static bool submit_spec(struct call *c, struct submit *s, const struct jnode *doc) {
+    const struct api_options *o = &c->api->o;
+    const struct job_models none[ROLE_COUNT] = {0};
+    struct jcheck check;
+    jcheck_init(&check, &s->task->a);
+    if (job_spec_read_over(&check, doc, &c->api->taxonomy, o->models != NULL ? o->models : none,
+                           &s->task->a, &s->spec) &&
+        o->check_spec != NULL) {
+        o->check_spec(o->ctx, &s->spec, &check);
+    }
+    if (check.n > 0) {
+        problem_send_check(c, &check);
+    }
+    return check.n == 0;
+}
+
+/* The spec as it is stored: the taxonomy that most have is kept once. */
+static bool submit_write(struct call *c, struct submit *s) {
+    const struct job_spec *spec = &s->spec;
+    bool builtin = spec->taxonomy.topics == c->api->taxonomy.topics;
+    struct sbuf text;
+    struct jwrite w;
+    sbuf_init(&text, SUBMIT_SPEC_BYTES_MAX);
+    jwrite_init(&w, &text);
+    (builtin ? job_spec_write_rest : job_spec_write)(spec, &w);
+    bool fits = !sbuf_overflowed(&text) && text.n < arena_room(&s->task->a);
+    s->op.spec = fits ? str_dup(&s->task->a, sbuf_str(&text)) : S("");
+    s->op.taxonomy = builtin ? c->api->taxonomy_text : S("");
+    sbuf_release(&text);
+    if (!fits) {
+        problem_send(c, PROBLEM_TOO_LARGE, "The job's specification is too large.");
+    }
+    return fits;
+}
+
+/* The request, checked and written down. False: answered. */
+static bool submit_read(struct call *c, struct submit *s) {
+    const struct jnode *doc;
+    struct errinfo why = {0};
+    struct arena tree;
+    struct str idem;
+    if (!submit_idem(c, &idem)) {
+        return false;
+    }
+    arena_init(&tree, SUBMIT_TREE_BYTES_MAX);
+    enum err e = jnode_parse(sbuf_str(c->q->body), &tree, &doc, &why);
+    bool good = e == ERR_OK && submit_spec(c, s, doc) && submit_write(c, s);
+    if (e != ERR_OK) {
+        problem_send(c, PROBLEM_BAD_JSON, "%s", errinfo_text(&why, e));
+    }
+    if (good && idem.n > 0) {
+        submit_fingerprint(s, doc, &tree);
+        s->op.idem_key = str_dup(&s->task->a, idem);
+        s->op.fingerprint = str_of(s->fingerprint);
+    }
+    arena_release(&tree);
+    return good;
+}
+
+/* --- answering */
+
+/* The id has the time in it, so a replay tells the same as the first answer did. */
+static int64_t submit_created_ms(const char *job_id) {
+    char hex[13] = "";
+    const char *digits = strchr(job_id, '_');
+    if (digits != NULL) {
+        (void)snprintf(hex, sizeof hex, "%s", digits + 1);
+    }
+    return (int64_t)strtoull(hex, NULL, 16);
+}
+
+static void submit_send(struct call *c) {
+    char location[STORE_ID_BYTES + 16];
+    (void)snprintf(location, sizeof location, "/status/%s", c->id);
+    render_accepted(call_json(c), c->id, JOB_QUEUED, submit_created_ms(c->id));
+    struct httpd_response *r = call_response(c, 202, "application/json");
+    httpd_response_header(r, "location", location);
+    httpd_response_header(r, "retry-after", SUBMIT_RETRY_AFTER);
+    if (c->replayed) {
+        httpd_response_header(r, "idempotency-replayed", "true");
+    }
+    call_send(c, r);
+}
+
+/* Of one that waited: the whole result, or the promise of it. */
+static void submit_on_view(struct call *c, const struct view_facts *facts) {
+    if (facts->err == ERR_OK && job_state_is_final(facts->state)) {
+        status_send(c, facts, false);
+    } else {
+        submit_send(c);
+    }
+}
+
+/* RFC 7240: "respond-async, wait=30". A preference that is none is passed over. */
+static int64_t submit_wait_ms(const struct call *c) {
+    struct str prefer = httpd_header(c->q, "prefer");
+    int64_t wait_s = c->api->o.default_wait_s;
+    while (prefer.n > 0) {
+        struct str one = str_trim(str_split(&prefer, ','));
+        int64_t given;
+        if (str_eq_nocase(one, S("respond-async"))) {
+            wait_s = 0;
+        } else if (str_eq_nocase(str_take(one, 5), S("wait=")) &&
+                   str_to_i64(str_skip(one, 5), &given) && given >= 0) {
+            wait_s = given;
+        }
+    }
+    return MIN(wait_s, (int64_t)API_WAIT_SECONDS_MAX) * MS_PER_S;
+}
+
+static void submit_accepted(struct call *c, const char *job_id, bool replayed) {
+    int64_t wait_ms = submit_wait_ms(c);
+    (void)snprintf(c->id, sizeof c->id, "%s", job_id);
+    c->replayed = replayed;
+    metric_add(replayed ? c->api->meters.replayed : c->api->meters.submitted, 1);
+    if (wait_ms == 0) {
+        submit_send(c);
+        return;
+    }
+    const struct view_wait wait = {.ms = wait_ms};
+    httpd_watch(c->q);
+    view_ask(c, c->id, &wait, submit_on_view);
+}
+
+static void submit_refused(struct call *c, enum err e, const struct errinfo *detail) {
+    if (e == ERR_CONFLICT) {
+        problem_send(c, PROBLEM_IDEMPOTENCY,
+                     "This Idempotency-Key was used with another request; use a new one.");
+    } else {
+        problem_send_store(c, e, detail);
+    }
+}
+
+/* --- asking the store */
+
+static void submit_on_stored(struct store_op *op) {
+    struct submit *s = CONTAINER_OF(op, struct submit, op.op);
+    struct task *t = s->task;
+    struct call *c = t->call;
+    if (s->key != NULL) {
+        s->key->counted++;
+    }
+    if (c != NULL) {
+        t->call = NULL; /* which may need another task */
+        c->task = NULL;
+        if (op->err == ERR_OK) {
+            submit_accepted(c, s->op.ret_job_id, s->op.ret_replayed);
+        } else {
+            submit_refused(c, op->err, &op->detail);
+        }
+    }
+    task_free(t);
+}
+
+static void submit_store(struct submit *s) {
+    const struct job_spec *spec = &s->spec;
+    struct api *api = s->task->api;
+    id_new("job", s->job_id);
+    s->op.op = (struct store_op){.loop = api->loop, .done = submit_on_stored};
+    s->op.job_id = s->job_id;
+    s->op.wanted = spec->num_problems;
+    s->op.priority = spec->priority;
+    s->op.concurrency = spec->concurrency;
+    s->op.name = spec->name;
+    s->op.webhook_url = spec->webhook_url;
+    s->op.created_ms = submit_created_ms(s->job_id);
+    if (s->key != NULL) {
+        s->key->given++;
+    }
+    store_submit(api->o.store, &s->op);
+}
+
+/* --- a key's limits */
+
+/* Jobs given to the store that the answer cannot have counted are counted here, so no two requests
+ * take the last place. */
+static void submit_on_use(struct store_op *op) {
+    struct submit *s = CONTAINER_OF(op, struct submit, use.op);
+    struct task *t = s->task;
+    struct call *c = t->call;
+    const struct key_row *row = &s->key->row;
+    int64_t jobs = s->use.ret_jobs + s->key->given - s->counted;
+    if (c == NULL) {
+        task_free(t);
+    } else if (op->err != ERR_OK) {
+        problem_send_store(c, op->err, &op->detail);
+        task_free(t);
+    } else if (row->jobs_max > 0 && jobs >= row->jobs_max) {
+        problem_send_later(c, PROBLEM_JOBS, SUBMIT_JOBS_RETRY_S,
+                           "This key may have %" PRId64 " jobs that have not ended.",
+                           row->jobs_max);
+        task_free(t);
+    } else if (row->day_nusd_max > 0 && s->use.ret_day_nusd >= row->day_nusd_max) {
+        int64_t left_ms = s->use.ret_next_day_ms - clock_wall_ms();
+        problem_send_later(c, PROBLEM_SPEND, MAX((left_ms + MS_PER_S - 1) / MS_PER_S, INT64_C(1)),
+                           "This key has spent what it may in a day (UTC).");
+        task_free(t);
+    } else {
+        submit_store(s);
+    }
+}
+
+static void submit_check_use(struct submit *s) {
+    struct api *api = s->task->api;
+    s->counted = s->key->counted;
+    s->use = (struct store_key_use){.op = {.loop = api->loop, .done = submit_on_use},
+                                    .tenant = s->key->row.number};
+    store_key_use(api->o.store, &s->use);
+}
+
+static void submit_on_idem(struct store_op *op) {
+    struct submit *s = CONTAINER_OF(op, struct submit, idem.op);
+    if (op->err == ERR_OK) {
+        submit_store(s); /* a replay, or a conflict: the store says which */
+    } else {
+        submit_check_use(s);
+    }
+}
+
+static void submit_limited(struct submit *s) {
+    struct api *api = s->task->api;
+    if (s->op.idem_key.n == 0) {
+        submit_check_use(s);
+        return;
+    }
+    s->idem = (struct store_find_idem){.op = {.loop = api->loop, .done = submit_on_idem},
+                                       .tenant = s->op.tenant,
+                                       .idem_key = s->op.idem_key,
+                                       .fingerprint = s->op.fingerprint};
+    store_find_idem(api->o.store, &s->idem);
+}
+
+void submit_run(struct call *c) {
+    if (atomic_load(&c->api->draining)) {
+        problem_send_later(c, PROBLEM_UNAVAILABLE, 5, "The server is about to stop.");
+        return;
+    }
+    struct task *t = task_new(c->api, c);
+    struct submit *s = ARENA_NEW(&t->a, struct submit);
+    s->task = t;
+    s->op.tenant = c->key != NULL ? c->key->row.number : STORE_TENANT_NONE;
+    if (!submit_read(c, s)) {
+        task_free(t);
+        return;
+    }
+    if (c->key != NULL && (c->key->row.jobs_max > 0 || c->key->row.day_nusd_max > 0)) {
+        s->key = c->key;
+        submit_limited(s);
+    } else {
+        submit_store(s);
+    }
+}

@@ -1,0 +1,32 @@
+/* webhooks.h - inside the room: telling others that a job has ended.
+ *
+ * By the rules of Standard Webhooks: signed (webhook-id, webhook-timestamp, webhook-signature: HMAC
+ * -SHA256), at least once, tried again for two days. Only a 2xx within WEBHOOK_TIMEOUT_MS counts;
+ * redirects are not followed; 410 ends it. A name is looked up here, every address that is not
+ * public is refused (unless the operator allows them), and the connection goes to the address that
+ * was checked.
+ */
+#ifndef STUMPER_API_WEBHOOKS_H
+#define STUMPER_API_WEBHOOKS_H
+
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WEBHOOK_TIMEOUT_MS 20000
+#define WEBHOOK_AT_ONCE 32
+
+struct api;
+struct webhooks;
+
+struct webhooks *webhooks_new(struct api *api);
+
+/** Something may be due: deliver it. */
+void webhooks_wake(struct webhooks *w);
+
+/** No more tries are begun, those under way are ended. */
+void webhooks_stop(struct webhooks *w);
+void webhooks_free(struct webhooks *w);
+
+#endif
