@@ -21,19 +21,17 @@
 
 /* Where the options that do not say what the job is put their values. */
 struct generate_flags {
-    int64_t timeout_ms, tries;
+    int64_t timeout_ms, tries, rpm, tpm;
     const char *output, *state, *config, *sim;
     int format, keep;
     bool fresh, quiet, json_progress;
 };
 
-#define GENERATE_OWN_ROWS 11
-
 struct generate {
     struct arena arena;
     struct generate_flags flags;
     struct job_options job;
-    struct opt rows[JOB_OPTIONS_ROWS + GENERATE_OWN_ROWS];
+    struct opt rows[OPT_ROWS_MAX];
     struct opt_command command;
     struct opt_result options; /* points into the two above */
     struct config config;
@@ -59,9 +57,9 @@ static const char generate_examples[] =
     "\n"
     "# a killed run goes on with the same command; --fresh starts over\n";
 
-static bool generate_options(struct generate *g, int argc, char **argv, int *ret_code) {
-    struct generate_flags *f = &g->flags;
-    const struct opt own[GENERATE_OWN_ROWS] = {
+/* How models are asked. */
+static size_t generate_call_rows(struct generate_flags *f, struct opt *ret) {
+    const struct opt rows[] = {
         {.group = "Calls",
          .name = "timeout",
          .kind = OPT_DURATION,
@@ -79,11 +77,34 @@ static bool generate_options(struct generate *g, int argc, char **argv, int *ret
          .max = 100,
          .otherwise = "6",
          .help = "HTTP requests per call at most, the first included"},
+        {.name = "rpm",
+         .kind = OPT_INT,
+         .value = "N",
+         .to = &f->rpm,
+         .min = 1,
+         .max = LIMIT_SET_MAX,
+         .help = "requests per minute at most, for each model and key; without it as the provider "
+                 "tells"},
+        {.name = "tpm",
+         .kind = OPT_INT,
+         .value = "N",
+         .to = &f->tpm,
+         .min = 1,
+         .max = LIMIT_SET_MAX,
+         .help = "tokens per minute likewise"},
         {.name = "sim",
          .kind = OPT_STR,
          .value = "FLAGS",
          .to = &f->sim,
          .help = "flags of the simulator that models named sim/… start, such as \"--latency 200\""},
+    };
+    memcpy(ret, rows, sizeof rows);
+    return ARRAY_LEN(rows);
+}
+
+/* Where everything goes, and what is shown. */
+static size_t generate_output_rows(struct generate_flags *f, struct opt *ret) {
+    const struct opt rows[] = {
         {.group = "Where it goes",
          .name = "output",
          .letter = 'o',
@@ -134,8 +155,15 @@ static bool generate_options(struct generate *g, int argc, char **argv, int *ret
          .argv_only = true,
          .help = "configuration; without it stumper.yaml in this folder, if it is there"},
     };
+    memcpy(ret, rows, sizeof rows);
+    return ARRAY_LEN(rows);
+}
+
+static bool generate_options(struct generate *g, int argc, char **argv, int *ret_code) {
     job_options_rows(&g->job, g->rows);
-    memcpy(g->rows + JOB_OPTIONS_ROWS, own, sizeof own);
+    size_t n = JOB_OPTIONS_ROWS;
+    n += generate_call_rows(&g->flags, g->rows + n);
+    n += generate_output_rows(&g->flags, g->rows + n);
     g->command = (struct opt_command){
         .name = "generate",
         .summary = "make problems that are valid and that the target model fails",
@@ -146,9 +174,9 @@ static bool generate_options(struct generate *g, int argc, char **argv, int *ret
                  "is stored at once, so a killed run goes on with the same command.",
         .examples = generate_examples,
         .rows = g->rows,
-        .rows_n = ARRAY_LEN(g->rows)};
-    return config_options(&g->command, argc, argv, &g->arena, &f->config, &g->config, &g->options,
-                          ret_code);
+        .rows_n = n};
+    return config_options(&g->command, argc, argv, &g->arena, &g->flags.config, &g->config,
+                          &g->options, ret_code);
 }
 
 static void generate_choose_paths(struct generate *g) {
@@ -227,6 +255,8 @@ static enum err generate_prepare(struct generate *g) {
         g->llm.prices = prices;
         g->llm.first_byte_ms = g->llm.total_ms = g->flags.timeout_ms;
         g->llm.tries_max = g->flags.tries;
+        g->llm.limits.per_minute[LIMIT_REQUESTS] = g->flags.rpm;
+        g->llm.limits.per_minute[LIMIT_TOKENS] = g->flags.tpm;
         e = config_providers(&g->config, &g->arena, &g->llm, &g->why);
     }
     if (e == ERR_OK) {

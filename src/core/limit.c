@@ -29,6 +29,13 @@
 #define LIMIT_LEARN 0.1                    /* weight of one call in what is observed of calls */
 #define LIMIT_MS_PER_MINUTE 60000.0
 
+void limit_set_inherit(struct limit_set *set, const struct limit_set *from) {
+    for (int k = 0; k < LIMIT_KINDS; k++) {
+        set->per_minute[k] = set->per_minute[k] > 0 ? set->per_minute[k] : from->per_minute[k];
+    }
+    set->in_flight = set->in_flight > 0 ? set->in_flight : from->in_flight;
+}
+
 void limit_init(struct limit *l, enum limit_rule rule, const struct limit_set *set) {
     *l = (struct limit){.rule = rule,
                         .in_flight_set = set->in_flight,

@@ -17,8 +17,8 @@
  *           long with each probe that fails.
  * Retries   of failures may make up a tenth of the answers; beyond that they wait.
  *
- * No stall is longer than the wait that the provider asked for and LIMIT_PROBE_MS; but where nothing
- * is told, nobody goes while calls in flight fill the window.
+ * No stall is longer than the wait that the provider asked for and LIMIT_PROBE_MS; but where
+ * nothing is told, nobody goes while calls in flight fill the window.
  */
 #ifndef STUMPER_CORE_LIMIT_H
 #define STUMPER_CORE_LIMIT_H
@@ -41,11 +41,16 @@ enum limit_rule {
 
 enum limit_kind { LIMIT_REQUESTS, LIMIT_TOKENS, LIMIT_INPUT, LIMIT_OUTPUT, LIMIT_KINDS };
 
-/* Limits that are set by hand; 0: not set. */
+#define LIMIT_SET_MAX INT64_C(1000000000000)
+
+/* Limits that are set by hand, at most LIMIT_SET_MAX; 0: not set. */
 struct limit_set {
     int64_t per_minute[LIMIT_KINDS];
     int64_t in_flight;
 };
+
+/** Take what is not set in @set from @from. */
+void limit_set_inherit(struct limit_set *set, const struct limit_set *from);
 
 /* What the headers of an answer tell; -1: nothing. */
 struct limit_told {

@@ -4,7 +4,7 @@
  *                    ▲         └─► BACKOFF ─┐
  *                    └──────────────────────┘
  *
- * Invariants (1) a call is in its model's queue exactly while WAITING, and counted by the gate
+ * Invariants (1) a call is in its model's queue exactly while WAITING, and counted by its lane
  * exactly while SENT; (2) a try counts against tries_max unless it taught us a quirk, or was a 429
  * and others got through since this call's last one: waiting one's turn is no failure, but a model
  * that lets nobody through ends its calls; (3) `done` is called once, from a callback of the loop,
@@ -18,11 +18,14 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #define LLM_ADAPT_AFTER 50 /* answers of a model before its pace is known */
 #define LLM_ADAPT_MS_MIN 30000
 #define LLM_SWEEP_MS 1000
 #define LLM_ADAPT_FACTOR 10 /* times the 95th percentile */
+
+static const struct errinfo llm_canceled = {.text = "canceled"};
 
 static void llm_call_replied(void *ctx, const struct http_reply *reply);
 
@@ -67,11 +70,19 @@ static void llm_call_fail(struct llm_call *c, enum err e, const struct errinfo *
 }
 
 void llm_call_abort(struct llm_call *c) {
-    llm_call_fail(c, ERR_CANCELED, &(struct errinfo){.text = "canceled"});
+    llm_call_fail(c, ERR_CANCELED, &llm_canceled);
 }
 
-static void llm_call_canceled(void *ctx) {
-    llm_call_abort(ctx);
+static void llm_call_ended(void *ctx) {
+    struct llm_call *c = ctx;
+    llm_call_fail(c, c->end_err, c->end_why);
+}
+
+static void llm_call_end_soon(struct llm_call *c, enum err e, const struct errinfo *why) {
+    c->state = LLM_CALL_ENDING;
+    c->end_err = e;
+    c->end_why = why;
+    loop_timer_start(c->model->llm->loop, &c->timer, 0, llm_call_ended, c);
 }
 
 /* Make the call one for the model at its place in the chain. */
@@ -80,25 +91,35 @@ static void llm_call_address(struct llm_call *c) {
     struct llm_model *model = (struct llm_model *)(uintptr_t)c->request.chain->models[c->chain_at];
     c->model = model;
     c->failures = 0;
-    c->answers_seen = model->gate.answers;
+    c->answers_seen = model->answers;
     sbuf_clear(&c->body);
-    for (size_t i = 0; i < model->headers_n; i++) {
-        c->headers[i] = model->headers[i];
-    }
-    c->headers[model->headers_n] = c->tag;
-    c->headers[model->headers_n + 1] = NULL;
-    c->headers[model->headers_n + 2] = NULL;
 }
 
-/* This model will not answer it: the next in the chain may. */
-static void llm_call_give_up(struct llm_call *c, enum err e, const struct errinfo *why) {
-    if (e == ERR_CANCELED || c->chain_at + 1 == c->request.chain->n) {
-        llm_call_fail(c, e, why);
-        return;
+/* To the next of its chain; false if there is none. */
+static bool llm_call_move_on(struct llm_call *c) {
+    if (c->chain_at + 1 == c->request.chain->n) {
+        return false;
     }
     c->chain_at++;
     llm_call_address(c);
     llm_call_wait(c);
+    return true;
+}
+
+/* This model will not answer it: the next in the chain may. */
+static void llm_call_give_up(struct llm_call *c, enum err e, const struct errinfo *why) {
+    if (e == ERR_CANCELED || !llm_call_move_on(c)) {
+        llm_call_fail(c, e, why);
+    }
+}
+
+void llm_call_pass_on(struct llm_call *c, enum err e, const struct errinfo *why) {
+    llm_call_unwait(c);
+    if (llm_call_move_on(c)) {
+        llm_model_pump(c->model);
+    } else {
+        llm_call_end_soon(c, e, why);
+    }
 }
 
 /* Long enough for the slowest answers of this model, short enough that a hung request does not hold
@@ -127,16 +148,20 @@ static void llm_sweep(void *ctx) {
     }
 }
 
-static void llm_call_fill_request(struct llm_call *c) {
-    struct llm_model *model = c->model;
-    const struct llm_config *config = model->llm->config;
+void llm_call_prepare(struct llm_call *c) {
     if (c->body.n == 0) {
-        c->asked = model->quirks;
-        model->wire->body(c->request.spec, model->name, &c->asked, &c->body);
+        c->asked = c->model->quirks;
+        c->model->wire->body(c->request.spec, c->model->name, &c->asked, &c->body);
     }
-    if (model->provider->keys_n > 0) { /* in turn */
-        c->headers[model->headers_n + 1] = model->auth[model->key_next++ % model->provider->keys_n];
-    }
+}
+
+static void llm_call_fill_request(struct llm_call *c, const struct llm_lane *lane) {
+    const struct llm_model *model = c->model;
+    const struct llm_config *config = model->llm->config;
+    memcpy(c->headers, model->headers, model->headers_n * sizeof *c->headers);
+    c->headers[model->headers_n] = c->tag;
+    c->headers[model->headers_n + 1] = lane->auth;
+    c->headers[model->headers_n + 2] = NULL;
     c->http = (struct http_request){.method = "POST",
                                     .url = model->url,
                                     .headers = c->headers,
@@ -147,15 +172,15 @@ static void llm_call_fill_request(struct llm_call *c) {
                                     .body_bytes_max = LLM_REPLY_BYTES_MAX};
 }
 
-/* True if the call has left; the gate has let it in. */
-static bool llm_call_send(struct llm_call *c) {
+bool llm_call_send(struct llm_call *c, struct llm_lane *lane) {
     struct llm *m = c->model->llm;
-    llm_call_fill_request(c);
+    llm_call_fill_request(c, lane);
     if (http_send(m->http, &c->http, llm_call_replied, c, &c->transfer) != ERR_OK) {
-        c->model->gate.in_flight--; /* the HTTP client is full: the next answer makes room */
         return false;
     }
+    llm_call_unwait(c);
     c->state = LLM_CALL_SENT;
+    c->lane = lane;
     c->sent_ms = loop_now_ms(m->loop);
     c->late = false;
     if (m->stats.in_flight == 0) {
@@ -167,50 +192,9 @@ static bool llm_call_send(struct llm_call *c) {
     return true;
 }
 
-static void llm_model_reopen(void *ctx) {
-    llm_model_pump(ctx);
-}
-
-/* Of those that wait the one that has cost most already, among equals the oldest; or NULL. */
-static struct llm_call *llm_model_next(const struct llm_model *model) {
-    struct llm_call *c = NULL;
-    for (size_t i = ARRAY_LEN(model->waiting); c == NULL && i-- > 0;) {
-        c = TAILQ_FIRST(&model->waiting[i]);
-    }
-    return c;
-}
-
-void llm_model_pump(struct llm_model *model) {
-    int64_t now_ms = loop_now_ms(model->llm->loop);
-    struct llm_call *c;
-    if (model->llm->closing) {
-        return; /* the HTTP client may be gone */
-    }
-    while ((c = llm_model_next(model)) != NULL && gate_enter(&model->gate, now_ms)) {
-        llm_call_unwait(c);
-        if (!llm_call_send(c)) {
-            c->state = LLM_CALL_WAITING;
-            TAILQ_INSERT_HEAD(llm_call_queue(c), c, link);
-            model->llm->stats.waiting++;
-            return;
-        }
-    }
-    int64_t closed_ms = gate_closed_ms(&model->gate, now_ms);
-    if (c == NULL && model->backing_off == 0) {
-        gate_idle(&model->gate);
-    } else if (c != NULL && closed_ms >= 0) {
-        loop_timer_start(model->llm->loop, &model->reopen, closed_ms, llm_model_reopen, model);
-    }
-}
-
-static void llm_call_leave_backoff(struct llm_call *c) {
-    c->model->backing_off--;
-    c->model->llm->stats.waiting--;
-}
-
 static void llm_call_again(void *ctx) {
     struct llm_call *c = ctx;
-    llm_call_leave_backoff(c);
+    c->model->llm->stats.waiting--;
     llm_call_wait(c);
     llm_model_pump(c->model);
 }
@@ -218,34 +202,45 @@ static void llm_call_again(void *ctx) {
 static void llm_call_back_off(struct llm_call *c, int64_t wait_ms) {
     struct llm *m = c->model->llm;
     c->state = LLM_CALL_BACKOFF;
-    c->model->backing_off++;
     m->stats.waiting++;
     loop_timer_start(m->loop, &c->timer, wait_ms, llm_call_again, c);
 }
 
-/* A failure that cost nothing: try again, or give up. @asked_ms: the provider's wish, -1 if it has
- * none. */
-static void llm_call_retry(struct llm_call *c, enum err e, const struct errinfo *why,
-                           int64_t asked_ms) {
+/* Waiting one's turn is no failure; but where nobody gets through it is one. */
+static bool llm_call_has_failed(struct llm_call *c, enum err e) {
+    bool others_get_through = c->model->answers > c->answers_seen;
+    c->answers_seen = c->model->answers;
+    return e != ERR_RATE_LIMIT || !others_get_through;
+}
+
+/* How long to wait before the next try. @asked_ms: the provider's wish, -1 if it has none. */
+static int64_t llm_call_wait_ms(struct llm_call *c, enum err e, int64_t asked_ms) {
     struct llm *m = c->model->llm;
-    struct errinfo detail = *why;
-    bool others_get_through = c->model->gate.answers > c->answers_seen;
-    c->answers_seen = c->model->gate.answers;
-    if (e != ERR_RATE_LIMIT || !others_get_through) {
-        c->failures++;
-    }
+    struct limit *l = &c->lane->limit;
     int64_t wait_ms =
         asked_ms >= 0 ? asked_ms : backoff_ms(MAX(c->failures - 1, 0), rng_u64(&m->rng));
-    if (c->failures >= m->config->tries_max) {
+    if (e != ERR_RATE_LIMIT) {
+        return MAX(wait_ms, limit_retry_ms(l, loop_now_ms(m->loop)));
+    }
+    return l->state == LIMIT_OPEN ? wait_ms : 0; /* its lane waits, for all */
+}
+
+/* A failure that cost nothing: try again, or give up. */
+static void llm_call_retry(struct llm_call *c, enum err e, const struct errinfo *why,
+                           int64_t asked_ms) {
+    const struct llm_config *config = c->model->llm->config;
+    struct errinfo detail = *why;
+    c->failures += llm_call_has_failed(c, e);
+    if (c->failures >= config->tries_max) {
         if (c->tries > 1) {
             (void)errinfo_wrap(&detail, e, "%" PRId64 " tries, the last", c->tries);
         }
         llm_call_give_up(c, e, &detail);
-    } else if (wait_ms > m->config->retry_wait_ms_max) {
-        (void)errinfo_wrap(&detail, e, "asked to wait %" PRId64 " s", wait_ms / 1000);
+    } else if (asked_ms > config->retry_wait_ms_max) {
+        (void)errinfo_wrap(&detail, e, "asked to wait %" PRId64 " s", asked_ms / 1000);
         llm_call_give_up(c, e, &detail);
     } else {
-        llm_call_back_off(c, wait_ms);
+        llm_call_back_off(c, llm_call_wait_ms(c, e, asked_ms));
     }
 }
 
@@ -260,27 +255,24 @@ static void llm_call_answered(struct llm_call *c, const struct http_reply *reply
     llm_call_end(c, answer);
 }
 
+static bool llm_call_lost_its_key(const struct llm_call *c) {
+    return limit_is_stopped(&c->lane->limit, loop_now_ms(c->model->llm->loop));
+}
+
 static void llm_call_read(struct llm_call *c, const struct http_reply *reply) {
     struct llm_model *model = c->model;
     struct llm *m = model->llm;
-    int64_t now_ms = loop_now_ms(m->loop);
     struct wire_result result;
     model->wire->read(reply, &c->asked, &model->quirks, &m->scratch, &result);
-    if (result.err == ERR_RATE_LIMIT) {
-        /* A wait that ends this call is not one that the others would have to sit out behind a
-         * closed gate: they ask, and end with the same words. */
-        bool too_long = result.retry_after_ms > m->config->retry_wait_ms_max;
-        m->stats.rate_limited++;
-        gate_limited(&model->gate, now_ms, too_long ? 0 : MAX(result.retry_after_ms, 0));
-    } else {
-        gate_left(&model->gate, result.err == ERR_OK);
-    }
+    llm_lane_note(c, reply, &result, result.err);
     enum err_class class = err_class(result.err);
     if (result.err == ERR_OK) {
         llm_call_answered(c, reply, &result.answer);
     } else if (result.learned) {
         sbuf_clear(&c->body);
         llm_call_wait(c);
+    } else if (llm_call_lost_its_key(c) && !llm_model_is_dead(model)) {
+        llm_call_wait(c); /* for another key */
     } else if (class == ERR_CLASS_RETRY || class == ERR_CLASS_WAIT) {
         llm_call_retry(c, result.err, &result.detail, result.retry_after_ms);
     } else {
@@ -297,6 +289,7 @@ static void llm_call_unanswered(struct llm_call *c, const struct http_reply *rep
                         "no answer in %" PRId64 " s, much longer than its others take",
                         (loop_now_ms(c->model->llm->loop) - c->sent_ms) / 1000);
     }
+    llm_lane_note(c, reply, NULL, e);
     if (err_class(e) == ERR_CLASS_RETRY) {
         llm_call_retry(c, e, &why, -1);
     } else {
@@ -314,7 +307,6 @@ static void llm_call_replied(void *ctx, const struct http_reply *reply) {
         llm_call_read(c, reply);
         arena_reset(&m->scratch);
     } else {
-        gate_left(&model->gate, false);
         llm_call_unanswered(c, reply);
     }
     for (model = m->models; model != NULL; model = model->next) {
@@ -361,8 +353,7 @@ void llm_cancel(struct llm_call *c) {
     if (c->state == LLM_CALL_WAITING) {
         llm_call_unwait(c);
     } else if (c->state == LLM_CALL_BACKOFF) {
-        llm_call_leave_backoff(c);
+        m->stats.waiting--;
     }
-    c->state = LLM_CALL_ENDING;
-    loop_timer_start(m->loop, &c->timer, 0, llm_call_canceled, c);
+    llm_call_end_soon(c, ERR_CANCELED, &llm_canceled);
 }

@@ -1,11 +1,11 @@
-/* client.h - inside the LLM client: what llm.c (models, life) and calls.c (one call) share. Not for
- * other rooms. */
+/* client.h - inside the LLM client: what llm.c (models, life), calls.c (one call) and lanes.c (who
+ * may go, with which key) share. Not for other rooms. */
 #ifndef STUMPER_LLM_CLIENT_H
 #define STUMPER_LLM_CLIENT_H
 
 #include "base/rng.h"
 #include "core/histogram.h"
-#include "llm/gate.h"
+#include "core/limit.h"
 #include "llm/wire.h"
 
 #include <sys/queue.h>
@@ -19,10 +19,10 @@
 
 enum llm_call_state {
     LLM_CALL_IDLE,    /* in the pool */
-    LLM_CALL_WAITING, /* in its model's queue: the gate is shut or the HTTP client full */
+    LLM_CALL_WAITING, /* in its model's queue */
     LLM_CALL_SENT,
     LLM_CALL_BACKOFF, /* its timer runs */
-    LLM_CALL_ENDING,  /* cancelled while it was not at the provider: its timer brings it home */
+    LLM_CALL_ENDING,  /* it will not go any more: its timer brings it home */
 };
 
 struct llm_call {
@@ -33,8 +33,12 @@ struct llm_call {
     struct llm_model *model;
     enum llm_call_state state;
     struct http_transfer *transfer; /* while SENT */
-    int64_t sent_ms;                /* on the loop's clock */
-    bool late;                      /* cut off because its model answers faster than this */
+    struct llm_lane *lane;          /* that it was sent on last */
+    struct limit_ticket ticket;     /* of that sending */
+    enum err end_err;               /* while ENDING */
+    const struct errinfo *end_why;
+    int64_t sent_ms; /* on the loop's clock */
+    bool late;       /* cut off because its model answers faster than this */
     struct http_request http;
     const char *headers[LLM_HEADERS_MAX];
     char tag[LLM_TAG_BYTES];  /* a whole header */
@@ -52,6 +56,14 @@ TAILQ_HEAD(llm_queue, llm_call);
 /** Calls in no order. */
 LIST_HEAD(llm_calls, llm_call);
 
+/* One key of a model, with limits of its own. */
+struct llm_lane {
+    struct limit limit;
+    const char *auth; /* the header that carries the key; NULL: none is sent */
+    enum err err;     /* why it was stopped, or what its last failure was */
+    struct errinfo why;
+};
+
 struct llm_model {
     struct llm_model *next;
     struct llm *llm;
@@ -63,13 +75,13 @@ struct llm_model {
     const char *url;
     const char *headers[LLM_HEADERS_MAX]; /* those of every call; its tag and key come behind */
     size_t headers_n;
-    const char *auth[LLM_KEYS_MAX]; /* the header of each of the provider's keys */
-    size_t key_next;                /* whose turn it is */
     struct wire_quirks quirks;
-    struct gate gate;
+    struct llm_lane *lanes;
+    size_t lanes_n;
+    size_t lane_last; /* the lane that was used last: keys take turns */
+    int64_t answers;  /* ever; tells a call whether anybody got through meanwhile */
     struct llm_queue waiting[LLM_PRIORITY_MAX + 1];
-    int64_t backing_off; /* calls whose timer runs before they queue again */
-    struct loop_timer reopen;
+    struct loop_timer next_turn;
     struct histogram first_byte_ms;
 };
 
@@ -87,8 +99,30 @@ struct llm {
     struct loop_timer sweep; /* runs while a request is under way */
 };
 
-/** Send what waits at @model as far as its gate and the HTTP client allow. */
+/* --- lanes.c */
+
+/** Send what waits at @model as far as its limits and the HTTP client allow. */
 void llm_model_pump(struct llm_model *model);
+
+/** Every key is stopped, or has let nobody through in too many probes. */
+bool llm_model_is_dead(const struct llm_model *model);
+
+/** What the reply to a call means for all others with its key. @result NULL: no whole reply came,
+ * @e is why. */
+void llm_lane_note(struct llm_call *c, const struct http_reply *reply,
+                   const struct wire_result *result, enum err e);
+
+/* --- calls.c */
+
+/** Write its body if it has none yet. */
+void llm_call_prepare(struct llm_call *c);
+
+/** Out of its queue and to the provider; false if the HTTP client is full: it stays. */
+bool llm_call_send(struct llm_call *c, struct llm_lane *lane);
+
+/** Out of its queue: the next of its chain takes it over, or it ends on a later tick with @e and
+ * @why, which must live until then. */
+void llm_call_pass_on(struct llm_call *c, enum err e, const struct errinfo *why);
 
 /** End a call that is not at the provider, now, with ERR_CANCELED: for llm_free(). */
 void llm_call_abort(struct llm_call *c);

@@ -10,7 +10,6 @@
 
 #define LLM_CONFIG_HEADERS_MAX 16
 #define LLM_CONFIG_TEXT_BYTES_MAX 4096
-#define LLM_LIMIT_MAX INT64_C(1000000000000)
 
 void llm_config_init(struct llm_config *c) {
     *c = (struct llm_config){.in_flight_max = 1000,
@@ -142,18 +141,19 @@ static void llm_config_headers(struct jcheck *check, struct jplace provider, str
     p->headers = headers;
 }
 
-static void llm_config_limits(struct jcheck *check, struct jplace place, struct llm_limits *ret) {
-    static const char *const known[] = {"rpm",        "tpm",         "input_tpm",
-                                        "output_tpm", "concurrency", NULL};
+static void llm_config_limits(struct jcheck *check, struct jplace place, struct limit_set *ret) {
+    static const char *const known[] = {
+        [LIMIT_REQUESTS] = "rpm",      [LIMIT_TOKENS] = "tpm", [LIMIT_INPUT] = "input_tpm",
+        [LIMIT_OUTPUT] = "output_tpm", "concurrency",          NULL};
     if (!jcheck_is(check, place, JNODE_OBJECT, false)) {
         return;
     }
     jcheck_known(check, place, known);
-    ret->rpm = jcheck_int(check, place, "rpm", 1, LLM_LIMIT_MAX, ret->rpm);
-    ret->tpm = jcheck_int(check, place, "tpm", 1, LLM_LIMIT_MAX, ret->tpm);
-    ret->input_tpm = jcheck_int(check, place, "input_tpm", 1, LLM_LIMIT_MAX, ret->input_tpm);
-    ret->output_tpm = jcheck_int(check, place, "output_tpm", 1, LLM_LIMIT_MAX, ret->output_tpm);
-    ret->concurrency = jcheck_int(check, place, "concurrency", 1, LLM_LIMIT_MAX, ret->concurrency);
+    for (int k = 0; k < LIMIT_KINDS; k++) {
+        ret->per_minute[k] =
+            jcheck_int(check, place, known[k], 1, LIMIT_SET_MAX, ret->per_minute[k]);
+    }
+    ret->in_flight = jcheck_int(check, place, "concurrency", 1, LIMIT_SET_MAX, ret->in_flight);
 }
 
 /* One of the keys: the name of a variable, or {env: NAME, limits: {…}}. */
@@ -295,14 +295,6 @@ static const char *llm_config_key_value(const struct llm_provider *p, const char
     return key.n > 0 ? str_cstr(a, key) : NULL;
 }
 
-static void llm_limits_inherit(struct llm_limits *limits, const struct llm_limits *from) {
-    limits->rpm = limits->rpm > 0 ? limits->rpm : from->rpm;
-    limits->tpm = limits->tpm > 0 ? limits->tpm : from->tpm;
-    limits->input_tpm = limits->input_tpm > 0 ? limits->input_tpm : from->input_tpm;
-    limits->output_tpm = limits->output_tpm > 0 ? limits->output_tpm : from->output_tpm;
-    limits->concurrency = limits->concurrency > 0 ? limits->concurrency : from->concurrency;
-}
-
 /* Keep of the keys those whose variables are set: the first alone where they are alternatives. */
 static void llm_config_fetch_keys(struct llm_provider *p, const char *(*getenv_fn)(const char *),
                                   struct jcheck *check, struct arena *a) {
@@ -313,7 +305,7 @@ static void llm_config_fetch_keys(struct llm_provider *p, const char *(*getenv_f
         key.value = llm_config_key_value(p, key.env, getenv_fn, check, a);
         p->key_env = p->key_env == NULL ? key.env : str_fmt(a, "%s or %s", p->key_env, key.env).p;
         if (key.value != NULL && !(p->key_choice && p->keys_n > 0)) {
-            llm_limits_inherit(&key.limits, &p->limits);
+            limit_set_inherit(&key.limits, &p->limits);
             p->keys[p->keys_n++] = key;
         }
     }

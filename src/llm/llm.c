@@ -46,7 +46,7 @@ void llm_free(struct llm *m) {
         llm_call_abort(c);
     }
     for (struct llm_model *model = m->models; model != NULL; model = model->next) {
-        loop_timer_stop(&model->reopen);
+        loop_timer_stop(&model->next_turn);
     }
     llm_free_calls(&m->pool);
     arena_release(&m->scratch);
@@ -82,6 +82,16 @@ static void llm_model_add_headers(struct llm_model *model, const char *const *he
     }
 }
 
+/* @key: NULL if none is sent. */
+static void llm_lane_fill(struct llm_lane *lane, const struct llm_model *model,
+                          const struct llm_key *key) {
+    struct llm *m = model->llm;
+    struct limit_set limits = m->config->limits;
+    limit_set_inherit(&limits, key != NULL ? &key->limits : &model->provider->limits);
+    *lane = (struct llm_lane){.auth = key == NULL ? NULL : model->wire->auth(key, &m->arena)};
+    limit_init(&lane->limit, model->wire->limit_rule, &limits);
+}
+
 static void llm_model_fill(struct llm_model *model, struct llm *m, const struct llm_provider *p,
                            const struct wire *wire, struct str name) {
     *model = (struct llm_model){.next = m->models,
@@ -97,10 +107,12 @@ static void llm_model_fill(struct llm_model *model, struct llm *m, const struct 
     model->url = wire->url(p, model->name, &m->arena).p;
     llm_model_add_headers(model, wire->headers);
     llm_model_add_headers(model, p->headers);
-    for (size_t i = 0; i < p->keys_n; i++) {
-        model->auth[i] = wire->auth(&p->keys[i], &m->arena);
+    model->lanes_n = MAX(p->keys_n, (size_t)1);
+    model->lane_last = model->lanes_n - 1;
+    model->lanes = ARENA_ARRAY(&m->arena, struct llm_lane, model->lanes_n);
+    for (size_t i = 0; i < model->lanes_n; i++) {
+        llm_lane_fill(&model->lanes[i], model, p->keys_n > 0 ? &p->keys[i] : NULL);
     }
-    gate_init(&model->gate);
     for (size_t i = 0; i < ARRAY_LEN(model->waiting); i++) {
         TAILQ_INIT(&model->waiting[i]);
     }

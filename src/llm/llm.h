@@ -19,6 +19,7 @@
 
 #include "core/call.h"
 #include "core/job.h"
+#include "core/limit.h"
 #include "core/price.h"
 #include "io/http.h"
 
@@ -26,19 +27,12 @@ struct llm;       /* the client: endpoints, connections, statistics */
 struct llm_model; /* a resolved model; lives as long as the client */
 struct llm_call;  /* one call under way */
 
-/* Limits that are set by hand; 0: not set. */
-struct llm_limits {
-    int64_t rpm, tpm;              /* requests, tokens of both kinds per minute */
-    int64_t input_tpm, output_tpm; /* where they are counted apart */
-    int64_t concurrency;           /* requests in flight */
-};
-
 /* One key of a provider: several are used in turn, each with limits of its own. */
 struct llm_key {
     const char *env; /* the variable that holds it */
     const char *value;
-    bool bearer;              /* goes out as "Authorization: Bearer", whatever the format does */
-    struct llm_limits limits; /* the provider's where it has none of its own */
+    bool bearer;             /* goes out as "Authorization: Bearer", whatever the format does */
+    struct limit_set limits; /* the provider's where it has none of its own */
 };
 
 #define LLM_KEYS_MAX 16
@@ -54,7 +48,7 @@ struct llm_provider {
     size_t keys_n;
     bool key_choice;            /* the variables are names for one key: the first that is set */
     bool key_optional;          /* a server of one's own: without a key none is sent */
-    struct llm_limits limits;   /* of each key, or of the provider when no key is sent */
+    struct limit_set limits;    /* of each key, or of the provider when no key is sent */
     const char *const *headers; /* extra "Name: value", NULL-terminated; may be NULL */
     bool legacy_max_tokens;     /* openai-chat: begin with max_tokens, the older name of the cap */
 };
@@ -65,6 +59,7 @@ struct llm_config {
     struct llm_provider providers[LLM_PROVIDERS_MAX];
     size_t providers_n;
     const struct price_table *prices;
+    struct limit_set limits; /* for every key and model of every provider (--rpm, --tpm) */
     int64_t in_flight_max;
     int64_t connect_ms, first_byte_ms, total_ms; /* deadlines of one try */
     int64_t tries_max;                           /* HTTP requests per call, at least 1 */

@@ -12,6 +12,7 @@ const struct llm_preset llm_presets[] = {
       .type = "openai-chat",
       .base_url = "https://api.deepseek.com",
       PRESET_KEY("DEEPSEEK_API_KEY"),
+      .limits = {.in_flight = 500}, /* of v4-pro; flash allows 2,500 */
       .legacy_max_tokens = true},
      "DEEPSEEK_BASE_URL"},
     {{.name = "openrouter",

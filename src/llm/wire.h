@@ -3,6 +3,7 @@
 #ifndef STUMPER_LLM_WIRE_H
 #define STUMPER_LLM_WIRE_H
 
+#include "core/limit.h"
 #include "llm/llm.h"
 
 /* What an endpoint has taught us about a model, so that the next request is right at once (a 400
@@ -25,6 +26,7 @@ struct wire_result {
 
 struct wire {
     const char *type; /* "openai-chat" */
+    enum limit_rule limit_rule;
     /** URL of the operation. */
     struct str (*url)(const struct llm_provider *p, struct str model, struct arena *a);
     /** The header "Name: value" that carries a key. */

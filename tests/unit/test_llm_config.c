@@ -182,12 +182,12 @@ static void test_several_keys_are_kept_in_order_each_with_its_limits(void **stat
     const struct llm_provider *lab = provider("lab");
     assert_int_equal(lab->keys_n, 2); /* those that are set */
     assert_string_equal(lab->keys[0].value, "a");
-    assert_int_equal(lab->keys[0].limits.rpm, 500);
-    assert_int_equal(lab->keys[0].limits.concurrency, 0);
+    assert_int_equal(lab->keys[0].limits.per_minute[LIMIT_REQUESTS], 500);
+    assert_int_equal(lab->keys[0].limits.in_flight, 0);
     assert_string_equal(lab->keys[1].env, "KEY_C");
-    assert_int_equal(lab->keys[1].limits.rpm, 60);
-    assert_int_equal(lab->keys[1].limits.tpm, 200000);
-    assert_int_equal(lab->keys[1].limits.concurrency, 4);
+    assert_int_equal(lab->keys[1].limits.per_minute[LIMIT_REQUESTS], 60);
+    assert_int_equal(lab->keys[1].limits.per_minute[LIMIT_TOKENS], 200000);
+    assert_int_equal(lab->keys[1].limits.in_flight, 4);
     assert_string_equal(lab->key_env, "KEY_A or KEY_B or KEY_C or KEY_D");
 }
 
