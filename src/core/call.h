@@ -41,10 +41,22 @@ struct call_spec {
 enum call_finish { CALL_FINISH_STOP, CALL_FINISH_LENGTH, CALL_FINISH_REFUSAL, CALL_FINISH_OTHER };
 
 struct call_usage {
-    int64_t input_tokens; /* cached ones included; -1 when the provider told nothing */
-    int64_t cached_tokens;
+    int64_t input_tokens;  /* cached ones included; -1 when the provider told nothing */
+    int64_t cached_tokens; /* of the input: read from the provider's cache */
     int64_t output_tokens; /* reasoning included; -1 when the provider told nothing */
     int64_t reasoning_tokens;
+    int64_t cache_write_tokens; /* of the input: written to the cache */
+};
+
+/* What a failure looked like beyond its class: for whoever has to explain it. */
+enum call_clue {
+    CALL_CLUE_NONE,
+    CALL_CLUE_WEB_PAGE, /* HTML where JSON should be */
+    CALL_CLUE_NO_MODEL, /* the operation is there, the model is not */
+    CALL_CLUE_NO_PATH,  /* the operation is not there */
+    CALL_CLUE_SPEAKS_OPENAI,
+    CALL_CLUE_SPEAKS_ANTHROPIC, /* the error has the shape of another wire format */
+    CALL_CLUE_SPEAKS_GEMINI,
 };
 
 /* What came back. With err == ERR_OK it was paid for and belongs into the ledger, however useless
@@ -52,8 +64,9 @@ struct call_usage {
 struct call_answer {
     enum err err;       /* ERR_OK, or the class of failure after all retries */
     const char *detail; /* for a person, when err != ERR_OK */
-    struct str text;    /* may be empty */
-    struct str model;   /* "provider/model": who answered, or failed last */
+    enum call_clue clue;
+    struct str text;  /* may be empty */
+    struct str model; /* "provider/model": who answered, or failed last */
     enum call_finish finish;
     struct call_usage usage;
     int64_t cost_nusd;     /* MONEY_UNKNOWN without usage or price */

@@ -155,13 +155,17 @@ struct http_deadline {
 static struct http_deadline http_deadline_of(const struct http_transfer *t) {
     const struct http_request *r = t->request;
     struct http_deadline d = {t->sent_ms + r->total_ms, r->total_ms, "no whole answer"};
-    if (t->first_byte_us == 0 && t->sent_ms + r->first_byte_ms < d.at_ms) {
+    if (!t->begun && t->sent_ms + r->first_byte_ms < d.at_ms) {
         d = (struct http_deadline){t->sent_ms + r->first_byte_ms, r->first_byte_ms,
                                    "no first byte of an answer"};
     }
     if (t->state == HTTP_ACTIVE && !t->connected && t->admitted_ms + r->connect_ms < d.at_ms) {
         d = (struct http_deadline){t->admitted_ms + r->connect_ms, r->connect_ms,
                                    HTTP_NO_CONNECTION};
+    }
+    if (t->begun && t->body == HTTP_BODY_STREAMED && t->heard_ms + r->idle_ms < d.at_ms) {
+        d = (struct http_deadline){t->heard_ms + r->idle_ms, r->idle_ms,
+                                   "the answer stopped in the middle: nothing more of it"};
     }
     return d;
 }
@@ -182,6 +186,11 @@ static void http_on_deadline(void *ctx) {
     http_pump(t->client);
 }
 
+void http_deadline_moved(struct http_transfer *t) {
+    int64_t wait_ms = http_deadline_of(t).at_ms - loop_now_ms(t->client->loop);
+    loop_timer_start(t->client->loop, &t->deadline, MAX(wait_ms, 0), http_on_deadline, t);
+}
+
 /* --- the contract ---------------------------------------------------------------------------- */
 
 static struct http_transfer *http_take_idle(struct http_client *c) {
@@ -192,6 +201,8 @@ static struct http_transfer *http_take_idle(struct http_client *c) {
     TAILQ_REMOVE(&c->idle, t, link);
     t->target = NULL;
     t->first_byte_us = 0;
+    t->body = HTTP_BODY_UNKNOWN;
+    t->begun = false;
     t->connected = false;
     t->repeated = false;
     t->err = ERR_OK;
@@ -204,6 +215,7 @@ static struct http_transfer *http_take_idle(struct http_client *c) {
 enum err http_send(struct http_client *c, const struct http_request *request, http_done_fn *done,
                    void *ctx, struct http_transfer **ret) {
     ASSERT(request->connect_ms > 0 && request->first_byte_ms > 0 && request->total_ms > 0);
+    ASSERT(request->stream == NULL || request->idle_ms > 0);
     if (c->in_flight >= c->in_flight_max || c->closing) {
         return ERR_BUSY;
     }

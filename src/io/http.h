@@ -34,6 +34,17 @@ struct http_client_options {
     const char *user_agent;
 };
 
+/* What a taker says of the bytes of a stream. */
+enum http_take {
+    HTTP_TAKE_QUIET, /* nothing of an answer yet (comments, pings): the first deadline runs on */
+    HTTP_TAKE_MORE,
+    HTTP_TAKE_NO /* it can only fail: end it; the reply is ERR_TOO_BIG, the taker knows better */
+};
+
+/** Takes the next bytes of a stream, cut anywhere. Runs deep inside the client: it must not call
+ * it. */
+typedef enum http_take http_stream_fn(void *ctx, struct str bytes);
+
 struct http_request {
     const char *method;         /* "POST" or "GET" */
     const char *url;            /* few different ones: what is known of each is kept */
@@ -41,9 +52,14 @@ struct http_request {
                                    "Expect" is never sent */
     struct str body;            /* POST */
     int64_t connect_ms;         /* deadlines, each > 0; this one from the first try to connect */
-    int64_t first_byte_ms;      /* from the start to the first byte of the answer */
+    int64_t first_byte_ms;      /* from the start to the first byte of the answer; of a stream: to
+                                   the first that is not quiet */
     int64_t total_ms;           /* from the start to the last byte */
     size_t body_bytes_max;      /* of the reply */
+    http_stream_fn *stream;     /* takes the body of a 200 of the type text/event-stream as it
+                                   comes; every other body is gathered as ever. NULL: all are */
+    void *stream_ctx;
+    int64_t idle_ms; /* of a stream that has begun: between two pieces; > 0 with `stream` */
 };
 
 struct http_reply {
@@ -52,8 +68,8 @@ struct http_reply {
     struct errinfo detail; /* when err: which deadline, which host; never a key */
     bool sent;             /* the whole request had left: the peer may have done the work */
     int status;
-    struct str body;
-    struct str headers;              /* raw header block, "Name: value\r\n…" */
+    struct str body;                 /* empty after an error, and of a stream */
+    struct str headers;              /* raw header block, "Name: value\r\n…", as far as it came */
     int64_t first_byte_us, total_us; /* since http_send(); first_byte_us 0: none came */
 };
 

@@ -34,6 +34,8 @@ struct http_shard {
     bool touched; /* may have transfers that ended */
 };
 
+enum http_body { HTTP_BODY_UNKNOWN, HTTP_BODY_GATHERED, HTTP_BODY_STREAMED };
+
 enum http_state { HTTP_IDLE, HTTP_WAITING, HTTP_ACTIVE, HTTP_FINISHED };
 
 struct http_transfer {
@@ -49,13 +51,16 @@ struct http_transfer {
     struct loop_timer deadline;
     int64_t sent_ms, admitted_ms;               /* loop's clock; the deadlines count from these */
     int64_t started_us, first_byte_us, over_us; /* first_byte_us: 0 until it came */
+    int64_t heard_ms;                           /* loop's clock: the last piece of a body */
     enum http_state state;
-    bool connected;  /* it has a connection and the request is on its way */
-    bool repeated;   /* curl wanted to send it a second time */
-    bool counted;    /* in target->connecting */
-    enum err err;    /* how it ended */
-    const char *why; /* a fixed text beside err, or NULL: what curl says */
-    int64_t why_ms;  /* the deadline that passed */
+    enum http_body body; /* what becomes of the reply's body */
+    bool begun;          /* an answer has begun: the first deadline is over */
+    bool connected;      /* it has a connection and the request is on its way */
+    bool repeated;       /* curl wanted to send it a second time */
+    bool counted;        /* in target->connecting */
+    enum err err;        /* how it ended */
+    const char *why;     /* a fixed text beside err, or NULL: what curl says */
+    int64_t why_ms;      /* the deadline that passed */
     struct curl_slist headers[HTTP_HEADERS_MAX + 1]; /* nodes only; the texts are the request's */
     char curl_text[CURL_ERROR_SIZE];
 };
@@ -122,6 +127,9 @@ struct http_transfer *http_transfer_new(struct http_client *c);
 
 /** Free it and its handle; it must be idle. */
 void http_transfer_free(struct http_transfer *t);
+
+/** Arm the deadline timer anew: other deadlines hold now. */
+void http_deadline_moved(struct http_transfer *t);
 
 /** Set the handle up for t->request. */
 void http_transfer_prepare(struct http_transfer *t);

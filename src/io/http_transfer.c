@@ -18,9 +18,13 @@
 #define HTTP_BUFFERS_KEPT 256
 #define HTTP_BUFFER_BYTES_KEPT ((size_t)64 * 1024)
 
-static void http_transfer_first_byte(struct http_transfer *t) {
-    struct http_client *c = t->client;
+static void http_transfer_begin(struct http_transfer *t) {
+    t->begun = true;
     t->first_byte_us = clock_mono_us();
+}
+
+static void http_transfer_take_buffers(struct http_transfer *t) {
+    struct http_client *c = t->client;
     struct http_buffers *b = SLIST_FIRST(&c->buffers);
     if (b != NULL) {
         SLIST_REMOVE_HEAD(&c->buffers, link);
@@ -66,7 +70,10 @@ static size_t http_transfer_on_header(char *p, size_t size, size_t n, void *ctx)
     struct http_transfer *t = ctx;
     struct str line = {p, size * n};
     if (t->buffers == NULL) {
-        http_transfer_first_byte(t);
+        http_transfer_take_buffers(t);
+        if (t->request->stream == NULL) {
+            http_transfer_begin(t);
+        }
     }
     struct sbuf *headers = &t->buffers->headers;
     if (str_starts(line, S("HTTP/"))) {
@@ -78,8 +85,43 @@ static size_t http_transfer_on_header(char *p, size_t size, size_t n, void *ctx)
                                     : line.n;
 }
 
+/* A body is a stream if one was wanted and this is one. */
+static enum http_body http_transfer_body_kind(const struct http_transfer *t) {
+    long status = 0;
+    const char *type = NULL;
+    bool told = t->request->stream != NULL &&
+                curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK &&
+                curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type) == CURLE_OK;
+    struct str rest = str_of(told ? type : NULL);
+    struct str media = str_trim(str_split(&rest, ';'));
+    return status == 200 && str_eq_nocase(media, S("text/event-stream")) ? HTTP_BODY_STREAMED
+                                                                         : HTTP_BODY_GATHERED;
+}
+
+static size_t http_transfer_on_piece(struct http_transfer *t, struct str piece) {
+    enum http_take take = t->request->stream(t->request->stream_ctx, piece);
+    t->heard_ms = loop_now_ms(t->client->loop);
+    if (take == HTTP_TAKE_NO) {
+        return http_transfer_too_big(t, "the stream was ended");
+    }
+    if (take == HTTP_TAKE_MORE && !t->begun) {
+        http_transfer_begin(t);
+        http_deadline_moved(t);
+    }
+    return piece.n;
+}
+
 static size_t http_transfer_on_body(char *p, size_t size, size_t n, void *ctx) {
     struct http_transfer *t = ctx;
+    if (t->body == HTTP_BODY_UNKNOWN) {
+        t->body = http_transfer_body_kind(t);
+    }
+    if (t->body == HTTP_BODY_STREAMED) {
+        return http_transfer_on_piece(t, (struct str){p, size * n});
+    }
+    if (!t->begun) {
+        http_transfer_begin(t);
+    }
     struct sbuf *body = &t->buffers->body; /* headers came first */
     sbuf_add(body, (struct str){p, size * n});
     return sbuf_overflowed(body) ? http_transfer_too_big(t, "the answer is too large") : size * n;
@@ -281,6 +323,9 @@ void http_transfer_reply(const struct http_transfer *t, struct http_reply *ret) 
     if (t->first_byte_us > 0) {
         ret->first_byte_us = t->first_byte_us - t->started_us;
     }
+    if (t->buffers != NULL) {
+        ret->headers = sbuf_str(&t->buffers->headers);
+    }
     if (t->err != ERR_OK) {
         ret->sent = http_transfer_was_sent(t);
         http_transfer_explain(t, &ret->detail);
@@ -291,7 +336,6 @@ void http_transfer_reply(const struct http_transfer *t, struct http_reply *ret) 
     ret->sent = true;
     ret->status = (int)status;
     if (t->buffers != NULL) {
-        ret->headers = sbuf_str(&t->buffers->headers);
         ret->body = sbuf_str(&t->buffers->body);
     }
 }

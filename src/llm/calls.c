@@ -51,6 +51,9 @@ static void llm_call_end(struct llm_call *c, const struct call_answer *answer) {
     void *ctx = c->request.ctx;
     c->state = LLM_CALL_IDLE;
     sbuf_release(&c->body);
+    if (c->stream != NULL) {
+        wire_stream_release(c->stream);
+    }
     LIST_REMOVE(c, all);
     LIST_INSERT_HEAD(&m->pool, c, all);
     done(ctx, answer);
@@ -62,6 +65,7 @@ static void llm_call_fail(struct llm_call *c, enum err e, const struct errinfo *
     log_redact(detail.text);
     const struct call_answer answer = {.err = e,
                                        .detail = detail.text,
+                                       .clue = c->clue,
                                        .model = c->model->full_name,
                                        .cost_nusd = MONEY_UNKNOWN,
                                        .usage = {.input_tokens = -1, .output_tokens = -1},
@@ -91,6 +95,7 @@ static void llm_call_address(struct llm_call *c) {
     struct llm_model *model = (struct llm_model *)(uintptr_t)c->request.chain->models[c->chain_at];
     c->model = model;
     c->failures = 0;
+    c->clue = CALL_CLUE_NONE;
     c->answers_seen = model->answers;
     sbuf_clear(&c->body);
 }
@@ -125,7 +130,7 @@ void llm_call_pass_on(struct llm_call *c, enum err e, const struct errinfo *why)
 /* Long enough for the slowest answers of this model, short enough that a hung request does not hold
  * a run. 0: too early to tell, the configured deadlines hold alone. */
 static int64_t llm_patience_ms(const struct llm_model *model) {
-    const struct histogram *h = &model->first_byte_ms;
+    const struct histogram *h = &model->latency_ms;
     return h->n < LLM_ADAPT_AFTER
                ? 0
                : MAX(LLM_ADAPT_FACTOR * histogram_quantile(h, 0.95), LLM_ADAPT_MS_MIN);
@@ -148,10 +153,41 @@ static void llm_sweep(void *ctx) {
     }
 }
 
+/* Is the answer to come as a stream? */
+static bool llm_call_streams(const struct llm_call *c) {
+    const struct llm_model *model = c->model;
+    bool is_long = c->request.spec->output_tokens_max > LLM_STREAM_FROM_TOKENS;
+    bool wanted = model->provider->stream == LLM_STREAM_AUTO
+                      ? is_long && !model->is_near
+                      : model->provider->stream == LLM_STREAM_ALWAYS;
+    return wanted && (model->quirks & WIRE_NO_STREAM) == 0;
+}
+
+static void llm_call_write(struct llm_call *c) {
+    const struct llm_model *model = c->model;
+    c->ask = (struct wire_ask){.provider = model->provider,
+                               .manner = model->manner,
+                               .spec = c->request.spec,
+                               .model = model->name,
+                               .quirks = model->quirks,
+                               .stream = llm_call_streams(c)};
+    wire_body(model->wire, &c->ask, &c->body);
+}
+
+static void llm_call_start_stream(struct llm_call *c) {
+    if (c->stream == NULL) {
+        c->stream = mem_new(sizeof *c->stream);
+        wire_stream_init(c->stream, LLM_REPLY_BYTES_MAX);
+    }
+    wire_stream_start(c->stream, c->model->wire, &c->ask, &c->model->quirks);
+    c->http.stream = wire_stream_feed;
+    c->http.stream_ctx = c->stream;
+    c->http.idle_ms = c->model->llm->config->idle_ms;
+}
+
 void llm_call_prepare(struct llm_call *c) {
     if (c->body.n == 0) {
-        c->asked = c->model->quirks;
-        c->model->wire->body(c->request.spec, c->model->name, &c->asked, &c->body);
+        llm_call_write(c);
     }
 }
 
@@ -163,13 +199,16 @@ static void llm_call_fill_request(struct llm_call *c, const struct llm_lane *lan
     c->headers[model->headers_n + 1] = lane->auth;
     c->headers[model->headers_n + 2] = NULL;
     c->http = (struct http_request){.method = "POST",
-                                    .url = model->url,
+                                    .url = c->ask.stream ? model->stream_url : model->url,
                                     .headers = c->headers,
                                     .body = sbuf_str(&c->body),
                                     .connect_ms = config->connect_ms,
                                     .first_byte_ms = config->first_byte_ms,
                                     .total_ms = config->total_ms,
                                     .body_bytes_max = LLM_REPLY_BYTES_MAX};
+    if (c->ask.stream) {
+        llm_call_start_stream(c);
+    }
 }
 
 bool llm_call_send(struct llm_call *c, struct llm_lane *lane) {
@@ -247,11 +286,13 @@ static void llm_call_retry(struct llm_call *c, enum err e, const struct errinfo 
 static void llm_call_answered(struct llm_call *c, const struct http_reply *reply,
                               struct call_answer *answer) {
     struct llm_model *model = c->model;
-    histogram_add(&model->first_byte_ms, reply->first_byte_us / 1000);
+    histogram_add(&model->latency_ms, reply->total_us / 1000);
     answer->latency_ms = reply->total_us / 1000;
     answer->tries = c->tries;
     answer->model = model->full_name;
-    answer->cost_nusd = price_cost(model->price, &answer->usage);
+    if (answer->cost_nusd == MONEY_UNKNOWN) { /* few tell what they take */
+        answer->cost_nusd = price_cost(model->price, &answer->usage);
+    }
     llm_call_end(c, answer);
 }
 
@@ -259,24 +300,38 @@ static bool llm_call_lost_its_key(const struct llm_call *c) {
     return limit_is_stopped(&c->lane->limit, loop_now_ms(c->model->llm->loop));
 }
 
-static void llm_call_read(struct llm_call *c, const struct http_reply *reply) {
+/* What came back, if it can be read: a whole reply, or a stream that says itself how it ended. */
+static bool llm_call_result(struct llm_call *c, const struct http_reply *reply,
+                            struct wire_result *ret) {
     struct llm_model *model = c->model;
-    struct llm *m = model->llm;
-    struct wire_result result;
-    model->wire->read(reply, &c->asked, &model->quirks, &m->scratch, &result);
-    llm_lane_note(c, reply, &result, result.err);
-    enum err_class class = err_class(result.err);
-    if (result.err == ERR_OK) {
-        llm_call_answered(c, reply, &result.answer);
-    } else if (result.learned) {
+    if (c->ask.stream && c->stream->fed) {
+        bool canceled = reply->err == ERR_CANCELED && !c->late;
+        wire_stream_end(c->stream, reply, &model->llm->scratch, ret);
+        return !canceled && (reply->err == ERR_OK || ret->err != reply->err);
+    }
+    if (reply->err == ERR_OK) {
+        wire_read(model->wire, &c->ask, reply, &model->quirks, &model->llm->scratch, ret);
+    }
+    return reply->err == ERR_OK;
+}
+
+static void llm_call_read(struct llm_call *c, const struct http_reply *reply,
+                          struct wire_result *result) {
+    struct llm_model *model = c->model;
+    llm_lane_note(c, reply, result, result->err);
+    enum err_class class = err_class(result->err);
+    c->clue = result->answer.clue;
+    if (result->err == ERR_OK) {
+        llm_call_answered(c, reply, &result->answer);
+    } else if (result->learned) {
         sbuf_clear(&c->body);
         llm_call_wait(c);
     } else if (llm_call_lost_its_key(c) && !llm_model_is_dead(model)) {
         llm_call_wait(c); /* for another key */
     } else if (class == ERR_CLASS_RETRY || class == ERR_CLASS_WAIT) {
-        llm_call_retry(c, result.err, &result.detail, result.retry_after_ms);
+        llm_call_retry(c, result->err, &result->detail, result->retry_after_ms);
     } else {
-        llm_call_give_up(c, result.err, &result.detail);
+        llm_call_give_up(c, result->err, &result->detail);
     }
 }
 
@@ -284,6 +339,7 @@ static void llm_call_read(struct llm_call *c, const struct http_reply *reply) {
 static void llm_call_unanswered(struct llm_call *c, const struct http_reply *reply) {
     struct errinfo why = reply->detail;
     enum err e = reply->err;
+    c->clue = CALL_CLUE_NONE;
     if (e == ERR_CANCELED && c->late) {
         e = errinfo_set(&why, ERR_TIMEOUT,
                         "no answer in %" PRId64 " s, much longer than its others take",
@@ -301,14 +357,15 @@ static void llm_call_replied(void *ctx, const struct http_reply *reply) {
     struct llm_call *c = ctx;
     struct llm_model *model = c->model;
     struct llm *m = model->llm;
+    struct wire_result result;
     c->transfer = NULL;
     m->stats.in_flight--;
-    if (reply->err == ERR_OK) {
-        llm_call_read(c, reply);
-        arena_reset(&m->scratch);
+    if (llm_call_result(c, reply, &result)) {
+        llm_call_read(c, reply, &result);
     } else {
         llm_call_unanswered(c, reply);
     }
+    arena_reset(&m->scratch);
     for (model = m->models; model != NULL; model = model->next) {
         llm_model_pump(model); /* room at the HTTP client is room for all */
     }

@@ -6,7 +6,7 @@
 #include "base/rng.h"
 #include "core/histogram.h"
 #include "core/limit.h"
-#include "llm/wire.h"
+#include "llm/stream.h"
 
 #include <sys/queue.h>
 
@@ -16,6 +16,7 @@
 #define LLM_REPLY_BYTES_MAX ((size_t)2 * 1024 * 1024)
 #define LLM_BODY_BYTES_MAX ((size_t)16 * 1024 * 1024)
 #define LLM_TAG_BYTES 160
+#define LLM_STREAM_FROM_TOKENS 2048 /* shorter answers come whole, unless told otherwise */
 
 enum llm_call_state {
     LLM_CALL_IDLE,    /* in the pool */
@@ -41,12 +42,14 @@ struct llm_call {
     bool late;       /* cut off because its model answers faster than this */
     struct http_request http;
     const char *headers[LLM_HEADERS_MAX];
-    char tag[LLM_TAG_BYTES];  /* a whole header */
-    struct sbuf body;         /* written once, kept for retries */
-    struct wire_quirks asked; /* what the body was written by */
+    char tag[LLM_TAG_BYTES];    /* a whole header */
+    struct sbuf body;           /* written once, kept for retries */
+    struct wire_ask ask;        /* what the body was written by */
+    struct wire_stream *stream; /* NULL until the first that this call reads */
     struct loop_timer timer;
     int64_t tries;        /* requests made */
     int64_t failures;     /* of them, those that count against tries_max */
+    enum call_clue clue;  /* of the last failure */
     int64_t answers_seen; /* of the model, at the start or this call's last failure */
 };
 
@@ -71,18 +74,20 @@ struct llm_model {
     const struct wire *wire;
     const struct price *price;
     struct str name;      /* as the provider spells it */
-    struct str full_name; /* "provider/model" */
-    const char *url;
+    struct str full_name; /* "provider/model", or its alias */
+    const struct llm_manner *manner;
+    const char *url, *stream_url;
+    bool is_near; /* on this machine: nothing between here and there forgets a connection */
     const char *headers[LLM_HEADERS_MAX]; /* those of every call; its tag and key come behind */
     size_t headers_n;
-    struct wire_quirks quirks;
+    unsigned quirks;
     struct llm_lane *lanes;
     size_t lanes_n;
     size_t lane_last; /* the lane that was used last: keys take turns */
     int64_t answers;  /* ever; tells a call whether anybody got through meanwhile */
     struct llm_queue waiting[LLM_PRIORITY_MAX + 1];
     struct loop_timer next_turn;
-    struct histogram first_byte_ms;
+    struct histogram latency_ms;
 };
 
 struct llm {

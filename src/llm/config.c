@@ -16,6 +16,7 @@ void llm_config_init(struct llm_config *c) {
                              .connect_ms = 10000,
                              .first_byte_ms = 600000,
                              .total_ms = 900000,
+                             .idle_ms = 180000,
                              .tries_max = 6,
                              .retry_wait_ms_max = 600000};
 }

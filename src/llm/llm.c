@@ -32,6 +32,7 @@ static void llm_free_calls(struct llm_calls *calls) {
     while ((c = LIST_FIRST(calls)) != NULL) {
         LIST_REMOVE(c, all);
         sbuf_release(&c->body);
+        free(c->stream); /* what it held went with the call */
         free(c);
     }
 }
@@ -82,6 +83,32 @@ static void llm_model_add_headers(struct llm_model *model, const char *const *he
     }
 }
 
+/* Is the provider on this machine? */
+static bool llm_is_near(const char *base_url) {
+    static const char *const hosts[] = {"://127.", "://localhost", "://[::1]"};
+    bool near = false;
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        near = near || strstr(base_url, hosts[i]) != NULL;
+    }
+    return near;
+}
+
+static const struct llm_alias *llm_alias_find(const struct llm_provider *p, struct str name) {
+    for (size_t i = 0; i < p->aliases_n; i++) {
+        if (str_eq(str_of(p->aliases[i].name), name)) {
+            return &p->aliases[i];
+        }
+    }
+    return NULL;
+}
+
+/* An alias may have a price of its own; else it costs what its model costs. */
+static const struct price *llm_model_price(const struct price_table *prices, struct str provider,
+                                           struct str alias, struct str model) {
+    const struct price *price = prices == NULL ? NULL : price_find(prices, provider, alias);
+    return price != NULL || prices == NULL ? price : price_find(prices, provider, model);
+}
+
 /* @key: NULL if none is sent. */
 static void llm_lane_fill(struct llm_lane *lane, const struct llm_model *model,
                           const struct llm_key *key) {
@@ -94,17 +121,21 @@ static void llm_lane_fill(struct llm_lane *lane, const struct llm_model *model,
 
 static void llm_model_fill(struct llm_model *model, struct llm *m, const struct llm_provider *p,
                            const struct wire *wire, struct str name) {
-    *model = (struct llm_model){.next = m->models,
-                                .llm = m,
-                                .provider = p,
-                                .wire = wire,
-                                .price = m->config->prices == NULL
-                                             ? NULL
-                                             : price_find(m->config->prices, str_of(p->name), name),
-                                .name = str_dup(&m->arena, name),
-                                .full_name = str_fmt(&m->arena, "%s/%.*s", p->name, STR_ARG(name)),
-                                .quirks = {.legacy_max_tokens = p->legacy_max_tokens}};
-    model->url = wire->url(p, model->name, &m->arena).p;
+    const struct llm_alias *alias = llm_alias_find(p, name);
+    struct str spelled = alias != NULL ? str_of(alias->model) : name;
+    *model = (struct llm_model){
+        .next = m->models,
+        .llm = m,
+        .provider = p,
+        .wire = wire,
+        .manner = alias != NULL ? &alias->manner : &p->manner,
+        .price = llm_model_price(m->config->prices, str_of(p->name), name, spelled),
+        .name = str_dup(&m->arena, spelled),
+        .full_name = str_fmt(&m->arena, "%s/%.*s", p->name, STR_ARG(name)),
+        .is_near = llm_is_near(p->base_url)};
+    model->quirks = wire_model_quirks(p, model->manner, model->name);
+    model->url = wire->url(p, model->name, false, &m->arena).p;
+    model->stream_url = wire->url(p, model->name, true, &m->arena).p;
     llm_model_add_headers(model, wire->headers);
     llm_model_add_headers(model, p->headers);
     model->lanes_n = MAX(p->keys_n, (size_t)1);
@@ -121,8 +152,8 @@ static void llm_model_fill(struct llm_model *model, struct llm *m, const struct 
 enum err llm_resolve(struct llm *m, const struct model_name *name, const struct llm_model **ret,
                      struct errinfo *reterr) {
     for (struct llm_model *model = m->models; model != NULL; model = model->next) {
-        if (str_eq(str_of(model->provider->name), name->provider) &&
-            str_eq(model->name, name->model)) {
+        struct str known = str_skip(model->full_name, strlen(model->provider->name) + 1);
+        if (str_eq(str_of(model->provider->name), name->provider) && str_eq(known, name->model)) {
             *ret = model;
             return ERR_OK;
         }

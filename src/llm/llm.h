@@ -37,6 +37,44 @@ struct llm_key {
 
 #define LLM_KEYS_MAX 16
 
+/* Whether answers come as a stream: bytes that flow keep the connection alive where something
+ * between here and there forgets quiet ones. */
+enum llm_stream {
+    LLM_STREAM_AUTO, /* long answers from other machines (docs/adr/0010) */
+    LLM_STREAM_ALWAYS,
+    LLM_STREAM_NEVER
+};
+
+struct llm_number {
+    bool told;
+    double value;
+};
+
+/* How a model is to be asked, where it is not as the provider does by default. What a model is
+ * known or found to refuse is left out. */
+struct llm_manner {
+    const char *effort; /* "none", "minimal", "low", "medium", "high", "xhigh", "max"; or NULL */
+    int64_t thinking_tokens; /* of the answer, for formats that take a number; 0: not told */
+    struct llm_number temperature, top_p;
+    const struct jnode *extra_body; /* an object whose members go over the request's; or NULL */
+};
+
+/* Another name for a model of a provider, perhaps with a manner of its own. */
+struct llm_alias {
+    const char *name, *model;
+    struct llm_manner manner;
+};
+
+#define LLM_ALIASES_MAX 64
+
+/* What some servers that speak OpenAI Chat Completions call things. */
+enum llm_dialect {
+    LLM_DIALECT_PLAIN,
+    LLM_DIALECT_OPENROUTER, /* reasoning: {effort, max_tokens} */
+    LLM_DIALECT_DEEPSEEK,   /* thinking: {type} beside the effort; json_object only */
+    LLM_DIALECT_VLLM        /* thinking_token_budget */
+};
+
 /* A provider as it is configured. */
 struct llm_provider {
     const char *name;     /* "openai" */
@@ -51,6 +89,11 @@ struct llm_provider {
     struct limit_set limits;    /* of each key, or of the provider when no key is sent */
     const char *const *headers; /* extra "Name: value", NULL-terminated; may be NULL */
     bool legacy_max_tokens;     /* openai-chat: begin with max_tokens, the older name of the cap */
+    enum llm_dialect dialect;   /* openai-chat */
+    enum llm_stream stream;
+    struct llm_manner manner;
+    const struct llm_alias *aliases;
+    size_t aliases_n;
 };
 
 #define LLM_PROVIDERS_MAX 64
@@ -62,11 +105,12 @@ struct llm_config {
     struct limit_set limits; /* for every key and model of every provider (--rpm, --tpm) */
     int64_t in_flight_max;
     int64_t connect_ms, first_byte_ms, total_ms; /* deadlines of one try */
+    int64_t idle_ms;                             /* between two pieces of a stream */
     int64_t tries_max;                           /* HTTP requests per call, at least 1 */
     int64_t retry_wait_ms_max; /* a provider that asks for a longer wait makes the call fail */
 };
 
-/** The defaults: deadlines 10 s, 10 min, 15 min; 6 tries; 10 min. No providers. */
+/** The defaults: deadlines 10 s, 10 min, 15 min, 3 min; 6 tries; 10 min. No providers. */
 void llm_config_init(struct llm_config *c);
 
 /**

@@ -1,9 +1,16 @@
 #include "llm/wire.h"
 
+#include "base/clock.h"
+#include "llm/wire_error.h"
+
 #include <string.h>
 #include <time.h>
 
-static const struct wire *const wires[] = {&wire_openai_chat};
+#define WIRE_TOKENS_MAX 100000000 /* far above any context window; sums of it stay small */
+#define WIRE_OVERRIDE_BYTES_MAX ((size_t)256 * 1024 * 1024)
+
+static const struct wire *const wires[] = {&wire_openai_chat, &wire_openai_responses,
+                                           &wire_anthropic, &wire_gemini, &wire_perplexity};
 
 const struct wire *wire_find(const char *type) {
     for (size_t i = 0; i < ARRAY_LEN(wires); i++) {
@@ -12,6 +19,200 @@ const struct wire *wire_find(const char *type) {
         }
     }
     return NULL;
+}
+
+const char *wire_types(void) {
+    return "openai-chat, openai-responses, anthropic, gemini, perplexity";
+}
+
+/* --- requests -------------------------------------------------------------------------------- */
+
+/* @written, a whole object, with the members of @over in place of its own, appended to @ret. */
+static void wire_override(struct str written, const struct jnode *over, struct sbuf *ret) {
+    struct arena a;
+    struct jwrite w;
+    const struct jnode *doc, *value;
+    struct str key;
+    arena_init(&a, WIRE_OVERRIDE_BYTES_MAX);
+    enum err e = jnode_parse(written, &a, &doc, NULL);
+    ASSERT(e == ERR_OK); /* we wrote it */
+    jwrite_init(&w, ret);
+    jwrite_object(&w);
+    for (void *i = jnode_next(doc, NULL, &key, &value); i != NULL;
+         i = jnode_next(doc, i, &key, &value)) {
+        if (jnode_get(over, str_cstr(&a, key)) == NULL) {
+            jwrite_key_str(&w, key);
+            jwrite_raw(&w, jnode_text(value, &a));
+        }
+    }
+    for (void *i = jnode_next(over, NULL, &key, &value); i != NULL;
+         i = jnode_next(over, i, &key, &value)) {
+        if (jnode_type(value) != JNODE_NULL) {
+            jwrite_key_str(&w, key);
+            jwrite_raw(&w, jnode_text(value, &a));
+        }
+    }
+    jwrite_end(&w);
+    arena_release(&a);
+}
+
+void wire_body(const struct wire *wire, const struct wire_ask *ask, struct sbuf *ret) {
+    const struct jnode *over = ask->manner->extra_body;
+    struct sbuf plain;
+    struct jwrite w;
+    sbuf_init(&plain, ret->bytes_max);
+    jwrite_init(&w, over == NULL ? ret : &plain);
+    jwrite_object(&w);
+    wire->body(ask, &w);
+    jwrite_end(&w);
+    if (over != NULL && !sbuf_overflowed(&plain)) {
+        wire_override(sbuf_str(&plain), over, ret);
+    }
+    sbuf_release(&plain);
+}
+
+const char *wire_bearer(const struct llm_key *key, struct arena *a) {
+    return str_fmt(a, "Authorization: Bearer %s", key->value).p;
+}
+
+struct str wire_system_text(const struct call_spec *spec, struct sbuf *joined) {
+    struct str text = {NULL, 0};
+    for (size_t i = 0; i < spec->messages_n; i++) {
+        const struct call_message *m = &spec->messages[i];
+        if (m->author != CALL_SYSTEM) {
+            continue;
+        }
+        if (text.n > 0) {
+            if (joined->n == 0) {
+                sbuf_add(joined, text);
+            }
+            sbuf_add_cstr(joined, "\n\n");
+            sbuf_add(joined, m->text);
+            text = sbuf_str(joined);
+        } else {
+            text = m->text;
+        }
+    }
+    return text;
+}
+
+void wire_write_sampling(const struct wire_ask *ask, const char *temperature, const char *top_p,
+                         struct jwrite *w) {
+    if ((ask->quirks & WIRE_NO_SAMPLING) != 0) {
+        return;
+    }
+    if (ask->manner->temperature.told) {
+        jwrite_key(w, temperature);
+        jwrite_real(w, ask->manner->temperature.value);
+    }
+    if (ask->manner->top_p.told) {
+        jwrite_key(w, top_p);
+        jwrite_real(w, ask->manner->top_p.value);
+    }
+}
+
+const char *wire_effort(const struct wire_ask *ask) {
+    return (ask->quirks & WIRE_NO_EFFORT) != 0 ? NULL : ask->manner->effort;
+}
+
+int64_t wire_budget(const struct wire_ask *ask) {
+    return (ask->quirks & (WIRE_NO_BUDGET | WIRE_NO_EFFORT)) != 0 ? 0
+                                                                  : ask->manner->thinking_tokens;
+}
+
+struct str wire_versioned_url(const char *base, const char *version, const char *path,
+                              struct arena *a) {
+    bool there = str_ends(str_of(base), str_of(version));
+    return str_fmt(a, "%s%s%s", base, there ? "" : version, path);
+}
+
+/* --- replies --------------------------------------------------------------------------------- */
+
+enum call_finish wire_finish_of(const struct wire_finish *table, struct str name) {
+    while (table->name != NULL && !str_eq(name, str_of(table->name))) {
+        table++;
+    }
+    return table->finish;
+}
+
+int64_t wire_tokens(const struct jnode *usage, const char *key, int64_t otherwise) {
+    int64_t n = jnode_get_int(usage, key, otherwise);
+    return n >= 0 && n <= WIRE_TOKENS_MAX ? n : otherwise;
+}
+
+struct str wire_join(const struct jnode *array, const char *key, const char *without,
+                     struct arena *a) {
+    size_t n = 0, at = 0;
+    for (size_t i = 0; i < jnode_len(array); i++) {
+        n += jnode_get_str(jnode_at(array, i), key).n;
+    }
+    char *text = ARENA_ARRAY(a, char, n + 1);
+    for (size_t i = 0; i < jnode_len(array); i++) {
+        const struct jnode *part = jnode_at(array, i);
+        struct str piece = jnode_get_str(part, key);
+        if (piece.n > 0 && !jnode_bool(jnode_get(part, without), false)) {
+            memcpy(text + at, piece.p, piece.n);
+            at += piece.n;
+        }
+    }
+    return (struct str){text, at};
+}
+
+/* The provider's name for the request: a header of most, else what the answer is called. */
+static struct str wire_request_id(const struct http_reply *reply, const struct jnode *doc) {
+    static const char *const headers[] = {"x-request-id", "request-id", "x-generation-id"};
+    struct str id = {NULL, 0};
+    for (size_t i = 0; i < ARRAY_LEN(headers) && id.n == 0; i++) {
+        id = http_reply_header(reply, str_of(headers[i]));
+    }
+    id = id.n > 0 ? id : jnode_get_str(doc, "responseId");
+    return id.n > 0 ? id : jnode_get_str(doc, "id");
+}
+
+void wire_read(const struct wire *wire, const struct wire_ask *ask, const struct http_reply *reply,
+               unsigned *known, struct arena *a, struct wire_result *ret) {
+    const struct jnode *doc = NULL;
+    struct errinfo why = {0};
+    *ret = (struct wire_result){.retry_after_ms = -1};
+    /* Some servers send blank lines while the model works, to keep the connection alive. */
+    struct str text = str_trim(reply->body);
+    enum err e = jnode_parse(text, a, &doc, &why);
+    if (reply->status != 200 || wire_holds_error(doc)) {
+        wire_read_error(wire, ask, reply, doc, known, a, ret);
+    } else if (e != ERR_OK) {
+        bool page = str_starts(text, S("<"));
+        ret->answer.clue = page ? CALL_CLUE_WEB_PAGE : CALL_CLUE_NONE;
+        ret->err = errinfo_set(&ret->detail, ERR_PROTOCOL, "the answer is %s: %s",
+                               page ? "a web page" : "not JSON", why.text);
+    } else {
+        wire->answer(doc, a, ret);
+        ret->answer.request_id = wire_request_id(reply, doc);
+    }
+}
+
+/* OpenAI's and Anthropic's {"data":[{"id"}]}, Gemini's {"models":[{"name":"models/…"}]}. */
+bool wire_read_models(struct str body, struct arena *a, const struct str **ret, size_t *ret_n) {
+    const struct jnode *doc;
+    if (jnode_parse(str_trim(body), a, &doc, NULL) != ERR_OK) {
+        return false;
+    }
+    const struct jnode *list = jnode_get(doc, "data");
+    list = list != NULL ? list : jnode_get(doc, "models");
+    list = jnode_type(doc) == JNODE_ARRAY ? doc : list; /* Together */
+    if (jnode_type(list) != JNODE_ARRAY) {
+        return false;
+    }
+    struct str *names = ARENA_ARRAY(a, struct str, jnode_len(list) + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < jnode_len(list); i++) {
+        struct str id = jnode_get_str(jnode_at(list, i), "id");
+        struct str name = id.n > 0 ? id : jnode_get_str(jnode_at(list, i), "name");
+        names[n] = str_starts(name, S("models/")) ? str_skip(name, strlen("models/")) : name;
+        n += name.n > 0;
+    }
+    *ret = names;
+    *ret_n = n;
+    return true;
 }
 
 /* Milliseconds of a number of @unit_ms each; -1 if it is none, or negative. */

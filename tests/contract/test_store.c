@@ -286,7 +286,7 @@ static void test_recorded_calls_come_back_as_they_were(void **state) {
         puts[i].answer.request_id = i == 1 ? S("req_1") : S("");
         puts[i].answer.model_id = i == 1 ? S("target-2026") : S("");
         if (i == 2) { /* nobody knows: not nothing */
-            puts[i].answer.usage = (struct call_usage){-1, -1, -1, -1};
+            puts[i].answer.usage = (struct call_usage){-1, -1, -1, -1, 0};
             puts[i].answer.cost_nusd = MONEY_UNKNOWN;
         }
         if (i == 3) {

@@ -82,7 +82,7 @@ void run_answer_as(struct run *r, struct call_answer answer, const char *final_a
     *kept = answer;
     kept->text = str_dup(&r->arena, answer.text);
     if (kept->usage.input_tokens == 0) {
-        kept->usage = (struct call_usage){10, 0, 5, 0};
+        kept->usage = (struct call_usage){10, 0, 5, 0, 0};
         kept->cost_nusd = 7;
     }
     run_step(r, &(struct attempt_event){.kind = ATTEMPT_EV_ANSWER,

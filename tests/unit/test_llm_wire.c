@@ -1,5 +1,6 @@
-/* Promises of llm/wire.h for OpenAI Chat Completions: what is asked, what every shape of answer and
- * error becomes, and what a 400 teaches. The replies are those that servers really send. */
+/* Promises of llm/wire.h, shown with OpenAI Chat Completions: what is asked, what every shape of
+ * answer and error becomes, and what a 400 teaches. The replies are those that servers really send.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,18 +31,26 @@ static int tear_down(void **state) {
     return 0;
 }
 
+static const struct call_schema schema = {
+    .name = "problem", .json = {"{\"type\":\"object\"}", sizeof "{\"type\":\"object\"}" - 1}};
+static const struct call_spec structured = {.schema = &schema};
+static const struct llm_provider provider = {.name = "p", .base_url = "http://h/v1"};
+static const struct llm_manner plain;
+
 static struct wire_result read_with(int status, const char *headers, const char *body,
-                                    struct wire_quirks asked, struct wire_quirks *known) {
+                                    unsigned asked, unsigned *known) {
+    const struct wire_ask ask = {
+        .provider = &provider, .manner = &plain, .spec = &structured, .quirks = asked};
     struct http_reply reply = {
         .status = status, .headers = str_of(headers), .body = str_of(body), .sent = true};
     struct wire_result result;
-    wire_openai_chat.read(&reply, &asked, known, &arena, &result);
+    wire_read(&wire_openai_chat, &ask, &reply, known, &arena, &result);
     return result;
 }
 
 static struct wire_result read_reply(int status, const char *body) {
-    struct wire_quirks known = {0};
-    return read_with(status, "x-request-id: req_1\r\n", body, (struct wire_quirks){0}, &known);
+    unsigned known = 0;
+    return read_with(status, "x-request-id: req_1\r\n", body, 0, &known);
 }
 
 static void assert_str(struct str s, const char *expected) {
@@ -52,10 +61,7 @@ static void assert_str(struct str s, const char *expected) {
 
 /* --- what is asked --------------------------------------------------------------------------- */
 
-static const struct call_schema schema = {
-    .name = "problem", .json = {"{\"type\":\"object\"}", sizeof "{\"type\":\"object\"}" - 1}};
-
-static const struct jnode *written(const struct wire_quirks *q, const struct call_schema *s) {
+static const struct jnode *written(unsigned quirks, const struct call_schema *s) {
     struct call_spec spec = {
         .messages = {{CALL_SYSTEM, S("be terse")}, {CALL_USER, S("2+2? \"\n")}},
         .messages_n = 2,
@@ -64,7 +70,13 @@ static const struct jnode *written(const struct wire_quirks *q, const struct cal
     struct sbuf body;
     const struct jnode *doc;
     sbuf_init(&body, 1 << 20);
-    wire_openai_chat.body(&spec, S("gpt-5.4-mini"), q, &body);
+    wire_body(&wire_openai_chat,
+              &(struct wire_ask){.provider = &provider,
+                                 .manner = &plain,
+                                 .spec = &spec,
+                                 .model = S("gpt-5.4-mini"),
+                                 .quirks = quirks},
+              &body);
     assert_int_equal(jnode_parse(str_dup(&arena, sbuf_str(&body)), &arena, &doc, NULL), ERR_OK);
     sbuf_release(&body);
     return doc;
@@ -72,8 +84,7 @@ static const struct jnode *written(const struct wire_quirks *q, const struct cal
 
 static void test_a_request_has_the_specified_members_and_no_others(void **state) {
     (void)state;
-    const struct wire_quirks none = {0};
-    const struct jnode *doc = written(&none, NULL);
+    const struct jnode *doc = written(0, NULL);
     assert_str(jnode_text(doc, &arena),
                "{\"model\":\"gpt-5.4-mini\",\"messages\":["
                "{\"role\":\"system\",\"content\":\"be terse\"},"
@@ -82,8 +93,7 @@ static void test_a_request_has_the_specified_members_and_no_others(void **state)
 
 static void test_a_schema_is_asked_for_strictly_and_under_its_name(void **state) {
     (void)state;
-    const struct wire_quirks none = {0};
-    const struct jnode *format = jnode_get(written(&none, &schema), "response_format");
+    const struct jnode *format = jnode_get(written(0, &schema), "response_format");
     assert_str(jnode_text(format, &arena),
                "{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"problem\",\"strict\":true,"
                "\"schema\":{\"type\":\"object\"}}}");
@@ -91,23 +101,23 @@ static void test_a_schema_is_asked_for_strictly_and_under_its_name(void **state)
 
 static void test_quirks_change_what_is_asked(void **state) {
     (void)state;
-    struct wire_quirks q = {.no_schema = true, .legacy_max_tokens = true, .no_system = true};
-    const struct jnode *doc = written(&q, &schema);
+    unsigned quirks = WIRE_NO_SCHEMA | WIRE_OLD_CAP | WIRE_DEVELOPER;
+    const struct jnode *doc = written(quirks, &schema);
     assert_str(jnode_text(jnode_get(doc, "response_format"), &arena), "{\"type\":\"json_object\"}");
     assert_int_equal(jnode_get_int(doc, "max_tokens", 0), 800);
     assert_null(jnode_get(doc, "max_completion_tokens"));
     assert_str(jnode_get_str(jnode_at(jnode_get(doc, "messages"), 0), "role"), "developer");
-    q.no_json_object = true;
-    assert_null(jnode_get(written(&q, &schema), "response_format"));
+    quirks |= WIRE_NO_JSON_OBJECT;
+    assert_null(jnode_get(written(quirks, &schema), "response_format"));
 }
 
 static void test_a_key_goes_out_as_a_bearer(void **state) {
     (void)state;
-    struct llm_provider p = {.name = "p", .base_url = "http://h/v1"};
     const struct llm_key key = {.value = "sk-key"};
     assert_string_equal(wire_openai_chat.headers[0], "Content-Type: application/json");
     assert_string_equal(wire_openai_chat.auth(&key, &arena), "Authorization: Bearer sk-key");
-    assert_str(wire_openai_chat.url(&p, S("m"), &arena), "http://h/v1/chat/completions");
+    assert_str(wire_openai_chat.url(&provider, S("m"), false, &arena),
+               "http://h/v1/chat/completions");
 }
 
 /* --- answers --------------------------------------------------------------------------------- */
@@ -309,14 +319,11 @@ static void test_a_key_that_a_provider_repeats_is_not_in_the_detail(void **state
 
 static void test_x_should_retry_is_obeyed(void **state) {
     (void)state;
-    struct wire_quirks known = {0};
-    assert_int_equal(
-        read_with(400, "x-should-retry: true\r\n", "", (struct wire_quirks){0}, &known).err,
-        ERR_UNAVAILABLE);
-    assert_int_equal(
-        err_class(
-            read_with(503, "X-Should-Retry: false\r\n", "", (struct wire_quirks){0}, &known).err),
-        ERR_CLASS_PERMANENT);
+    unsigned known = 0;
+    assert_int_equal(read_with(400, "x-should-retry: true\r\n", "", 0, &known).err,
+                     ERR_UNAVAILABLE);
+    assert_int_equal(err_class(read_with(503, "X-Should-Retry: false\r\n", "", 0, &known).err),
+                     ERR_CLASS_PERMANENT);
 }
 
 /* --- waits ----------------------------------------------------------------------------------- */
@@ -365,12 +372,12 @@ static void test_an_unreadable_retry_after_is_none(void **state) {
 
 static void test_a_refused_schema_falls_back_step_by_step(void **state) {
     (void)state;
-    struct wire_quirks known = {0};
+    unsigned known = 0;
     struct wire_result r = read_with(400, "", REFUSES_SCHEMA, known, &known);
-    assert_true(r.learned && known.no_schema && !known.no_json_object);
+    assert_true(r.learned && known == WIRE_NO_SCHEMA);
     r = read_with(400, "", "{\"error\":{\"message\":\"response_format is unavailable now\"}}",
                   known, &known);
-    assert_true(r.learned && known.no_schema && known.no_json_object);
+    assert_true(r.learned && known == (WIRE_NO_SCHEMA | WIRE_NO_JSON_OBJECT));
     r = read_with(400, "", REFUSES_SCHEMA, known, &known);
     assert_false(r.learned);
     assert_int_equal(r.err, ERR_REJECTED);
@@ -378,24 +385,24 @@ static void test_a_refused_schema_falls_back_step_by_step(void **state) {
 
 static void test_requests_that_were_under_way_together_learn_one_lesson(void **state) {
     (void)state;
-    struct wire_quirks known = {0};
+    unsigned known = 0;
     for (int i = 0; i < 10; i++) {
-        struct wire_result r = read_with(400, "", REFUSES_SCHEMA, (struct wire_quirks){0}, &known);
+        struct wire_result r = read_with(400, "", REFUSES_SCHEMA, 0, &known);
         assert_true(r.learned);
-        assert_false(known.no_json_object);
+        assert_int_equal(known, WIRE_NO_SCHEMA);
     }
 }
 
 static void test_the_name_of_the_cap_is_learned_both_ways_but_once(void **state) {
     (void)state;
-    struct wire_quirks known = {.legacy_max_tokens = true};
+    unsigned known = WIRE_OLD_CAP;
     assert_true(read_with(400, "", WANTS_NEW_CAP, known, &known).learned);
-    assert_false(known.legacy_max_tokens);
+    assert_false(known & WIRE_OLD_CAP);
     assert_false(read_with(422, "", REFUSES_NEW_CAP, known, &known).learned);
 
-    known = (struct wire_quirks){0};
+    known = 0;
     assert_true(read_with(422, "", REFUSES_NEW_CAP, known, &known).learned);
-    assert_true(known.legacy_max_tokens);
+    assert_true(known & WIRE_OLD_CAP);
     assert_false(read_with(400, "", WANTS_NEW_CAP, known, &known).learned);
 }
 
@@ -409,29 +416,29 @@ static void test_a_cap_that_is_too_large_teaches_nothing(void **state) {
         "This "
         "model's maximum context length is 4096 tokens\"}}"};
     for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
-        struct wire_quirks known = {0};
+        unsigned known = 0;
         struct wire_result r = read_with(400, "", bodies[i], known, &known);
-        assert_false(r.learned || known.legacy_max_tokens);
+        assert_false(r.learned || known != 0);
         assert_int_equal(r.err, ERR_REJECTED);
     }
 }
 
 static void test_a_refused_system_role_becomes_developer(void **state) {
     (void)state;
-    struct wire_quirks known = {0};
+    unsigned known = 0;
     const char *body = "{\"error\":{\"message\":\"Unsupported value: 'messages[0].role' does not "
                        "support 'system' with this model.\",\"param\":\"messages[0].role\"}}";
     assert_true(read_with(400, "", body, known, &known).learned);
-    assert_true(known.no_system);
+    assert_true(known & WIRE_DEVELOPER);
     assert_false(read_with(400, "", body, known, &known).learned);
 }
 
 static void test_only_a_400_or_422_teaches(void **state) {
     (void)state;
-    struct wire_quirks known = {0};
+    unsigned known = 0;
     assert_false(read_with(500, "", REFUSES_SCHEMA, known, &known).learned);
     assert_false(read_with(429, "", REFUSES_SCHEMA, known, &known).learned);
-    assert_false(known.no_schema);
+    assert_int_equal(known, 0);
 }
 
 #define WIRE_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)

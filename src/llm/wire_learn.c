@@ -1,0 +1,121 @@
+/* Lessons: a 400 that names a parameter says how this model wants to be asked. A table: what a
+ * refused parameter may be called, whether the request had it, and which quirk follows. Each lesson
+ * adds a quirk that the request did not have, so there are only finitely many in a row. */
+#include "llm/wire_error.h"
+
+static bool wire_names(const struct wire_error *e, const char *parameter) {
+    return str_find(e->param, str_of(parameter)) != STR_NPOS ||
+           str_find(e->message, str_of(parameter)) != STR_NPOS;
+}
+
+/* Is the parameter refused as such, and not its value ("max_tokens is too large")? */
+static bool wire_says_unknown(const struct wire_error *e) {
+    static const char *const words[] = {
+        "nsupported",    "not support", "nrecognized", "nknown",          "nexpected",  "xtra ",
+        "not permitted", "not allowed", "deprecated",  "extra_forbidden", "nvalid name"};
+    bool found = str_eq(e->code, S("unsupported_parameter"));
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        found = found || str_find(e->message, str_of(words[i])) != STR_NPOS;
+    }
+    return found;
+}
+
+/* The cap is asked for under the other name, once: a server that takes neither must not make us
+ * turn for ever. */
+static bool wire_learn_cap(const struct wire_ask *ask, const struct wire_error *e,
+                           unsigned *known) {
+    const char *sent = (ask->quirks & WIRE_OLD_CAP) != 0 ? "max_tokens" : "max_completion_tokens";
+    bool about_it = e->param.n > 0 ? str_ends(e->param, str_of(sent)) : wire_names(e, sent);
+    if (!about_it || (ask->quirks & WIRE_CAP_LEARNED) != 0 || !wire_says_unknown(e)) {
+        return false;
+    }
+    *known |= WIRE_CAP_LEARNED;
+    *known = (ask->quirks & WIRE_OLD_CAP) != 0 ? *known & ~(unsigned)WIRE_OLD_CAP
+                                               : *known | WIRE_OLD_CAP;
+    return true;
+}
+
+static bool wire_asked_schema(const struct wire_ask *ask) {
+    return ask->spec->schema != NULL;
+}
+
+static bool wire_asked_sampling(const struct wire_ask *ask) {
+    return ask->manner->temperature.told || ask->manner->top_p.told;
+}
+
+static bool wire_asked_budget(const struct wire_ask *ask) {
+    return ask->manner->thinking_tokens > 0;
+}
+
+static bool wire_asked_effort(const struct wire_ask *ask) {
+    return ask->manner->effort != NULL || wire_asked_budget(ask);
+}
+
+static bool wire_asked_stream(const struct wire_ask *ask) {
+    return ask->stream;
+}
+
+static bool wire_asked_always(const struct wire_ask *ask) {
+    (void)ask;
+    return true;
+}
+
+#define LESSON_NAMES_MAX 10
+
+/* From the special to the general; the first that fits is learned. */
+static const struct wire_lesson {
+    const char *names[LESSON_NAMES_MAX];
+    bool (*asked)(const struct wire_ask *ask);
+    bool by_value;   /* also when only the value is refused */
+    unsigned quirk;  /* what follows */
+    unsigned before; /* only if the request was made with this one already */
+} wire_lessons[] = {
+    {{"temperature", "top_p", "topP", "top_k"}, wire_asked_sampling, true, WIRE_NO_SAMPLING, 0},
+    {{"budget", "thinkingBudget", "thinking.type"}, wire_asked_budget, true, WIRE_NO_BUDGET, 0},
+    {{"effort", "reasoning", "thinking"}, wire_asked_effort, true, WIRE_NO_EFFORT, 0},
+    {{"stream_options", "include_usage", "include_obfuscation"},
+     wire_asked_stream,
+     true,
+     WIRE_NO_STREAM_USAGE,
+     0},
+    {{"stream", "Stream"}, wire_asked_stream, false, WIRE_NO_STREAM, 0},
+    {{"response_format", "json_schema", "json_object", "additionalProperties", "output_config",
+      "compiled grammar", "esponseSchema", "esponseJsonSchema", "esponseMimeType", "text.format"},
+     wire_asked_schema,
+     true,
+     WIRE_NO_SCHEMA,
+     0},
+    {{"response_format", "json_schema", "json_object", "output_config", "esponseMimeType",
+      "text.format"},
+     wire_asked_schema,
+     true,
+     WIRE_NO_JSON_OBJECT,
+     WIRE_NO_SCHEMA},
+    {{"'system'"}, wire_asked_always, true, WIRE_DEVELOPER, 0},
+};
+
+static bool wire_lesson_fits(const struct wire_lesson *lesson, const struct wire_ask *ask,
+                             const struct wire_error *e) {
+    if ((ask->quirks & lesson->quirk) != 0 || (ask->quirks & lesson->before) != lesson->before ||
+        !lesson->asked(ask) || (!lesson->by_value && !wire_says_unknown(e))) {
+        return false;
+    }
+    bool named = false;
+    for (size_t i = 0; i < LESSON_NAMES_MAX && lesson->names[i] != NULL; i++) {
+        named = named || wire_names(e, lesson->names[i]);
+    }
+    return named;
+}
+
+bool wire_learn(const struct wire_ask *ask, const struct wire_error *e, unsigned *known) {
+    if (wire_learn_cap(ask, e, known)) {
+        return true;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(wire_lessons); i++) {
+        if (wire_lesson_fits(&wire_lessons[i], ask, e)) {
+            *known |= wire_lessons[i].quirk;
+            return true;
+        }
+    }
+    return false;
+}
