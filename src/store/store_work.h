@@ -127,9 +127,10 @@ struct ledger_call {
     struct call_answer answer; /* err is ERR_OK */
     int64_t created_ms;
 };
-/* Write one answer to the ledger. Recording a call again under the same lease changes nothing.
- * ERR_STALE: recorded, for money was paid, but the attempt is somebody else's: go no further |
- * ERR_NOT_FOUND: no such job, nothing is recorded. */
+/* Write one answer to the ledger. Recording a call again under the same lease changes nothing;
+ * under a later one it counts as paid, and the first answer stays the attempt's. ERR_STALE:
+ * recorded, for money was paid, but the attempt is somebody else's: go no further | ERR_NOT_FOUND:
+ * no such job, nothing is recorded. */
 struct store_record {
     struct store_op op;
     const char *job_id;

@@ -1,0 +1,502 @@
+/* What a store promises about what it keeps and for how long: pages, deletion, retention, keys and
+ * their spend, webhooks; and that a version-1 file is taken over whole. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "contract/store_rig.h"
+#include "store/store_key.h"
+#include "store/store_outbox.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <inttypes.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static void submit_for(struct rig *r, const char *job_id, int64_t tenant, const char *webhook_url) {
+    struct store_submit o = {.op = RIG_OP(r),
+                             .job_id = job_id,
+                             .tenant = tenant,
+                             .spec = S("{}"),
+                             .taxonomy = S("{\"Algebra\":[\"Roots\"]}"),
+                             .wanted = 1,
+                             .webhook_url = str_of(webhook_url),
+                             .idem_key = str_of(job_id),
+                             .fingerprint = S("f"),
+                             .created_ms = 1000};
+    store_submit(r->store, &o);
+    assert_int_equal(rig_wait(r, &o.op), ERR_OK);
+}
+
+static void end_job(struct rig *r, const char *job_id, int64_t now_ms) {
+    struct store_job_set o = {.op = RIG_OP(r),
+                              .job_id = job_id,
+                              .state = JOB_PARTIAL,
+                              .reason = S("enough"),
+                              .now_ms = now_ms};
+    store_job_set(r->store, &o);
+    assert_int_equal(rig_wait(r, &o.op), ERR_OK);
+}
+
+static enum err delete_job(struct rig *r, const char *job_id, int64_t tenant) {
+    struct store_delete o = {.op = RIG_OP(r), .job_id = job_id, .tenant = tenant};
+    store_delete(r->store, &o);
+    return rig_wait(r, &o.op);
+}
+
+static bool is_there(struct rig *r, const char *job_id) {
+    struct store_get_job o = {
+        .op = RIG_OP(r), .job_id = job_id, .tenant = STORE_TENANT_ANY, .a = &r->arena};
+    store_get_job(r->store, &o);
+    enum err e = rig_wait(r, &o.op);
+    assert_true(e == ERR_OK || e == ERR_NOT_FOUND);
+    return e == ERR_OK;
+}
+
+/* One number out of the file, read as another program would. */
+static int64_t ask_file(struct rig *r, const char *text) {
+    sqlite3 *db;
+    sqlite3_stmt *q;
+    assert_int_equal(sqlite3_open_v2(r->path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    (void)sqlite3_busy_timeout(db, 5000);
+    assert_int_equal(sqlite3_prepare_v2(db, text, -1, &q, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+    int64_t n = sqlite3_column_int64(q, 0);
+    assert_int_equal(sqlite3_finalize(q), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    return n;
+}
+
+#define ALL_ROWS                                                                                   \
+    "SELECT (SELECT count(*) FROM jobs) + (SELECT count(*) FROM specs)"                            \
+    " + (SELECT count(*) FROM texts) + (SELECT count(*) FROM calls)"                               \
+    " + (SELECT count(*) FROM problems) + (SELECT count(*) FROM attempts)"                         \
+    " + (SELECT count(*) FROM events) + (SELECT count(*) FROM usage)"                              \
+    " + (SELECT count(*) FROM outbox)"
+
+/* The store thread does it on its own; for as long as it may take. */
+static void wait_for_rows(struct rig *r, int64_t expected) {
+    struct timespec moment = {.tv_nsec = 5000000};
+    int64_t n = -1;
+    for (int i = 0; i < 2000 && n != expected; i++) {
+        n = ask_file(r, ALL_ROWS);
+        (void)nanosleep(&moment, NULL);
+    }
+    assert_int_equal(n, expected);
+}
+
+/* --- pages */
+
+static void test_problems_come_in_pages_that_meet_without_gap_or_overlap(void **state) {
+    enum { PROBLEMS = 40 };
+    struct rig *r = *state;
+    assert_int_equal(rig_submit(r, PROBLEMS), ERR_OK);
+    for (int i = 0; i < PROBLEMS; i++) {
+        enum outcome outcome = i % 4 == 0 ? OUTCOME_SOLVED : OUTCOME_ACCEPTED;
+        assert_int_equal(rig_finish(r, rig_claim_one(r), outcome, NULL), ERR_OK);
+    }
+    for (int64_t limit = 1; limit <= 100; limit = limit * 3 + 1) {
+        int64_t got = 0;
+        struct store_get_problems o = {.op = RIG_OP(r),
+                                       .job_id = RIG_JOB,
+                                       .mask = 1u << OUTCOME_ACCEPTED,
+                                       .limit = limit,
+                                       .a = &r->arena};
+        do {
+            store_get_problems(r->store, &o);
+            assert_int_equal(rig_wait(r, &o.op), ERR_OK);
+            assert_int_equal(o.ret_state, JOB_QUEUED);
+            for (size_t i = 0; i < o.ret_n; i++, got++) {
+                assert_int_equal(o.ret[i].outcome, OUTCOME_ACCEPTED);
+                assert_true(o.ret[i].seq > o.after_seq);
+                o.after_seq = o.ret[i].seq;
+            }
+            assert_true(!o.ret_more || o.ret_n == (size_t)limit);
+        } while (o.ret_more);
+        assert_int_equal(got, PROBLEMS * 3 / 4);
+    }
+    struct store_get_problems other = {
+        .op = RIG_OP(r), .job_id = RIG_JOB, .tenant = 2, .limit = 1, .a = &r->arena};
+    store_get_problems(r->store, &other);
+    assert_int_equal(rig_wait(r, &other.op), ERR_NOT_FOUND);
+}
+
+static void test_a_page_that_does_not_fit_is_refused_not_cut(void **state) {
+    struct rig *r = *state;
+    struct arena small;
+    assert_int_equal(rig_submit(r, 1), ERR_OK);
+    assert_int_equal(rig_finish(r, rig_claim_one(r), OUTCOME_ACCEPTED, NULL), ERR_OK);
+    arena_init(&small, 1500);
+    struct store_get_problems o = {
+        .op = RIG_OP(r), .job_id = RIG_JOB, .mask = ~0u, .limit = 1, .a = &small};
+    store_get_problems(r->store, &o);
+    assert_int_equal(rig_wait(r, &o.op), ERR_TOO_BIG);
+    arena_release(&small);
+}
+
+static void test_usage_is_summed_as_it_is_recorded(void **state) {
+    struct rig *r = *state;
+    assert_int_equal(rig_submit(r, 1), ERR_OK);
+    struct lease lease = rig_claim_one(r);
+    for (int64_t call_no = 0; call_no < 3; call_no++) {
+        assert_int_equal(rig_record(r, lease, call_no, S("x")), ERR_OK);
+        assert_int_equal(rig_record(r, lease, call_no, S("again")), ERR_OK);
+    }
+    struct store_get_job o = {.op = RIG_OP(r), .job_id = RIG_JOB, .a = &r->arena};
+    store_get_job(r->store, &o);
+    assert_int_equal(rig_wait(r, &o.op), ERR_OK);
+    assert_int_equal(o.ret_usage_n, 1);
+    assert_int_equal(o.ret_usage[0].role, ROLE_TARGET);
+    assert_true(str_eq(o.ret_usage[0].model, S("lab/target")));
+    assert_int_equal(o.ret_usage[0].calls, 3);
+    assert_int_equal(o.ret_usage[0].input_tokens, 300);
+    assert_int_equal(o.ret_usage[0].cost_nusd, 21);
+    assert_int_equal(o.ret.in_flight, 1);
+    assert_int_equal(o.ret.spec.n, 0); /* it was not asked for */
+}
+
+/* --- deletion */
+
+static void make_large_job(struct rig *r) {
+    assert_int_equal(rig_submit(r, 1500), ERR_OK);
+    for (int i = 0; i < 1200; i++) {
+        struct lease lease = rig_claim_one(r);
+        assert_int_equal(rig_record(r, lease, 0, S("x")), ERR_OK);
+        assert_int_equal(rig_finish(r, lease, OUTCOME_ACCEPTED, NULL), ERR_OK);
+    }
+    (void)rig_claim_one(r);
+    end_job(r, RIG_JOB, 4000);
+}
+
+static void test_a_deleted_job_is_gone_at_once_and_its_rows_soon(void **state) {
+    struct rig *r = *state;
+    make_large_job(r);
+    submit_for(r, "job_other", 1, "");
+    assert_int_equal(delete_job(r, RIG_JOB, 1), ERR_NOT_FOUND); /* another tenant's */
+    assert_int_equal(delete_job(r, "job_other", 1), ERR_CONFLICT);
+    assert_non_null(strstr(r->detail.text, "queued"));
+    assert_int_equal(delete_job(r, RIG_JOB, STORE_TENANT_NONE), ERR_OK);
+    assert_false(is_there(r, RIG_JOB));
+    assert_int_equal(rig_job_set(r, JOB_RUNNING, ""), ERR_NOT_FOUND);
+    assert_int_equal(delete_job(r, RIG_JOB, STORE_TENANT_NONE), ERR_NOT_FOUND);
+    assert_int_equal(rig_check(r), ERR_OK); /* while its rows go, too */
+    wait_for_rows(r, 4);                    /* the other's: job, spec, text, event */
+    assert_true(is_there(r, "job_other"));
+}
+
+static void test_deletion_goes_on_after_a_restart(void **state) {
+    struct rig *r = *state;
+    make_large_job(r);
+    struct store_delete o = {.op = RIG_OP(r), .job_id = RIG_JOB};
+    store_delete(r->store, &o);
+    rig_close(r); /* hardly begun */
+    assert_int_equal(o.op.err, ERR_OK);
+    assert_int_equal(rig_open(r), ERR_OK);
+    assert_false(is_there(r, RIG_JOB));
+    wait_for_rows(r, 0);
+}
+
+static void test_a_deleted_jobs_idempotency_key_may_be_used_anew(void **state) {
+    struct rig *r = *state;
+    submit_for(r, "job_a", 1, "");
+    end_job(r, "job_a", 2000);
+    struct store_find_idem o = {
+        .op = RIG_OP(r), .tenant = 1, .idem_key = S("job_a"), .fingerprint = S("f")};
+    store_find_idem(r->store, &o);
+    assert_int_equal(rig_wait(r, &o.op), ERR_OK);
+    assert_string_equal(o.ret_job_id, "job_a");
+    assert_true(o.ret_same);
+    assert_int_equal(delete_job(r, "job_a", 1), ERR_OK);
+    store_find_idem(r->store, &o);
+    assert_int_equal(rig_wait(r, &o.op), ERR_NOT_FOUND);
+    wait_for_rows(r, 0);
+    submit_for(r, "job_a", 1, "");
+    assert_true(is_there(r, "job_a"));
+}
+
+/* --- retention */
+
+static void test_retention_deletes_what_ended_before_a_moment_and_nothing_else(void **state) {
+    struct rig *r = *state;
+    static const char *const ids[] = {"job_0", "job_1", "job_2", "job_3"};
+    for (int i = 0; i < 4; i++) {
+        submit_for(r, ids[i], 1, "");
+    }
+    end_job(r, "job_2", 2000);
+    end_job(r, "job_0", 3000);
+    end_job(r, "job_1", 4000);
+    struct store_sweep o = {.op = RIG_OP(r), .ended_before_ms = 4000};
+    store_sweep(r->store, &o);
+    assert_int_equal(rig_wait(r, &o.op), ERR_OK);
+    assert_int_equal(o.ret_n, 2);
+    assert_false(is_there(r, "job_0"));
+    assert_true(is_there(r, "job_1"));
+    assert_false(is_there(r, "job_2"));
+    assert_true(is_there(r, "job_3")); /* has not ended */
+    store_sweep(r->store, &o);
+    assert_int_equal(rig_wait(r, &o.op), ERR_OK);
+    assert_int_equal(o.ret_n, 0);
+    wait_for_rows(r, 2 + 2 + 1 + 3); /* jobs, specs, their one taxonomy, events */
+}
+
+/* --- keys */
+
+static enum err add_key(struct rig *r, const char *id, const char *hash, int64_t *ret_number) {
+    struct store_key_add o = {.op = RIG_OP(r),
+                              .key = {.scopes = STORE_SCOPE_SUBMIT | STORE_SCOPE_READ,
+                                      .requests_per_minute = 60,
+                                      .jobs_max = 5,
+                                      .day_nusd_max = 1000,
+                                      .created_ms = 1000}};
+    (void)snprintf(o.key.id, sizeof o.key.id, "%s", id);
+    (void)snprintf(o.key.name, sizeof o.key.name, "name of %s", id);
+    (void)snprintf(o.key.hash, sizeof o.key.hash, "%s", hash);
+    store_key_add(r->store, &o);
+    enum err e = rig_wait(r, &o.op);
+    *ret_number = o.key.number;
+    return e;
+}
+
+static enum err find_key(struct rig *r, const char *hash, struct key_row *ret) {
+    struct store_key_find o = {.op = RIG_OP(r), .hash = hash};
+    store_key_find(r->store, &o);
+    enum err e = rig_wait(r, &o.op);
+    *ret = o.ret;
+    return e;
+}
+
+static enum err revoke_key(struct rig *r, const char *id) {
+    struct store_key_revoke o = {.op = RIG_OP(r), .id = id, .now_ms = 5000};
+    store_key_revoke(r->store, &o);
+    return rig_wait(r, &o.op);
+}
+
+static void test_a_key_is_found_by_its_digest_until_it_is_revoked(void **state) {
+    struct rig *r = *state;
+    struct key_row key;
+    int64_t first, second, again;
+    assert_int_equal(find_key(r, "aa", &key), ERR_NOT_FOUND);
+    assert_int_equal(add_key(r, "key_1", "aa", &first), ERR_OK);
+    assert_int_equal(add_key(r, "key_2", "bb", &second), ERR_OK);
+    assert_true(first >= 1 && second > first);
+    assert_int_equal(add_key(r, "key_1", "cc", &again), ERR_EXISTS);
+    assert_int_equal(add_key(r, "key_3", "aa", &again), ERR_EXISTS);
+    assert_int_equal(find_key(r, "bb", &key), ERR_OK);
+    assert_int_equal(key.number, second);
+    assert_string_equal(key.id, "key_2");
+    assert_string_equal(key.name, "name of key_2");
+    assert_string_equal(key.hash, "bb");
+    assert_int_equal(key.scopes, STORE_SCOPE_SUBMIT | STORE_SCOPE_READ);
+    assert_int_equal(key.requests_per_minute, 60);
+    assert_int_equal(key.jobs_max, 5);
+    assert_int_equal(key.day_nusd_max, 1000);
+    assert_int_equal(revoke_key(r, "key_2"), ERR_OK);
+    assert_int_equal(find_key(r, "bb", &key), ERR_NOT_FOUND);
+    assert_int_equal(revoke_key(r, "key_2"), ERR_OK); /* stays so */
+    assert_int_equal(revoke_key(r, "key_9"), ERR_NOT_FOUND);
+    assert_int_equal(find_key(r, "aa", &key), ERR_OK);
+}
+
+static void test_all_keys_are_listed_oldest_first_with_when_they_were_revoked(void **state) {
+    enum { KEYS = 40 };
+    struct rig *r = *state;
+    for (int i = 0; i < KEYS; i++) {
+        char id[16];
+        int64_t number;
+        (void)snprintf(id, sizeof id, "key_%d", i);
+        assert_int_equal(add_key(r, id, id, &number), ERR_OK);
+    }
+    assert_int_equal(revoke_key(r, "key_7"), ERR_OK);
+    struct store_key_list o = {.op = RIG_OP(r), .a = &r->arena};
+    store_key_list(r->store, &o);
+    assert_int_equal(rig_wait(r, &o.op), ERR_OK);
+    assert_int_equal(o.ret_n, KEYS);
+    for (int i = 0; i < KEYS; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "key_%d", i);
+        assert_string_equal(o.ret[i].id, id);
+        assert_int_equal(o.ret[i].revoked_ms, i == 7 ? 5000 : 0);
+    }
+}
+
+static void expect_use(struct rig *r, int64_t tenant, int64_t jobs, int64_t day_nusd) {
+    struct store_key_use o = {.op = RIG_OP(r), .tenant = tenant};
+    store_key_use(r->store, &o);
+    assert_int_equal(rig_wait(r, &o.op), ERR_OK);
+    assert_int_equal(o.ret_jobs, jobs);
+    assert_int_equal(o.ret_day_nusd, day_nusd);
+    int64_t day_ms = INT64_C(86400000);
+    assert_int_equal(o.ret_next_day_ms % day_ms, 0);
+    assert_in_range(o.ret_next_day_ms - clock_wall_ms(), 1, day_ms);
+}
+
+static void record_one(struct rig *r, const char *job_id) {
+    struct lease lease;
+    struct store_claim claim = {.op = RIG_OP(r), .job_id = job_id, .n = 1, .ret = &lease};
+    store_claim(r->store, &claim);
+    assert_int_equal(rig_wait(r, &claim.op), ERR_OK);
+    struct ledger_call call = rig_call(lease.attempt_no, 0, S("x"));
+    struct store_record o = {.op = RIG_OP(r), .job_id = job_id, .lease = lease, .call = &call};
+    store_record(r->store, &o);
+    assert_int_equal(rig_wait(r, &o.op), ERR_OK);
+}
+
+static void test_a_keys_jobs_and_spend_of_the_day_are_known(void **state) {
+    struct rig *r = *state;
+    submit_for(r, "job_a", 1, "");
+    submit_for(r, "job_b", 1, "");
+    submit_for(r, "job_c", 2, "");
+    expect_use(r, 1, 2, 0);
+    record_one(r, "job_a");
+    record_one(r, "job_b");
+    record_one(r, "job_c");
+    end_job(r, "job_a", 2000);
+    expect_use(r, 1, 1, 14);
+    expect_use(r, 2, 1, 7);
+    assert_int_equal(delete_job(r, "job_a", 1), ERR_OK);
+    expect_use(r, 1, 1, 14); /* what is spent is spent */
+}
+
+/* --- webhooks */
+
+static size_t take_webhooks(struct rig *r, int64_t now_ms, int64_t limit, struct outbox_row **ret,
+                            int64_t *ret_next_ms) {
+    struct store_outbox_take o = {
+        .op = RIG_OP(r), .limit = limit, .now_ms = now_ms, .a = &r->arena};
+    store_outbox_take(r->store, &o);
+    assert_int_equal(rig_wait(r, &o.op), ERR_OK);
+    *ret = o.ret;
+    *ret_next_ms = o.ret_next_ms;
+    return o.ret_n;
+}
+
+static enum err tell(struct rig *r, int64_t number, enum outbox_end end, int64_t retry_ms) {
+    struct store_outbox_tell o = {.op = RIG_OP(r),
+                                  .number = number,
+                                  .end = end,
+                                  .retry_ms = retry_ms,
+                                  .problem = S("500"),
+                                  .now_ms = 9000};
+    store_outbox_tell(r->store, &o);
+    return rig_wait(r, &o.op);
+}
+
+static void test_a_job_that_ends_leaves_one_webhook_where_it_has_a_url(void **state) {
+    struct rig *r = *state;
+    struct outbox_row *rows;
+    int64_t next_ms;
+    submit_for(r, "job_a", 1, "https://example.org/hook");
+    submit_for(r, "job_b", 1, "");
+    assert_int_equal(take_webhooks(r, 9000, 10, &rows, &next_ms), 0);
+    assert_int_equal(next_ms, 0);
+    end_job(r, "job_a", 2000);
+    end_job(r, "job_a", 2500); /* the same state again is no news */
+    end_job(r, "job_b", 3000);
+    assert_int_equal(take_webhooks(r, 1999, 10, &rows, &next_ms), 0);
+    assert_int_equal(next_ms, 2000);
+    assert_int_equal(take_webhooks(r, 2000, 10, &rows, &next_ms), 1);
+    assert_int_equal(next_ms, 0);
+    assert_string_equal(rows[0].job_id, "job_a");
+    assert_int_equal(strncmp(rows[0].id, "msg_", 4), 0);
+    assert_true(str_eq(rows[0].url, S("https://example.org/hook")));
+    assert_true(str_eq(rows[0].body,
+                       S("{\"type\":\"job.partial\",\"timestamp\":\"1970-01-01T00:00:02.000Z\","
+                         "\"data\":{\"job_id\":\"job_a\",\"status\":\"partial\",\"reason\":"
+                         "\"enough\",\"counts\":{\"wanted\":1,\"accepted\":0,\"rejected\":0,"
+                         "\"solved\":0,\"duplicate\":0,\"surplus\":0,\"failed\":0,\"attempts\":0}}"
+                         "}")));
+    assert_int_equal(rows[0].tries, 0);
+    assert_int_equal(take_webhooks(r, 9000, 10, &rows, &next_ms), 0); /* it is taken */
+}
+
+static void test_a_webhook_is_due_again_until_it_is_delivered_or_given_up(void **state) {
+    struct rig *r = *state;
+    struct outbox_row *rows;
+    int64_t next_ms;
+    char id[STORE_ID_BYTES];
+    submit_for(r, "job_a", 1, "https://example.org/hook");
+    end_job(r, "job_a", 2000);
+    assert_int_equal(take_webhooks(r, 2000, 10, &rows, &next_ms), 1);
+    int64_t number = rows[0].number;
+    memcpy(id, rows[0].id, sizeof id);
+    assert_int_equal(tell(r, number, OUTBOX_RETRY, 7000), ERR_OK);
+    assert_int_equal(tell(r, number, OUTBOX_DELIVERED, 0), ERR_NOT_FOUND); /* nobody has it */
+    assert_int_equal(take_webhooks(r, 6999, 10, &rows, &next_ms), 0);
+    assert_int_equal(next_ms, 7000);
+    assert_int_equal(take_webhooks(r, 7000, 10, &rows, &next_ms), 1);
+    assert_int_equal(rows[0].tries, 1);
+    assert_string_equal(rows[0].id, id);
+    rig_succeed(r); /* the process dies with it in its hands */
+    assert_int_equal(take_webhooks(r, clock_wall_ms() + 1000, 10, &rows, &next_ms), 1);
+    assert_string_equal(rows[0].id, id);
+    assert_int_equal(rows[0].tries, 2);
+    assert_int_equal(tell(r, number, OUTBOX_DELIVERED, 0), ERR_OK);
+    assert_int_equal(tell(r, number, OUTBOX_GIVEN_UP, 0), ERR_NOT_FOUND);
+    rig_succeed(r);
+    assert_int_equal(take_webhooks(r, INT64_MAX, 10, &rows, &next_ms), 0);
+}
+
+static void test_webhooks_are_taken_the_longest_due_first(void **state) {
+    struct rig *r = *state;
+    struct outbox_row *rows;
+    int64_t next_ms;
+    static const char *const ids[] = {"job_0", "job_1", "job_2"};
+    static const int64_t ended_ms[] = {3000, 1000, 2000};
+    for (int i = 0; i < 3; i++) {
+        submit_for(r, ids[i], 1, "https://example.org/hook");
+        end_job(r, ids[i], ended_ms[i]);
+    }
+    assert_int_equal(take_webhooks(r, 9000, 2, &rows, &next_ms), 2);
+    assert_string_equal(rows[0].job_id, "job_1");
+    assert_string_equal(rows[1].job_id, "job_2");
+    assert_int_equal(next_ms, 3000);
+    assert_int_equal(delete_job(r, "job_1", 1), ERR_OK);
+    assert_int_equal(tell(r, rows[0].number, OUTBOX_RETRY, 9000), ERR_NOT_FOUND);
+}
+
+static void test_totals_count_what_is_under_way(void **state) {
+    struct rig *r = *state;
+    submit_for(r, "job_a", 1, "https://example.org/hook");
+    submit_for(r, "job_b", 1, "");
+    submit_for(r, "job_c", 2, "");
+    record_one(r, "job_b");
+    end_job(r, "job_a", 2000);
+    struct store_totals o = {.op = RIG_OP(r)};
+    store_totals(r->store, &o);
+    assert_int_equal(rig_wait(r, &o.op), ERR_OK);
+    assert_int_equal(o.ret_jobs[JOB_QUEUED], 2);
+    assert_int_equal(o.ret_jobs[JOB_RUNNING], 0);
+    assert_int_equal(o.ret_jobs[JOB_PARTIAL], 0);
+    assert_int_equal(o.ret_in_flight, 1);
+    assert_int_equal(o.ret_outbox, 1);
+}
+
+#define KEEP_TEST(f) cmocka_unit_test_setup_teardown(f, rig_set_up, rig_tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        KEEP_TEST(test_problems_come_in_pages_that_meet_without_gap_or_overlap),
+        KEEP_TEST(test_a_page_that_does_not_fit_is_refused_not_cut),
+        KEEP_TEST(test_usage_is_summed_as_it_is_recorded),
+        KEEP_TEST(test_a_deleted_job_is_gone_at_once_and_its_rows_soon),
+        KEEP_TEST(test_deletion_goes_on_after_a_restart),
+        KEEP_TEST(test_a_deleted_jobs_idempotency_key_may_be_used_anew),
+        KEEP_TEST(test_retention_deletes_what_ended_before_a_moment_and_nothing_else),
+        KEEP_TEST(test_a_key_is_found_by_its_digest_until_it_is_revoked),
+        KEEP_TEST(test_all_keys_are_listed_oldest_first_with_when_they_were_revoked),
+        KEEP_TEST(test_a_keys_jobs_and_spend_of_the_day_are_known),
+        KEEP_TEST(test_a_job_that_ends_leaves_one_webhook_where_it_has_a_url),
+        KEEP_TEST(test_a_webhook_is_due_again_until_it_is_delivered_or_given_up),
+        KEEP_TEST(test_webhooks_are_taken_the_longest_due_first),
+        KEEP_TEST(test_totals_count_what_is_under_way),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
