@@ -215,7 +215,7 @@ enum err run_job(const struct run_options *options, struct run_result *ret,
     r.llm = llm_new(r.loop, options->llm);
     enum err e = run_resolve(&r); /* before anything is written */
     if (e == ERR_OK) {
-        e = store_open(options->state_path, &r.store, reterr);
+        e = store_open(options->state_path, NULL, &r.store, reterr);
     }
     if (e == ERR_OK) {
         e = run_with_store(&r);

@@ -9,6 +9,8 @@
 #include "store/rules.h"
 #include "store/watch.h"
 
+#include "base/metrics.h"
+
 #include <stdatomic.h>
 
 struct store {
@@ -18,6 +20,9 @@ struct store {
     struct rules rules;
     struct store_reader *reader; /* of the reading thread */
     struct watches watches;
+    struct {
+        struct metric *commits, *operations, *failures, *log_bytes;
+    } measured;
     atomic_llong refs; /* the owner's, and one for each operation whose `done` was not called yet */
 };
 

@@ -60,8 +60,9 @@ NODISCARD enum err sql_take_err(struct sql *db, struct errinfo *reterr);
 /** Fail with ERR_CORRUPT: a row says @what, which cannot be. */
 void sql_found_corrupt(struct sql *db, const char *what);
 
-/** Between transactions: keep the database in shape (here: checkpoint once the WAL is long). */
-void sql_upkeep(struct sql *db);
+/** Between transactions: keep the database in shape (here: checkpoint once the WAL is long). Returns
+ * how many bytes the log held before. */
+int64_t sql_upkeep(struct sql *db);
 
 /** The database's own integrity check. Reported like any other failure. */
 void sql_check(struct sql *db);

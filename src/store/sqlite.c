@@ -24,12 +24,16 @@
 #include <string.h>
 
 #define SQL_BUSY_MS 5000
+#define SQL_CHECKPOINT_BUSY_MS 100 /* the writer stands still so long at most */
 /* Twice SQLite's own: half the system calls a byte, and texts of 1 to 4 KB fill pages better.
  * Larger ones would make a commit of a single call too heavy, since it writes at least four pages.
  */
-#define SQL_PAGE_BYTES "8192"
-#define SQL_WAL_PAGES_CHECKPOINT 500 /* 4 MB: then checkpoint what no reader needs */
-#define SQL_WAL_PAGES_MAX 8000       /* 64 MB: then wait for the readers and start over */
+#define SQL_PAGE_BYTES 8192
+#define SQL_WAL_PAGES_CHECKPOINT 1000 /* 8 MB: then checkpoint what no reader needs */
+#define SQL_WAL_PAGES_MAX 8000        /* 64 MB: then wait for the readers and start over */
+
+#define SQL_TEXT(n) SQL_TEXT_OF(n)
+#define SQL_TEXT_OF(n) #n
 
 /* The texts that every connection has, behind the caller's. */
 enum { SQL_BEGIN_WRITE, SQL_BEGIN_READ, SQL_COMMIT, SQL_OWN_TEXTS };
@@ -301,20 +305,26 @@ static int sql_on_commit(void *ctx, sqlite3 *handle, const char *name, int wal_p
     return SQLITE_OK;
 }
 
-/* A checkpoint that fails loses nothing: the WAL holds it all, and the next one tries again. */
-void sql_upkeep(struct sql *db) {
+/* A checkpoint that fails loses nothing: the WAL holds it all, and the next one tries again.
+ * Neither does a reader that stays too long, whose view of the log must be kept: it only makes the
+ * log grow until it has gone. */
+int64_t sql_upkeep(struct sql *db) {
+    int64_t bytes = (int64_t)db->wal_pages * SQL_PAGE_BYTES;
     if (db->wal_pages < db->checkpoint_at_pages) {
-        return;
+        return bytes;
     }
     int pages = 0, done = 0;
     int mode =
         db->wal_pages < SQL_WAL_PAGES_MAX ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART;
+    (void)sqlite3_busy_timeout(db->handle, SQL_CHECKPOINT_BUSY_MS);
     FAILPOINT("store.checkpoint.before");
     int rc = sqlite3_wal_checkpoint_v2(db->handle, NULL, mode, &pages, &done);
     FAILPOINT("store.checkpoint.after");
+    (void)sqlite3_busy_timeout(db->handle, SQL_BUSY_MS);
     bool whole = rc == SQLITE_OK && done == pages;
     db->checkpoint_at_pages = (whole ? 0 : db->wal_pages) + SQL_WAL_PAGES_CHECKPOINT;
     db->wal_pages = 0;
+    return bytes;
 }
 
 /* --- opening */
@@ -377,7 +387,8 @@ static void sql_migrate(struct sql *db, const struct sql_schema *schema, size_t 
 
 static void sql_become_writer(struct sql *db, const struct sql_schema *schema, size_t version) {
     char mode[16];
-    sql_exec(db, "PRAGMA page_size = " SQL_PAGE_BYTES); /* of a file that is still empty */
+    sql_exec(db,
+             "PRAGMA page_size = " SQL_TEXT(SQL_PAGE_BYTES)); /* of a file that is still empty */
     sql_ask(db, "PRAGMA journal_mode = WAL", mode, sizeof mode);
     if (db->err == ERR_OK && strcmp(mode, "wal") != 0) {
         db->err = errinfo_set(&db->detail, ERR_IO,

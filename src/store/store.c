@@ -11,6 +11,7 @@
 #include "store/queries.h"
 #include "store/schema.h"
 
+#include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/mem.h"
 
@@ -45,10 +46,14 @@ static void store_write(void *ctx, struct store_op *batch) {
     sql_begin(s->db);
     for (struct store_op *op = batch; op != NULL && !sql_failed(s->db); op = op->next) {
         op->err = store_kind(op)->rule(&s->rules, op);
+        metric_add(s->measured.operations, 1);
     }
     rules_flush(&s->rules);
     store_hit_failpoints(s, batch, false);
+    int64_t began_us = clock_mono_us();
     enum err e = sql_commit(s->db, &detail);
+    metric_observe(s->measured.commits, clock_mono_us() - began_us);
+    metric_add(s->measured.failures, e != ERR_OK);
     store_hit_failpoints(s, batch, true);
     if (e == ERR_OK) {
         watches_tell(&s->watches, &s->rules);
@@ -63,7 +68,7 @@ static void store_write(void *ctx, struct store_op *batch) {
 /* Between batches. */
 static bool store_tidy(void *ctx) {
     struct store *s = ctx;
-    sql_upkeep(s->db);
+    metric_set(s->measured.log_bytes, sql_upkeep(s->db));
     if (!s->rules.deleted) {
         return false;
     }
@@ -95,6 +100,28 @@ static void store_read(void *ctx, struct store_op *batch) {
 }
 
 /* --- open and close */
+
+static void store_measure(struct store *s, struct metrics *m) {
+    static const struct metric_family commits = {.name = "stumper_store_commit_seconds",
+                                                 .help = "How long commits take, fsync included.",
+                                                 .kind = METRIC_HISTOGRAM,
+                                                 .unit = 1e-6,
+                                                 .bounds = METRIC_BOUNDS_FAST,
+                                                 .bounds_n = METRIC_BOUNDS_FAST_N};
+    static const struct metric_family operations = {.name = "stumper_store_operations_total",
+                                                    .help = "Writing operations run.",
+                                                    .kind = METRIC_COUNTER};
+    static const struct metric_family failures = {.name = "stumper_store_commit_failures_total",
+                                                  .help = "Commits that failed.",
+                                                  .kind = METRIC_COUNTER};
+    static const struct metric_family log_bytes = {.name = "stumper_store_log_bytes",
+                                                   .help = "Size of the write-ahead log.",
+                                                   .kind = METRIC_GAUGE};
+    s->measured.commits = metric_get(m, &commits, NULL, 0);
+    s->measured.operations = metric_get(m, &operations, NULL, 0);
+    s->measured.failures = metric_get(m, &failures, NULL, 0);
+    s->measured.log_bytes = metric_get(m, &log_bytes, NULL, 0);
+}
 
 static enum err store_take_over(struct store *s, struct errinfo *reterr) {
     sql_begin(s->db);
@@ -136,7 +163,8 @@ static void store_start(struct store *s) {
     desk_start(&s->reading);
 }
 
-enum err store_open(const char *path, struct store **ret, struct errinfo *reterr) {
+enum err store_open(const char *path, struct metrics *metrics, struct store **ret,
+                    struct errinfo *reterr) {
     struct store_lock lock;
     struct sql *db;
     enum err e = store_lock_take(&lock, path, reterr);
@@ -151,6 +179,7 @@ enum err store_open(const char *path, struct store **ret, struct errinfo *reterr
     struct store *s = mem_new(sizeof *s);
     *s = (struct store){.lock = lock, .db = db};
     atomic_init(&s->refs, 1);
+    store_measure(s, metrics);
     rules_init(&s->rules, db);
     e = store_take_over(s, reterr);
     if (e == ERR_OK) {

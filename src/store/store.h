@@ -40,6 +40,7 @@
 #include "base/str.h"
 #include "io/loop.h"
 
+struct metrics;
 struct store;
 
 enum job_state {
@@ -74,10 +75,12 @@ bool job_state_is_final(enum job_state s);
  *
  * An attempt whose lease was lost more than three times is set aside as a failed problem.
  *
+ * @metrics  where to count commits, operations and the log's size; may be NULL
  * @return  ERR_BUSY (another process has it: names the lock file and the pid) | ERR_CORRUPT (not
  *          ours, or a newer schema) | ERR_READ_ONLY | ERR_DISK_FULL | ERR_IO; the file is named
  */
-NODISCARD enum err store_open(const char *path, struct store **ret, struct errinfo *reterr);
+NODISCARD enum err store_open(const char *path, struct metrics *metrics, struct store **ret,
+                              struct errinfo *reterr);
 
 /**
  * Finish what was submitted, stop the threads, fold the log into the file, close. @s is gone for

@@ -15,7 +15,7 @@ int rig_setup(void **state) {
     (void)snprintf(r->path, sizeof r->path, "%s/jobs.db", r->folder);
     r->loop = loop_new();
     r->metrics = metrics_new();
-    if (store_open(r->path, &r->store, &why) != ERR_OK) {
+    if (store_open(r->path, NULL, &r->store, &why) != ERR_OK) {
         (void)fprintf(stderr, "%s\n", why.text);
         return -1;
     }

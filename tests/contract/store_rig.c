@@ -1,5 +1,7 @@
 #include "contract/store_rig.h"
 
+#include "base/mem.h"
+
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,6 +14,7 @@ void rig_init(struct rig *r) {
     *r = (struct rig){0};
     (void)snprintf(r->folder, sizeof r->folder, "%s/store-XXXXXX", tmp != NULL ? tmp : "/tmp");
     ASSERT(mkdtemp(r->folder) != NULL);
+    arena_init(&r->arena, 64 << 20);
     (void)snprintf(r->path, sizeof r->path, "%s/it.db", r->folder);
 }
 
@@ -19,6 +22,7 @@ void rig_release(struct rig *r) {
     if (r->store != NULL) {
         rig_close(r);
     }
+    arena_release(&r->arena);
     DIR *folder = opendir(r->folder);
     ASSERT(folder != NULL);
     for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
@@ -33,7 +37,7 @@ void rig_release(struct rig *r) {
 enum err rig_open(struct rig *r) {
     ASSERT(r->store == NULL);
     r->loop = loop_new();
-    enum err e = store_open(r->path, &r->store, &r->detail);
+    enum err e = store_open(r->path, NULL, &r->store, &r->detail);
     if (e != ERR_OK) {
         loop_free(r->loop);
         r->loop = NULL;
@@ -49,18 +53,41 @@ void rig_close(struct rig *r) {
     r->loop = NULL;
 }
 
-static void rig_done(struct store_op *op) {
+int rig_set_up(void **state) {
+    struct rig *r = mem_new(sizeof *r);
+    rig_init(r);
+    *state = r;
+    return rig_open(r) == ERR_OK ? 0 : -1;
+}
+
+int rig_tear_down(void **state) {
+    struct rig *r = *state;
+    enum err e = rig_check(r);
+    if (e != ERR_OK) {
+        (void)fprintf(stderr, "%s\n", r->detail.text);
+    }
+    rig_release(r);
+    free(r);
+    return e == ERR_OK ? 0 : -1;
+}
+
+void rig_succeed(struct rig *r) {
+    rig_close(r);
+    ASSERT(rig_open(r) == ERR_OK);
+}
+
+void rig_done(struct store_op *op) {
     (void)op; /* the loop ends by itself when nothing is under way */
 }
 
-static enum err rig_wait(struct rig *r, const struct store_op *op) {
+enum err rig_wait(struct rig *r, const struct store_op *op) {
     loop_run(r->loop);
     r->detail = op->detail;
     return op->err;
 }
 
 enum err rig_submit(struct rig *r, int64_t wanted) {
-    struct store_submit o = {.op = {.loop = r->loop, .done = rig_done},
+    struct store_submit o = {.op = RIG_OP(r),
                              .job_id = RIG_JOB,
                              .spec = S("{\"num_problems\":7}"),
                              .wanted = wanted,
@@ -71,11 +98,8 @@ enum err rig_submit(struct rig *r, int64_t wanted) {
 
 enum err rig_claim(struct rig *r, int64_t n, int64_t attempts_max, struct lease *ret,
                    int64_t *ret_n) {
-    struct store_claim o = {.op = {.loop = r->loop, .done = rig_done},
-                            .job_id = RIG_JOB,
-                            .n = n,
-                            .attempts_max = attempts_max,
-                            .ret = ret};
+    struct store_claim o = {
+        .op = RIG_OP(r), .job_id = RIG_JOB, .n = n, .attempts_max = attempts_max, .ret = ret};
     store_claim(r->store, &o);
     enum err e = rig_wait(r, &o.op);
     *ret_n = e == ERR_OK ? o.ret_n : 0;
@@ -105,10 +129,7 @@ struct ledger_call rig_call(int64_t attempt_no, int64_t call_no, struct str text
 
 enum err rig_record(struct rig *r, struct lease lease, int64_t call_no, struct str text) {
     struct ledger_call call = rig_call(lease.attempt_no, call_no, text);
-    struct store_record o = {.op = {.loop = r->loop, .done = rig_done},
-                             .job_id = RIG_JOB,
-                             .lease = lease,
-                             .call = &call};
+    struct store_record o = {.op = RIG_OP(r), .job_id = RIG_JOB, .lease = lease, .call = &call};
     store_record(r->store, &o);
     return rig_wait(r, &o.op);
 }
@@ -123,7 +144,7 @@ enum err rig_finish(struct rig *r, struct lease lease, enum outcome outcome,
                               .cost_nusd = 7,
                               .hash = 1000 + (uint64_t)lease.attempt_no};
     struct store_finish o = {
-        .op = {.loop = r->loop, .done = rig_done},
+        .op = RIG_OP(r),
         .job_id = RIG_JOB,
         .lease = lease,
         .problem = &problem,
@@ -137,14 +158,13 @@ enum err rig_finish(struct rig *r, struct lease lease, enum outcome outcome,
 }
 
 enum err rig_release_leases(struct rig *r, const struct lease *leases, size_t n) {
-    struct store_release o = {
-        .op = {.loop = r->loop, .done = rig_done}, .job_id = RIG_JOB, .leases = leases, .n = n};
+    struct store_release o = {.op = RIG_OP(r), .job_id = RIG_JOB, .leases = leases, .n = n};
     store_release(r->store, &o);
     return rig_wait(r, &o.op);
 }
 
 enum err rig_job_set(struct rig *r, enum job_state state, const char *reason) {
-    struct store_job_set o = {.op = {.loop = r->loop, .done = rig_done},
+    struct store_job_set o = {.op = RIG_OP(r),
                               .job_id = RIG_JOB,
                               .state = state,
                               .reason = str_of(reason),
@@ -155,10 +175,7 @@ enum err rig_job_set(struct rig *r, enum job_state state, const char *reason) {
 
 enum err rig_calls(struct rig *r, int64_t attempt_no, struct arena *a, struct ledger_call **ret,
                    size_t *ret_n) {
-    struct store_calls o = {.op = {.loop = r->loop, .done = rig_done},
-                            .job_id = RIG_JOB,
-                            .attempt_no = attempt_no,
-                            .a = a};
+    struct store_calls o = {.op = RIG_OP(r), .job_id = RIG_JOB, .attempt_no = attempt_no, .a = a};
     store_calls(r->store, &o);
     enum err e = rig_wait(r, &o.op);
     *ret = e == ERR_OK ? o.ret : NULL;

@@ -15,6 +15,7 @@ struct rig {
     struct loop *loop;
     struct store *store;   /* NULL while it is closed */
     struct errinfo detail; /* of the operation that failed last */
+    struct arena arena;    /* for what a test reads; goes with the rig */
 };
 
 /** A new folder below TMPDIR or /tmp, no store in it yet. */
@@ -26,6 +27,22 @@ void rig_release(struct rig *r);
 /** Open the store in the folder / close it. */
 NODISCARD enum err rig_open(struct rig *r);
 void rig_close(struct rig *r);
+
+/** cmocka's set-up and tear-down: *@state is an open rig; at the end store_check() must find
+ * nothing amiss. */
+int rig_set_up(void **state);
+int rig_tear_down(void **state);
+
+/** The process that had the store is gone, and another one opens it. */
+void rig_succeed(struct rig *r);
+
+/** For the head of an operation that rig_wait() waits for. */
+#define RIG_OP(r)                                                                                  \
+    { .loop = (r)->loop, .done = rig_done }
+void rig_done(struct store_op *op);
+
+/** Run the loop until nothing is under way; the error of @op. */
+enum err rig_wait(struct rig *r, const struct store_op *op);
 
 /* Operations on RIG_JOB, each waited for. */
 enum err rig_submit(struct rig *r, int64_t wanted);

@@ -327,7 +327,7 @@ static void test_no_tenant_hides_another_from_those_who_look_for_work(void **sta
 
 /* --- anything, in any order */
 
-enum { WORKERS = 3, STEPS = 1500, LEASES = 8 };
+enum { WORKERS = 3, STEPS = 1500, LEASES = 4 };
 
 struct mess {
     struct rig *r;
@@ -380,10 +380,12 @@ static void mess_step(struct mess *m) {
         }
         break;
     case 10:
-        (void)reap(m->r, rng_chance(&m->rng, 0.1) ? 0 : 10000);
+        (void)reap(m->r, rng_chance(&m->rng, 0.05) ? 0 : 10000);
         break;
     default:
-        (void)rig_release_leases(m->r, &lease, 1);
+        if (rng_chance(&m->rng, 0.3)) {
+            (void)rig_release_leases(m->r, &lease, 1);
+        }
         break;
     }
 }

@@ -211,7 +211,7 @@ static void story_finish(struct story *s, int i, enum outcome outcome, const cha
 static void story_tell(const char *path) {
     struct story s = {.loop = loop_new()};
     story_loop = s.loop;
-    assert_int_equal(store_open(path, &s.store, NULL), ERR_OK);
+    assert_int_equal(store_open(path, NULL, &s.store, NULL), ERR_OK);
     struct store_submit submit = {.op = {.loop = s.loop, .done = story_done},
                                   .job_id = "job_1",
                                   .spec = S("{}"),
