@@ -17,7 +17,7 @@ class Provider:
     """`stumper sim` on a free port, for one run: with Provider(…) as sim: … sim.url …"""
 
     def __init__(self, stumper: str, folder: str, work: dict):
-        flags = UNRELIABLE
+        flags = work.get("flags", UNRELIABLE)
         if "latency_ms" in work:
             flags = ["--accept-all", "--messy-rate", "0", "--latency", str(work["latency_ms"])]
         self.log = open(os.path.join(folder, "sim.log"), "w", encoding="utf-8")

@@ -13,6 +13,7 @@ reports for the contender. Of several runs the one with the median wall time is 
                W5: busy call-seconds / (slots · makespan): the latencies that the provider really served,
                set against slots that are never idle. Calls that came to nothing count as busy, too: read it
                together with the wall time and with calls/problem.
+  limits       how much of an enforced limit is used, and how many calls are refused: see limits.py
   KB/flight    (peak memory − peak memory of a run with one attempt in flight) / slots
 
 The peers keep their results in memory and write them at the end; Stumper has every call on disk (WAL,
@@ -31,6 +32,7 @@ import sys
 import tempfile
 import time
 
+import limits
 import provider
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -57,8 +59,9 @@ def command(who: str, bench, work: dict, url: str, folder: str) -> tuple[list[st
     env = {k: v for k, v in os.environ.items() if not k.startswith("STUMPER_")}
     if who == "stumper":
         env.update(OPENAI_BASE_URL=url, OPENAI_API_KEY="bench")
+        unlimited = [] if "flags" in work else ["--rpm", "1000000000"]  # the peers do not ask what is allowed either
         models = [f"--{role}=openai/{role}" for role in ("engineer", "checker", "target")]
-        return [bench.stumper, "generate", "-n", str(work["wanted"]), *models, "--concurrency", str(work["slots"]),
+        return [bench.stumper, "generate", "-n", str(work["wanted"]), *models, *unlimited, "--concurrency", str(work["slots"]),
                 "--seed", str(work.get("seed", 1)), "--quiet", "-o", os.path.join(folder, "problems.jsonl")], env
     begin_max = work["wanted"] if "latency_ms" in work else sys.maxsize // 2**12
     program = [PEERS[who][0], os.path.join(HERE, "peers", PEERS[who][1])]
@@ -183,6 +186,10 @@ def show(title: str, rows: dict[str, dict], columns) -> None:
     sys.stdout.flush()
 
 
+LIMIT_COLUMNS = [("achieved %", "achieved", "{:.1f}", True), ("429 %", "refused_share", "{:.3f}", False),
+                 ("429s", "refused", "{:,}", False), ("calls", "calls", "{:,}", True), ("wall s", "wall_s", "{:.1f}", False)]
+
+
 def run_workload(name: str, bench, contenders: list[str]) -> dict:
     work, rows = WORKLOADS[name], {}
     for who in contenders:
@@ -216,10 +223,11 @@ def main() -> None:
     options.add_argument("--runs", type=int, default=3)
     options.add_argument("--only", action="append", choices=CONTENDERS, help="contenders, default all")
     options.add_argument("--out", default=os.path.join(HERE, "out"))
-    options.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"{', '.join(WORKLOADS)}, kill, start")
+    options.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"{', '.join(WORKLOADS)}, limits, kill, start")
     want = options.parse_args()
-    chosen = want.workloads or [*WORKLOADS, "kill", "start"]
-    unknown = set(chosen) - {*WORKLOADS, "kill", "start"}
+    known = [*WORKLOADS, "limits", "kill", "start"]
+    chosen = want.workloads or known
+    unknown = set(chosen) - set(known)
     if unknown:
         options.error(f"no such workload: {', '.join(sorted(unknown))}")
     contenders = want.only or CONTENDERS
@@ -233,6 +241,9 @@ def main() -> None:
                 rows = {who: kill_test(who, bench) for who in contenders}
                 show(f"kill: {KILL['says']}", rows, [("calls", "calls", "{:,}", False),
                                                     ("paid twice", "paid_twice", "{:,}", False)])
+            elif name == "limits":
+                rows = {scenario: limits.run(bench, scenario, command, timed) for scenario in limits.SCENARIOS}
+                show("limits: a provider that enforces them, from a cold start", rows, LIMIT_COLUMNS)
             elif name == "start":
                 rows = {"stumper": {"first_call_ms": first_call_ms(bench)}}
                 show("start: from the start of the program to its first call",

@@ -25,7 +25,7 @@
 
 #include "base/str.h"
 
-#define LIMIT_SHARE 0.98
+#define LIMIT_SHARE 0.99
 #define LIMIT_BURST_MS 200
 #define LIMIT_PROBE_MS 1000 /* a probe that nothing bad is heard of for so long has passed */
 #define LIMIT_TROUBLE_IN_ROW 10
