@@ -1,0 +1,60 @@
+// Flow control: limits that the provider enforces, keys and models that are of no use.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { assertExactly, folder, generate, jsonl, run, sim } from './lib.mjs';
+
+const refusals = (sums) => Object.values(sums.refused).reduce((a, b) => a + b, 0);
+
+test('limits that the provider tells are kept without a storm of 429', async (t) => {
+  const cwd = folder(t);
+  const provider = await sim(t, '--accept-all', '--rpm', 1200, '--limit-burst', 1, '--latency', 100);
+  await run(t, generate(50, '--concurrency', 200), { cwd, env: provider.env });
+  assertExactly(50, jsonl(join(cwd, 'problems.jsonl')));
+  const sums = await provider.sums();
+  assert(sums.calls > 190);
+  assert(refusals(sums) <= 5, `${refusals(sums)} of ${sums.calls} refused`);
+});
+
+test('limits that fall in mid-run are followed', async (t) => {
+  const cwd = folder(t);
+  const provider = await sim(t, '--accept-all', '--rpm', '3000,2s:900', '--limit-burst', 1, '--latency', 100);
+  await run(t, generate(60, '--concurrency', 200), { cwd, env: provider.env });
+  assertExactly(60, jsonl(join(cwd, 'problems.jsonl')));
+  assert(refusals(await provider.sums()) <= 10);
+});
+
+test('--rpm holds where the provider tells nothing', async (t) => {
+  const cwd = folder(t);
+  const provider = await sim(t, '--accept-all');
+  const from = Date.now();
+  await run(t, generate(10, '--rpm', 600, '--concurrency', 50), { cwd, env: provider.env });
+  assert(Date.now() - from > 1500, '20 calls of the checker cannot go in less than 1.8 s');
+});
+
+test('a model that is not there is replaced by the one that stands in, and the problem says so', async (t) => {
+  const cwd = folder(t);
+  const provider = await sim(t, '--accept-all');
+  const models = [
+    '--engineer', 'openai/gone,openai/engineer', '--checker', 'openai/checker', '--target', 'openai/target'];
+  await run(t, ['generate', '-n', 5, ...models], { cwd, env: provider.env });
+  const problems = jsonl(join(cwd, 'problems.jsonl'));
+  assertExactly(5, problems);
+  for (const p of problems) assert.equal(p.models.engineer, 'openai/engineer');
+});
+
+test('several keys are used in turn, each with its own limit', async (t) => {
+  const cwd = folder(t);
+  const provider = await sim(t, '--accept-all', '--rpm', 600, '--limit-burst', 1);
+  writeFileSync(join(cwd, 'stumper.yaml'),
+    `providers: {lab: {base_url: '${provider.env.OPENAI_BASE_URL}', api_key_env: [KEY_A, KEY_B, KEY_C]}}\n`);
+  const models = ['--engineer', 'lab/engineer', '--checker', 'lab/checker', '--target', 'lab/target'];
+  const from = Date.now();
+  await run(t, ['generate', '-n', 40, ...models, '--concurrency', 100],
+    { cwd, env: { KEY_A: 'sk-aaaaaaaaaaaa', KEY_B: 'sk-bbbbbbbbbbbb', KEY_C: 'sk-cccccccccccc' } });
+  const ms = Date.now() - from;
+  const sums = await provider.sums();
+  assert(refusals(sums) <= 5, `${refusals(sums)} refused`);
+  assert(ms < 7000, `80 calls of the checker took ${ms} ms; one key alone would need 7 s`);
+});
