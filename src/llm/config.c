@@ -3,13 +3,9 @@
  * redaction at once. */
 #include "base/log.h"
 #include "llm/llm.h"
-#include "llm/presets.h"
-#include "llm/wire.h"
+#include "llm/provider.h"
 
 #include <string.h>
-
-#define LLM_CONFIG_HEADERS_MAX 16
-#define LLM_CONFIG_TEXT_BYTES_MAX 4096
 
 void llm_config_init(struct llm_config *c) {
     *c = (struct llm_config){.in_flight_max = 1000,
@@ -30,19 +26,10 @@ const struct llm_provider *llm_config_find(const struct llm_config *c, struct st
     return NULL;
 }
 
-/* A base URL as people write it, without the slash at its end. */
-static struct str llm_config_url(struct str text) {
-    struct str url = str_trim(text);
-    while (str_ends(url, S("/"))) {
-        url.n--;
-    }
-    return url;
-}
-
 /* OLLAMA_HOST as Ollama reads it: "192.168.1.5", ":8080", "host:8080", "https://host/path"; the
  * address to listen at (0.0.0.0) is not one to connect to. */
 static struct str llm_config_ollama_url(struct str text, struct arena *a) {
-    struct str rest = llm_config_url(text), scheme = S("http");
+    struct str rest = llm_url_trim(text), scheme = S("http");
     bool told = str_find(rest, S("://")) != STR_NPOS;
     if (told) {
         scheme = str_split(&rest, ':');
@@ -62,14 +49,6 @@ static struct str llm_config_ollama_url(struct str text, struct arena *a) {
                    STR_ARG(path));
 }
 
-static bool llm_config_url_is_right(struct str url) {
-    bool plain = true;
-    for (size_t i = 0; i < url.n; i++) {
-        plain = plain && (unsigned char)url.p[i] > ' ';
-    }
-    return plain && (str_starts(url, S("http://")) || str_starts(url, S("https://")));
-}
-
 static const char *llm_config_env(const char *(*getenv_fn)(const char *name), const char *name) {
     const char *value = name == NULL ? NULL : getenv_fn(name);
     return value == NULL || value[0] == '\0' ? NULL : value;
@@ -78,12 +57,33 @@ static const char *llm_config_env(const char *(*getenv_fn)(const char *name), co
 static void llm_config_move(struct llm_provider *p, const char *env, const char *value,
                             struct jcheck *check, struct arena *a) {
     struct str url = strcmp(env, LLM_OLLAMA_HOST) == 0 ? llm_config_ollama_url(str_of(value), a)
-                                                       : llm_config_url(str_of(value));
-    if (llm_config_url_is_right(url)) {
+                                                       : llm_url_trim(str_of(value));
+    if (llm_url_is_right(url)) {
         p->base_url = str_cstr(a, url);
     } else {
         jcheck_fail(check, str_fmt(a, "/providers/%s/base_url", p->name).p,
                     "the variable %s must begin with http:// or https://", env);
+    }
+}
+
+/* Headers that a provider's own SDK takes from variables: some by name, and lines "Name: value". */
+static void llm_config_env_headers(struct llm_provider *p, const struct llm_preset *preset,
+                                   struct jcheck *check, const char *(*getenv_fn)(const char *name),
+                                   struct arena *a) {
+    const char *pointer = str_fmt(a, "/providers/%s/headers", p->name).p;
+    for (size_t i = 0; i < LLM_PRESET_HEADERS_MAX && preset->headers[i].env != NULL; i++) {
+        const char *value = llm_config_env(getenv_fn, preset->headers[i].env);
+        if (value != NULL) {
+            llm_provider_add_header(check, pointer, p, str_of(preset->headers[i].name),
+                                    str_of(value), a);
+        }
+    }
+    struct str lines = str_of(llm_config_env(getenv_fn, preset->headers_env));
+    while (lines.n > 0) {
+        struct str value = str_split(&lines, '\n'), name = str_trim(str_split(&value, ':'));
+        if (name.n > 0) {
+            llm_provider_add_header(check, pointer, p, name, value, a);
+        }
     }
 }
 
@@ -97,135 +97,7 @@ static void llm_config_add_presets(struct llm_config *c, struct jcheck *check,
         if (moved != NULL) {
             llm_config_move(p, preset->base_url_env, moved, check, a);
         }
-    }
-}
-
-static bool llm_config_is_header(struct str name, struct str value) {
-    bool right = name.n > 0 && value.n > 0 && str_find_char(name, ':') == STR_NPOS;
-    for (size_t i = 0; i < name.n; i++) {
-        right = right && name.p[i] > ' ' && name.p[i] <= '~';
-    }
-    for (size_t i = 0; i < value.n; i++) {
-        right = right && (unsigned char)value.p[i] >= ' ';
-    }
-    return right;
-}
-
-static void llm_config_headers(struct jcheck *check, struct jplace provider, struct llm_provider *p,
-                               struct arena *a) {
-    struct jplace place = jcheck_member(check, provider, "headers");
-    if (!jcheck_is(check, place, JNODE_OBJECT, false)) {
-        return;
-    }
-    if (jnode_len(place.node) > LLM_CONFIG_HEADERS_MAX) {
-        jcheck_fail(check, place.pointer, "has more than %d headers", LLM_CONFIG_HEADERS_MAX);
-        return;
-    }
-    const char **headers = ARENA_ARRAY(a, const char *, jnode_len(place.node) + 1);
-    struct str name;
-    const struct jnode *value;
-    size_t n = 0;
-    for (void *at = jnode_next(place.node, NULL, &name, &value); at != NULL;
-         at = jnode_next(place.node, at, &name, &value)) {
-        struct str text = str_trim(jnode_str(value));
-        if (!llm_config_is_header(name, text)) {
-            jcheck_fail(check, place.pointer, "%.*s is not a header with a one-line string",
-                        STR_ARG(name));
-            continue;
-        }
-        headers[n++] = str_fmt(a, "%.*s: %.*s", STR_ARG(name), STR_ARG(text)).p;
-        log_add_secret(text); /* people put keys there, "Bearer KEY" among them */
-        if (str_eq_nocase(name, S("Authorization")) && str_find_char(text, ' ') != STR_NPOS) {
-            log_add_secret(str_trim(str_skip(text, str_find_char(text, ' '))));
-        }
-    }
-    p->headers = headers;
-}
-
-static void llm_config_limits(struct jcheck *check, struct jplace place, struct limit_set *ret) {
-    static const char *const known[] = {
-        [LIMIT_REQUESTS] = "rpm",      [LIMIT_TOKENS] = "tpm", [LIMIT_INPUT] = "input_tpm",
-        [LIMIT_OUTPUT] = "output_tpm", "concurrency",          NULL};
-    if (!jcheck_is(check, place, JNODE_OBJECT, false)) {
-        return;
-    }
-    jcheck_known(check, place, known);
-    for (int k = 0; k < LIMIT_KINDS; k++) {
-        ret->per_minute[k] =
-            jcheck_int(check, place, known[k], 1, LIMIT_SET_MAX, ret->per_minute[k]);
-    }
-    ret->in_flight = jcheck_int(check, place, "concurrency", 1, LIMIT_SET_MAX, ret->in_flight);
-}
-
-/* One of the keys: the name of a variable, or {env: NAME, limits: {…}}. */
-static void llm_config_key(struct jcheck *check, struct jplace place, struct llm_key *ret) {
-    static const char *const known[] = {"env", "limits", NULL};
-    *ret = (struct llm_key){.env = jnode_str(place.node).p};
-    if (jnode_type(place.node) == JNODE_OBJECT) {
-        jcheck_known(check, place, known);
-        ret->env = jcheck_str(check, place, "env", LLM_CONFIG_TEXT_BYTES_MAX).p;
-        llm_config_limits(check, jcheck_member(check, place, "limits"), &ret->limits);
-    }
-    if (str_of(ret->env).n == 0) {
-        jcheck_fail(check, place.pointer, "must name a variable that holds a key");
-    }
-}
-
-/* Whoever names a variable wants its key sent. */
-static void llm_config_keys(struct jcheck *check, struct jplace provider, struct llm_provider *p) {
-    struct jplace place = jcheck_member(check, provider, "api_key_env");
-    if (jnode_type(place.node) == JNODE_NONE || jnode_type(place.node) == JNODE_NULL) {
-        return;
-    }
-    p->key_optional = false;
-    p->key_choice = false;
-    if (jnode_type(place.node) != JNODE_ARRAY) {
-        p->keys_n = 1;
-        llm_config_key(check, place, &p->keys[0]);
-        return;
-    }
-    p->keys_n = jnode_len(place.node);
-    if (p->keys_n == 0 || p->keys_n > LLM_KEYS_MAX) {
-        jcheck_fail(check, place.pointer, "must name 1 to %d variables", LLM_KEYS_MAX);
-        p->keys_n = 0;
-    }
-    for (size_t i = 0; i < p->keys_n; i++) {
-        llm_config_key(check, jcheck_element(check, place, i), &p->keys[i]);
-    }
-}
-
-static void llm_config_read(struct jcheck *check, struct jplace place, struct llm_provider *p,
-                            struct arena *a) {
-    static const char *const known[] = {"type",    "base_url", "api_key_env",
-                                        "headers", "limits",   NULL};
-    if (!jcheck_is(check, place, JNODE_OBJECT, true)) {
-        return;
-    }
-    if (jnode_get(place.node, "api_key") != NULL) {
-        jcheck_fail(check, place.pointer,
-                    "keys do not belong into a file: put it into a variable and name that in "
-                    "api_key_env");
-        return;
-    }
-    jcheck_known(check, place, known);
-    struct str type = jcheck_str(check, place, "type", LLM_CONFIG_TEXT_BYTES_MAX);
-    struct str url = jcheck_str(check, place, "base_url", LLM_CONFIG_TEXT_BYTES_MAX);
-    if (type.n > 0 && wire_find(type.p) == NULL) {
-        jcheck_fail(check, jcheck_member(check, place, "type").pointer,
-                    "'%.*s' is not a wire format of this version; there is openai-chat",
-                    STR_ARG(type));
-    }
-    if (url.n > 0 && !llm_config_url_is_right(str_trim(url))) {
-        jcheck_fail(check, jcheck_member(check, place, "base_url").pointer,
-                    "must begin with http:// or https://");
-    }
-    p->type = type.n > 0 ? type.p : p->type;
-    p->base_url = url.n > 0 ? str_cstr(a, llm_config_url(url)) : p->base_url;
-    llm_config_keys(check, place, p);
-    llm_config_limits(check, jcheck_member(check, place, "limits"), &p->limits);
-    llm_config_headers(check, place, p, a);
-    if (p->base_url == NULL) {
-        jcheck_fail(check, place.pointer, "needs a base_url, such as http://127.0.0.1:8000/v1");
+        llm_config_env_headers(p, preset, check, getenv_fn, a);
     }
 }
 
@@ -273,7 +145,7 @@ static void llm_config_read_all(struct llm_config *c, struct jcheck *check, stru
                         LLM_PROVIDERS_MAX);
             break;
         }
-        llm_config_read(check, jcheck_member(check, root, p->name), p, a);
+        llm_provider_read(check, jcheck_member(check, root, p->name), p, a);
     }
 }
 

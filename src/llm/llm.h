@@ -114,12 +114,11 @@ struct llm_config {
 void llm_config_init(struct llm_config *c);
 
 /**
- * Add the built-in providers (openai, deepseek, openrouter, together, groq, mistral, xai,
- * fireworks, ollama, vllm, sglang, lmstudio, llamacpp: base URL and key variable each), then those
- * of @yaml
- * ("providers:" of stumper.yaml, may be NULL), which replace built-in ones of the same name member
- * by member. Keys, <NAME>_BASE_URL and OLLAMA_HOST come through @getenv_fn (an empty variable
- * counts as unset). Errors go to @check.
+ * Add the built-in providers (presets.c: openai, anthropic, gemini, perplexity, openrouter and
+ * other services, ollama, vllm and other servers of one's own), then those of @yaml ("providers:"
+ * of stumper.yaml, may be NULL), which replace built-in ones of the same name member by member.
+ * Keys, base URLs and headers in the variables of the providers' own SDKs come through @getenv_fn
+ * (an empty variable counts as unset). Errors go to @check.
  */
 void llm_config_providers(struct llm_config *c, const struct jnode *yaml, struct jcheck *check,
                           const char *(*getenv_fn)(const char *name), struct arena *a);

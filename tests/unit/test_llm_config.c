@@ -191,6 +191,74 @@ static void test_several_keys_are_kept_in_order_each_with_its_limits(void **stat
     assert_string_equal(lab->key_env, "KEY_A or KEY_B or KEY_C or KEY_D");
 }
 
+static void test_the_providers_own_variables_are_honoured(void **state) {
+    (void)state;
+    static const char *const env[] = {"GOOGLE_API_KEY",
+                                      "google",
+                                      "GEMINI_API_KEY",
+                                      "gemini",
+                                      "GOOGLE_GEMINI_BASE_URL",
+                                      "http://g:1",
+                                      "ANTHROPIC_API_KEY",
+                                      "",
+                                      "ANTHROPIC_AUTH_TOKEN",
+                                      "token",
+                                      "ANTHROPIC_CUSTOM_HEADERS",
+                                      "X-One: 1\n\nX-Two: 2\n",
+                                      "OPENAI_ORG_ID",
+                                      "org-1",
+                                      "OPENAI_PROJECT_ID",
+                                      "proj-1",
+                                      NULL};
+    environment = env;
+    assert_string_equal(configure(""), "");
+    const struct llm_provider *gemini = provider("gemini"), *claude = provider("anthropic");
+    assert_int_equal(gemini->keys_n, 1); /* two names of one key: the first wins */
+    assert_string_equal(gemini->keys[0].value, "google");
+    assert_string_equal(gemini->base_url, "http://g:1");
+    assert_string_equal(claude->keys[0].value, "token");
+    assert_true(claude->keys[0].bearer);
+    assert_string_equal(claude->key_env, "ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN");
+    assert_string_equal(claude->headers[0], "X-One: 1");
+    assert_string_equal(claude->headers[1], "X-Two: 2");
+    assert_string_equal(provider("openai")->headers[0], "OpenAI-Organization: org-1");
+    assert_string_equal(provider("openai")->headers[1], "OpenAI-Project: proj-1");
+}
+
+static void test_how_to_ask_is_told_per_provider_and_per_model(void **state) {
+    (void)state;
+    assert_string_equal(
+        configure("providers:\n"
+                  "  lab:\n"
+                  "    preset: vllm\n"
+                  "    base_url: http://gpu:8000/v1\n"
+                  "    stream: true\n"
+                  "    effort: low\n"
+                  "    temperature: 0\n"
+                  "    models:\n"
+                  "      small: org/small-model\n"
+                  "      deep: {model: org/big, effort: high, thinking_tokens: 9000,"
+                  " top_p: 0.9, extra_body: {priority: 1}}\n"
+                  "      same-name: {effort: none}\n"),
+        "");
+    const struct llm_provider *lab = provider("lab");
+    assert_int_equal(lab->dialect, LLM_DIALECT_VLLM);
+    assert_true(lab->key_optional);
+    assert_string_equal(lab->base_url, "http://gpu:8000/v1");
+    assert_int_equal(lab->stream, LLM_STREAM_ALWAYS);
+    assert_int_equal(lab->aliases_n, 3);
+    assert_string_equal(lab->aliases[0].model, "org/small-model");
+    assert_string_equal(lab->aliases[0].manner.effort, "low");
+    assert_true(lab->aliases[0].manner.temperature.told);
+    assert_string_equal(lab->aliases[1].model, "org/big");
+    assert_string_equal(lab->aliases[1].manner.effort, "high");
+    assert_int_equal(lab->aliases[1].manner.thinking_tokens, 9000);
+    assert_true(lab->aliases[1].manner.top_p.value > 0.8);
+    assert_int_equal(jnode_get_int(lab->aliases[1].manner.extra_body, "priority", 0), 1);
+    assert_string_equal(lab->aliases[2].model, "same-name");
+    assert_string_equal(lab->aliases[2].manner.effort, "none");
+}
+
 static void test_what_is_wrong_in_yaml_is_named_with_its_place(void **state) {
     (void)state;
     static const struct {
@@ -209,6 +277,17 @@ static void test_what_is_wrong_in_yaml_is_named_with_its_place(void **state) {
          "1 to 16"},
         {"providers: {lab: {base_url: 'http://h', api_key_env: [A, {}]}}",
          "/providers/lab/api_key_env/1", "variable"},
+        {"providers: {lab: {base_url: 'http://h', preset: vlm}}", "/providers/lab/preset", "vlm"},
+        {"providers: {lab: {base_url: 'http://h', stream: maybe}}", "/providers/lab/stream",
+         "auto"},
+        {"providers: {lab: {base_url: 'http://h', effort: huge}}", "/providers/lab/effort",
+         "xhigh"},
+        {"providers: {lab: {base_url: 'http://h', temperature: 3}}", "/providers/lab/temperature",
+         "2"},
+        {"providers: {lab: {base_url: 'http://h', models: {a: 7}}}", "/providers/lab/models/a",
+         "NAME"},
+        {"providers: {lab: {base_url: 'http://h', models: {a: {efort: low}}}}",
+         "/providers/lab/models/a", "effort"},
         {"providers: {lab: {base_url: 'http://h', limits: {rpm: 0}}}", "/providers/lab/limits/rpm",
          "1"},
         {"providers: {lab: {base_url: 'http://h', limits: {rmp: 9}}}", "/providers/lab/limits",
@@ -249,6 +328,8 @@ int main(void) {
         CONFIG_TEST(test_ollama_host_is_read_as_ollama_does),
         CONFIG_TEST(test_yaml_adds_providers_and_overrides_members_of_builtin_ones),
         CONFIG_TEST(test_several_keys_are_kept_in_order_each_with_its_limits),
+        CONFIG_TEST(test_the_providers_own_variables_are_honoured),
+        CONFIG_TEST(test_how_to_ask_is_told_per_provider_and_per_model),
         CONFIG_TEST(test_what_is_wrong_in_yaml_is_named_with_its_place),
         CONFIG_TEST(test_more_providers_than_fit_are_refused),
     };
