@@ -43,6 +43,10 @@ struct fixture {
     struct http_request request;
 };
 
+#define STREAM_HEAD                                                                                \
+    "HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream; charset=utf-8\r\n"                        \
+    "X-Request-Id: abc\r\nTransfer-Encoding: chunked\r\n\r\n"
+
 /* The path of a request says what is to happen to it. */
 static void serve(void *ctx, const struct tiny_request *request, struct tiny_reply *ret) {
     (void)ctx;
@@ -75,6 +79,18 @@ static void serve(void *ctx, const struct tiny_request *request, struct tiny_rep
         ret->then = TINY_CLOSE;
     } else if (str_eq(path, S("/reset"))) {
         ret->then = TINY_RESET;
+    } else if (str_eq(path, S("/events"))) {
+        tiny_reply_raw(ret,
+                       S(STREAM_HEAD "6\r\n: hi\n\n\r\n9\r\ndata: one\r\n2\r\n\n\n\r\n0\r\n\r\n"));
+    } else if (str_eq(path, S("/events-stall"))) {
+        tiny_reply_raw(ret, S(STREAM_HEAD "9\r\ndata: one\r\n"));
+    } else if (str_eq(path, S("/events-quiet"))) {
+        tiny_reply_raw(ret, S(STREAM_HEAD "6\r\n: hi\n\n\r\n"));
+    } else if (str_eq(path, S("/events-cut"))) {
+        tiny_reply_raw(ret, S(STREAM_HEAD "9\r\ndata: one\r\n"));
+        ret->then = TINY_CLOSE;
+    } else if (str_eq(path, S("/events-refused"))) {
+        tiny_reply_set(ret, 429, "Content-Type: text/event-stream\r\n", S("slow down"));
     } else if (str_eq(path, S("/endless-header"))) {
         struct sbuf b;
         sbuf_init(&b, 1 << 20);
@@ -432,6 +448,94 @@ static void test_connections_that_no_limit_allows_are_refused_with_the_remedy(vo
     assert_non_null(strstr(info.text, "ulimit"));
 }
 
+/* Takes a stream as a format would: comments are quiet. */
+struct taken {
+    char text[256];
+    size_t n, bytes_max;
+};
+
+static enum http_take take(void *ctx, struct str bytes) {
+    struct taken *t = ctx;
+    if (t->n + bytes.n > t->bytes_max) {
+        return HTTP_TAKE_NO;
+    }
+    memcpy(t->text + t->n, bytes.p, bytes.n);
+    t->n += bytes.n;
+    return strstr(t->text, "data") != NULL ? HTTP_TAKE_MORE : HTTP_TAKE_QUIET;
+}
+
+/* Ask for @path and take a stream if one comes. */
+static struct outcome ask_stream(struct fixture *f, const char *path, struct taken *ret) {
+    *ret = (struct taken){.bytes_max = sizeof ret->text - 1};
+    f->request.stream = take;
+    f->request.stream_ctx = ret;
+    f->request.idle_ms = f->request.idle_ms > 0 ? f->request.idle_ms : 5000;
+    return ask_path(f, path);
+}
+
+static void test_a_stream_is_taken_as_it_comes(void **state) {
+    struct taken taken;
+    struct outcome o = ask_stream(*state, "/events", &taken);
+    assert_int_equal(o.err, ERR_OK);
+    assert_int_equal(o.status, 200);
+    assert_int_equal(o.body_n, 0);
+    assert_string_equal(taken.text, ": hi\n\ndata: one\n\n");
+    assert_string_equal(o.request_id, "abc");
+    assert_true(o.first_byte_us > 0);
+}
+
+static void test_what_is_no_stream_is_gathered_although_one_was_wanted(void **state) {
+    struct taken taken;
+    assert_string_equal(ask_stream(*state, "/echo", &taken).body, "{\"n\":1}");
+    assert_int_equal(taken.n, 0);
+    struct outcome o = ask_stream(*state, "/events-refused", &taken);
+    assert_int_equal(o.status, 429);
+    assert_string_equal(o.body, "slow down");
+    assert_int_equal(taken.n, 0);
+}
+
+static void test_a_stream_that_falls_silent_meets_the_idle_deadline(void **state) {
+    struct fixture *f = *state;
+    struct taken taken;
+    f->request.idle_ms = 80;
+    struct outcome o = ask_stream(f, "/events-stall", &taken);
+    assert_int_equal(o.err, ERR_TIMEOUT);
+    assert_non_null(strstr(o.detail, "stopped in the middle: nothing more of it within 80 ms"));
+    assert_true(o.total_us >= 70000 && o.total_us < 2000000);
+    assert_string_equal(taken.text, "data: one");
+    assert_string_equal(o.request_id, "abc");
+}
+
+static void test_comments_do_not_count_as_the_first_byte(void **state) {
+    struct fixture *f = *state;
+    struct taken taken;
+    f->request.idle_ms = 40;
+    f->request.first_byte_ms = 150;
+    struct outcome o = ask_stream(f, "/events-quiet", &taken);
+    assert_int_equal(o.err, ERR_TIMEOUT);
+    assert_non_null(strstr(o.detail, "no first byte of an answer within 150 ms"));
+    assert_int_equal(o.first_byte_us, 0);
+}
+
+static void test_a_stream_that_is_cut_off_is_a_network_error(void **state) {
+    struct taken taken;
+    struct outcome o = ask_stream(*state, "/events-cut", &taken);
+    assert_int_equal(o.err, ERR_NETWORK);
+    assert_true(o.sent);
+    assert_string_equal(taken.text, "data: one");
+}
+
+static void test_a_taker_that_has_enough_ends_the_stream(void **state) {
+    struct fixture *f = *state;
+    struct taken taken = {.bytes_max = 8};
+    f->request.stream = take;
+    f->request.stream_ctx = &taken;
+    f->request.idle_ms = 5000;
+    assert_int_equal(ask_path(f, "/events").err, ERR_TOO_BIG);
+    f->request.stream = NULL; /* the handle is as good as new */
+    assert_int_equal(ask_path(f, "/events").err, ERR_OK);
+}
+
 /* Sends itself again from `done` until `left` is used up. */
 struct crowd {
     struct fixture *f;
@@ -492,6 +596,12 @@ int main(void) {
         HTTP_TEST(test_freeing_the_client_cancels_what_is_in_flight),
         HTTP_TEST(test_more_than_in_flight_max_is_refused),
         HTTP_TEST(test_connections_that_no_limit_allows_are_refused_with_the_remedy),
+        HTTP_TEST(test_a_stream_is_taken_as_it_comes),
+        HTTP_TEST(test_what_is_no_stream_is_gathered_although_one_was_wanted),
+        HTTP_TEST(test_a_stream_that_falls_silent_meets_the_idle_deadline),
+        HTTP_TEST(test_comments_do_not_count_as_the_first_byte),
+        HTTP_TEST(test_a_stream_that_is_cut_off_is_a_network_error),
+        HTTP_TEST(test_a_taker_that_has_enough_ends_the_stream),
         HTTP_TEST(test_two_thousand_in_flight_all_come_back_and_share_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -394,6 +394,69 @@ static void test_a_queue_stands_before_the_http_client(void **state) {
     assert_true(tiny_server_connections(f->server) <= 4);
 }
 
+/* --- streams --- */
+
+#define STREAM_TYPE "Content-Type: text/event-stream\r\n"
+#define STREAM_BEGIN                                                                               \
+    "data: {\"model\":\"m-1\",\"choices\":[{\"delta\":{\"content\":\"four\"}}]}\n\n"
+#define STREAM_WHOLE                                                                               \
+    STREAM_BEGIN "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"             \
+                 "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":100,"                         \
+                 "\"completion_tokens\":20}}\n\ndata: [DONE]\n\n"
+
+static void test_a_streamed_answer_is_like_any_other(void **state) {
+    struct fixture *f = *state;
+    f->config.providers[0].stream = LLM_STREAM_ALWAYS;
+    START(f, {.status = 200, .headers = STREAM_TYPE, .body = STREAM_WHOLE});
+    struct outcome o = ask(f);
+    assert_int_equal(o.err, ERR_OK);
+    assert_string_equal(o.text, "four");
+    assert_string_equal(o.model_id, "m-1");
+    assert_int_equal(o.cost_nusd, 100 * 2000 + 20 * 10000);
+    assert_non_null(
+        strstr(f->last_body, "\"stream\":true,\"stream_options\":{\"include_usage\":true}"));
+}
+
+static void test_streams_that_end_too_soon_are_asked_for_again(void **state) {
+    struct fixture *f = *state;
+    f->config.providers[0].stream = LLM_STREAM_ALWAYS;
+    START(f, {.status = 200, .headers = STREAM_TYPE, .body = STREAM_BEGIN},
+          {.status = 200,
+           .headers = STREAM_TYPE,
+           .body = STREAM_BEGIN "data: {\"error\":{\"code\":503,\"message\":\"busy\"}}\n\n"},
+          {.status = 200, .headers = STREAM_TYPE, .body = STREAM_WHOLE});
+    struct outcome o = ask(f);
+    assert_int_equal(o.err, ERR_OK);
+    assert_int_equal(o.tries, 3);
+    assert_string_equal(o.text, "four");
+}
+
+static void test_a_refused_stream_is_learned_and_costs_no_try(void **state) {
+    struct fixture *f = *state;
+    f->config.providers[0].stream = LLM_STREAM_ALWAYS;
+    f->config.tries_max = 1;
+    START(f,
+          {.status = 400,
+           .body = "{\"error\":{\"message\":\"stream is not supported\",\"param\":\"stream\"}}"},
+          GOOD);
+    assert_int_equal(ask(f).err, ERR_OK);
+    assert_null(strstr(f->last_body, "\"stream\""));
+}
+
+static void test_an_alias_has_a_manner_of_its_own(void **state) {
+    static const struct llm_alias aliases[] = {
+        {.name = "m", .model = "real-name", .manner = {.effort = "high"}}};
+    struct fixture *f = *state;
+    f->config.providers[0].aliases = aliases;
+    f->config.providers[0].aliases_n = ARRAY_LEN(aliases);
+    START(f, GOOD);
+    struct outcome o = ask(f);
+    assert_string_equal(o.model, "lab/m");
+    assert_int_equal(o.cost_nusd, 100 * 2000 + 20 * 10000);
+    assert_non_null(strstr(f->last_body, "\"model\":\"real-name\""));
+    assert_non_null(strstr(f->last_body, "\"reasoning_effort\":\"high\""));
+}
+
 /* A provider that allows LIMIT requests at once and answers the others with 429. */
 #define LIMIT 5
 
@@ -584,6 +647,10 @@ int main(void) {
         LLM_TEST(test_a_paid_but_useless_answer_goes_up_as_it_is),
         LLM_TEST(test_a_hang_is_a_timeout_that_is_named),
         LLM_TEST(test_a_refused_schema_is_learned_by_all_and_costs_no_try),
+        LLM_TEST(test_a_streamed_answer_is_like_any_other),
+        LLM_TEST(test_streams_that_end_too_soon_are_asked_for_again),
+        LLM_TEST(test_a_refused_stream_is_learned_and_costs_no_try),
+        LLM_TEST(test_an_alias_has_a_manner_of_its_own),
         LLM_TEST(test_a_queue_stands_before_the_http_client),
         LLM_TEST(test_a_storm_of_429_becomes_an_orderly_queue),
         LLM_TEST(test_a_canceled_call_is_told_once_wherever_it_is),
