@@ -359,7 +359,9 @@ static void llm_call_replied(void *ctx, const struct http_reply *reply) {
     struct llm *m = model->llm;
     struct wire_result result;
     c->transfer = NULL;
-    m->stats.in_flight--;
+    if (--m->stats.in_flight == 0) {
+        loop_timer_stop(&m->sweep);
+    }
     if (llm_call_result(c, reply, &result)) {
         llm_call_read(c, reply, &result);
     } else {
