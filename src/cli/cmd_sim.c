@@ -18,7 +18,9 @@
 struct sim_wish {
     struct sim_options server;
     int64_t port, ready_fd, parent_pid, seed;
-    const char *latency, *output_tokens;
+    const char *latency, *output_tokens, *reasoning_tokens;
+    int64_t piece_tokens;
+    struct opt_strs prices;
     const char *limits[LIMIT_SPEND]; /* by kind, as given */
     double fault_rate;
     bool accept_all;
@@ -112,22 +114,32 @@ static int sim_serve(struct sim_wish *wish) {
     return EXIT_DONE;
 }
 
-static const struct price_table *sim_prices(struct arena *a) {
+/* What the bill counts with; NULL after a wrong --price. */
+static const struct price_table *sim_prices(const struct opt_strs *own, struct arena *a) {
     struct price_table *prices = NULL;
     const struct jnode *doc;
     struct jcheck check;
+    struct errinfo why = {0};
     jcheck_init(&check, a);
     ASSERT(jnode_parse(builtin_prices(), a, &doc, NULL) == ERR_OK);
     ASSERT(price_table_read(&check, doc, a, &prices));
+    for (size_t i = 0; i < own->n; i++) {
+        if (price_table_set(prices, str_of(own->v[i]), &why) != ERR_OK) {
+            (void)cmd_fail("sim", EXIT_USAGE, "--price: %s", why.text);
+            return NULL;
+        }
+    }
     return prices;
 }
 
 static int sim_run(struct sim_wish *wish, struct arena *a) {
     struct sim_options *o = &wish->server;
     o->brain.seed = (uint64_t)wish->seed;
-    o->prices = sim_prices(a);
-    if (!sim_spread("latency", wish->latency, &o->latency_ms) ||
+    o->piece_bytes = (size_t)wish->piece_tokens * 4;
+    o->prices = sim_prices(&wish->prices, a);
+    if (o->prices == NULL || !sim_spread("latency", wish->latency, &o->latency_ms) ||
         !sim_spread("output-tokens", wish->output_tokens, &o->brain.output_tokens) ||
+        !sim_spread("reasoning-tokens", wish->reasoning_tokens, &o->brain.reasoning_tokens) ||
         !sim_limits(wish) || !sim_faults(wish)) {
         return EXIT_USAGE;
     }
@@ -178,6 +190,15 @@ static size_t sim_server_rows(struct sim_wish *w, struct opt *ret) {
                 "milliseconds, or lognormal:MEAN,SIGMA"),
         sim_row("output-tokens", OPT_STR, "N", &w->output_tokens, "lognormal:350,0.5",
                 "length of the target's answers, a number or lognormal:MEAN,SIGMA"),
+        sim_row("reasoning-tokens", OPT_STR, "N", &w->reasoning_tokens, "0",
+                "tokens thought before every answer, a number or lognormal:MEAN,SIGMA"),
+        sim_rate("cached-input", &w->server.brain.cached, "0",
+                 "share of the input that is billed as read from the provider's cache"),
+        sim_row("price", OPT_STRS, "MODEL=IN,OUT", &w->prices, NULL,
+                "what the bill counts with: sim/engineer=IN,CACHED,OUT in dollars per million "
+                "tokens"),
+        sim_int("stream-tokens", "N", &w->piece_tokens, 1, 100000, "16",
+                "tokens in one event of a stream"),
         sim_row("ledger", OPT_STR, "FILE", &w->server.ledger_path, NULL,
                 "append a line for every call that is billed; the sums are at /ledger/summary"),
         sim_int("ready-fd", "FD", &w->ready_fd, -1, 1 << 20, "-1",
@@ -222,7 +243,10 @@ static size_t sim_limit_rows(struct sim_wish *w, struct opt *ret) {
         sim_row("rpm", OPT_STR, "N", &w->limits[LIMIT_REQUESTS], NULL,
                 "requests a minute; 600,30s:300 is 600, and 300 from the 30th second on"),
         sim_row("tpm", OPT_STR, "N", &w->limits[LIMIT_TOKENS], NULL,
-                "tokens a minute: input, and what the request's cap lets the model write"),
+                "tokens a minute: input and the cap on output where OpenAI's formats are spoken, "
+                "input for Anthropic's and Gemini's"),
+        sim_row("otpm", OPT_STR, "N", &w->limits[LIMIT_OUTPUT], NULL,
+                "output tokens a minute, counted as they are written (Anthropic's format)"),
         sim_row("max-in-flight", OPT_STR, "N", &w->limits[LIMIT_CONCURRENCY], NULL,
                 "requests at once"),
         sim_row("rpd", OPT_STR, "N", &w->limits[LIMIT_DAY], NULL,
@@ -252,8 +276,13 @@ static size_t sim_fault_rows(struct sim_wish *w, struct opt *ret) {
         {FAULT_429, "fault-429", "too many requests, with retry-after headers"},
         {FAULT_500, "fault-500", "internal error"},
         {FAULT_503, "fault-503", "overloaded"},
+        {FAULT_529, "fault-529", "overloaded, as Anthropic says it"},
         {FAULT_RESET, "fault-reset", "the connection is reset"},
         {FAULT_HANG, "fault-hang", "no answer until the client goes"},
+        {FAULT_IN_200, "fault-in-200", "an error as the body of a 200, or amid a stream"},
+        {FAULT_CUT, "fault-cut", "a stream without its last event; a body that breaks off"},
+        {FAULT_STALL, "fault-stall", "an answer begins, and then no more comes"},
+        {FAULT_DRIP, "fault-drip", "billed, bit by bit in ten times the time"},
         {FAULT_TRUNCATE, "fault-truncate", "billed, cut off, finish_reason length"},
         {FAULT_MALFORMED, "fault-malformed", "billed, JSON of the wrong form"},
         {FAULT_EMPTY, "fault-empty", "billed, no content"},
@@ -300,8 +329,10 @@ int cmd_sim(int argc, char **argv) {
     const struct opt_command command = {
         .name = "sim",
         .summary = "a simulated provider: try everything without a key",
-        .about = "An HTTP server that speaks OpenAI Chat Completions at /v1, with the models "
-                 "engineer, checker and target. It writes mathematics problems with exact answers "
+        .about = "An HTTP server that speaks OpenAI Chat Completions, Responses and embeddings and "
+                 "Anthropic Messages at /v1, Gemini generateContent at /v1beta, whole and "
+                 "streamed, with the models engineer, checker and target. It writes mathematics "
+                 "problems with exact answers "
                  "and makes mistakes on purpose, at the rates set below. What is said depends on "
                  "the seed and the request alone. Ctrl-C ends it.",
         .examples = "  stumper sim --port 8081 --latency 200 --truth truth.jsonl\n"

@@ -9,7 +9,7 @@
 #define BRAIN_TARGET_TOKENS 350
 #define BRAIN_TARGET_SIGMA 0.5
 
-enum { DRAW_FAULT = 100, DRAW_LUCK, DRAW_CUT };
+enum { DRAW_FAULT = 100, DRAW_LUCK, DRAW_CUT, DRAW_REASONING };
 
 void brain_options_init(struct brain_options *o) {
     *o = (struct brain_options){
@@ -27,7 +27,12 @@ void brain_options_init(struct brain_options *o) {
 
 void brain_options_accept_all(struct brain_options *o) {
     *o = (struct brain_options){
-        .seed = o->seed, .target_fail = 1, .output_tokens = o->output_tokens};
+        .seed = o->seed,
+        .target_fail = 1,
+        .output_tokens = o->output_tokens,
+        .reasoning_tokens = o->reasoning_tokens,
+        .cached = o->cached,
+    };
 }
 
 void brain_init(struct brain *b, const struct brain_options *options, struct truth *truth) {
@@ -90,7 +95,7 @@ int64_t brain_input_tokens(const struct sim_request *q) {
 static void brain_cut(struct sbuf *text, size_t bytes, struct brain_reply *reply) {
     text->n = str_take_utf8(sbuf_str(text), bytes).n;
     text->p[text->n] = '\0';
-    reply->finish = "length";
+    reply->cut = true;
 }
 
 /* Faults of the text itself, and the client's own limit. */
@@ -106,9 +111,20 @@ static void brain_spoil(struct sbuf *text, const struct sim_request *q, struct b
         double part = 0.1 + 0.7 * brain_unit(reply->luck, DRAW_CUT);
         brain_cut(text, MAX((size_t)((double)text->n * part), (size_t)1), reply);
     }
-    if (brain_tokens(text->n) > q->output_tokens_max) {
-        brain_cut(text, (size_t)q->output_tokens_max * 4, reply);
+    int64_t left = q->output_tokens_max - reply->reasoning_tokens;
+    if (brain_tokens(text->n) > left) {
+        brain_cut(text, (size_t)left * 4, reply);
     }
+}
+
+/* Tokens that are billed but not seen, and those that were seen before. */
+static void brain_think(const struct brain *b, const struct sim_request *q,
+                        struct brain_reply *reply) {
+    struct rng r;
+    rng_init_stream(&r, reply->luck, DRAW_REASONING);
+    double thought = spread_draw(&b->options->reasoning_tokens, &r);
+    reply->reasoning_tokens = (int64_t)fmin(thought, (double)q->output_tokens_max);
+    reply->cached_tokens = (int64_t)((double)reply->input_tokens * b->options->cached);
 }
 
 void brain_answer(struct brain *b, struct sim_request *q, struct sbuf *text,
@@ -123,11 +139,10 @@ void brain_answer(struct brain *b, struct sim_request *q, struct sbuf *text,
         .fault = fault_draw(&b->options->faults, brain_unit(luck, DRAW_FAULT)),
         .request_hash = all,
         .luck = luck,
-        .finish = "stop",
         .input_tokens = brain_input_tokens(q),
     };
     sbuf_clear(text);
-    if (!fault_billed(ret->fault)) {
+    if (!fault_speaks(ret->fault)) {
         return;
     }
     bool malformed = ret->fault == FAULT_MALFORMED;
@@ -141,6 +156,7 @@ void brain_answer(struct brain *b, struct sim_request *q, struct sbuf *text,
     if (ret->role != ROLE_TARGET && !malformed && brain_unit(all, 0) < b->options->messy) {
         brain_mess_up(text, all);
     }
+    brain_think(b, q, ret);
     brain_spoil(text, q, ret);
-    ret->output_tokens = brain_tokens(text->n);
+    ret->output_tokens = ret->reasoning_tokens + brain_tokens(text->n);
 }

@@ -28,8 +28,10 @@ struct brain_options {
     double target_fail;   /* target: wrong answer */
     double other_form;    /* target: right, in another form than the canonical one */
     double messy; /* engineer, checker: fences, prose, single backslashes … around the JSON */
-    bool repeat_faults;          /* the same request gets the same fault again */
-    struct spread output_tokens; /* length of the target's answers */
+    bool repeat_faults;             /* the same request gets the same fault again */
+    struct spread output_tokens;    /* length of the target's answers */
+    struct spread reasoning_tokens; /* thought before an answer, and billed */
+    double cached;                  /* share of the input that comes from the provider's cache */
     struct fault_rates faults;
 };
 
@@ -63,8 +65,11 @@ struct brain_reply {
     uint64_t request_hash; /* of model and messages */
     uint64_t luck;         /* random bits of this answer, for its latency */
     bool refused;          /* the text is a refusal, not content */
-    const char *finish;    /* "stop", "length" */
-    int64_t input_tokens, output_tokens;
+    bool cut;              /* it ends at the limit of tokens, or by a fault */
+    int64_t input_tokens;  /* those from the provider's cache included */
+    int64_t cached_tokens;
+    int64_t output_tokens; /* reasoning included */
+    int64_t reasoning_tokens;
 };
 
 /**

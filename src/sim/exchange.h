@@ -1,17 +1,25 @@
-/* exchange.h - inside the room: a request with its answer, and the server, shared by server.c (when
- * an answer is sent) and handler.c (what a request means). */
+/* exchange.h - inside the room: a request with its answer, and the server.
+ *
+ *     server.c    when something is due            handler.c   which path means what
+ *     ask.c       a question to a model            models.c    what models there are
+ *     embed.c     embeddings                       batch.c     questions by the thousand
+ *     exchange.c  what is sent in one piece        stream.c    what is sent bit by bit
+ *     headers.c   each provider's headers
+ */
 #ifndef STUMPER_SIM_EXCHANGE_H
 #define STUMPER_SIM_EXCHANGE_H
 
 #include "httpd/buffer.h"
 #include "httpd/httpd.h"
+#include "sim/format.h"
 #include "sim/ledger.h"
 #include "sim/server.h"
 #include "sim/timers.h"
 
 #define SIM_BODY_BYTES_MAX ((size_t)4 * 1024 * 1024)
-
-enum route { ROUTE_NONE, ROUTE_CHAT, ROUTE_MODELS, ROUTE_MODEL, ROUTE_HEALTH, ROUTE_LEDGER };
+#define SIM_STREAM_BYTES_MAX (SIM_BODY_BYTES_MAX * 8)   /* events around every few words */
+#define SIM_ANSWER_BYTES_MAX ((size_t)64 * 1024 * 1024) /* of embeddings, the longest */
+#define EMBED_MODEL "text-embedding"
 
 /* What will be sent. */
 struct answer {
@@ -20,21 +28,37 @@ struct answer {
     const char *content_type;
     const char *allow;                       /* for 405, else NULL */
     int64_t wait_ms;                         /* for 429: retry-after; 0: none */
-    struct limit_view limits[LIMIT_BUCKETS]; /* for the x-ratelimit headers */
+    struct limit_view limits[LIMIT_BUCKETS]; /* for the headers */
     bool reset;                              /* reset the connection instead */
     bool close;                              /* the connection is not used again */
     bool billed;
-    uint64_t request_id;       /* for x-request-id */
+    uint64_t request_id;
     struct ledger_entry entry; /* if billed */
+};
+
+/* How far an answer that goes out bit by bit has come. */
+struct stream {
+    bool raw;     /* the bytes of the body as they are; otherwise the format's events */
+    bool begun;   /* the headers are sent */
+    size_t at;    /* bytes of the text that are out */
+    size_t stop;  /* where the fault strikes; SIZE_MAX: nowhere */
+    size_t piece; /* bytes at a time; 0: it goes out in one piece, no stream */
+    int64_t begin_us, end_us;
 };
 
 /* The state of a request of httpd/. */
 struct exchange {
-    struct timer timer; /* running: the answer is sent when it is due */
+    struct timer timer; /* running: something is sent when it is due */
     struct sim_server *server;
     struct httpd_request *q;
+    enum dialect dialect;
+    struct str name; /* what stands for "*" in the path: a model, an id */
     struct answer answer;
     struct limit_account *account; /* NULL: not admitted, or not by a limit */
+    enum limit_rule rule;          /* of it */
+    const struct format *format;   /* of a question to a model, else NULL */
+    struct said said;
+    struct stream stream;
 };
 
 struct sim_server {
@@ -42,7 +66,8 @@ struct sim_server {
     struct httpd *httpd;
     struct timers timers;
     struct buffers buffers;
-    struct sbuf text; /* what the model says, until it is wrapped */
+    struct sbuf text;    /* what the model says, until it is wrapped */
+    struct sbuf scratch; /* events on their way to a stream */
     struct truth truth;
     struct ledger ledger;
     struct limits limits;
@@ -52,14 +77,62 @@ struct sim_server {
     bool stopping;
 };
 
+#define EXCHANGE_NEVER (-1.0)
+
 /** What to do with a request of which all is read: fills in x->answer. Returns after how many
- * milliseconds to send it; negative: never. */
+ * milliseconds to send it; EXCHANGE_NEVER: never. */
 double handler_answer(struct exchange *x);
 
-/** An answer made of an error. */
-void handler_refuse(struct exchange *x, const struct sim_error *e);
+/** A question to a model in format @f (and @stream, where the path tells). As handler_answer(). */
+double ask(struct exchange *x, const struct format *f, bool stream);
+
+/** Ask the limits to let in a request to @model; false: the answer says why not. */
+NODISCARD bool ask_admit(struct exchange *x, struct str model, enum limit_rule rule, int64_t input,
+                         int64_t output_max);
+
+/** True if the @model exists; false: the answer says that it does not. */
+NODISCARD bool ask_model_exists(struct exchange *x, struct str model);
+
+/** POST /embeddings. As handler_answer(). */
+double embed(struct exchange *x);
+
+/** GET /models, /models/x->name. */
+double models_list(struct exchange *x);
+double models_one(struct exchange *x);
+
+/** An answer made of an error, in x->dialect. */
+void exchange_refuse(struct exchange *x, const struct sim_error *e);
+
+/** The key that came with a request, whichever way; empty: none. */
+struct str exchange_key(const struct exchange *x);
+
+/** Book the answer, if it is billed and was not yet. */
+void exchange_bill(struct exchange *x);
+
+/** Tell the limits that output was produced. */
+void exchange_produced(const struct exchange *x, int64_t tokens);
 
 /** Send x->answer and hand its body over. */
-void handler_send(struct exchange *x);
+void exchange_send(struct exchange *x);
+
+/** Send what is due of a stream, and set the timer for the rest. */
+void stream_send(struct exchange *x);
+
+/** Prepare x->stream for the text or body in x->answer.body, to be sent by @end_us. */
+void stream_init(struct exchange *x, bool raw, int64_t end_us);
+
+/** The headers of x->answer, as its provider sends them. */
+void headers_add(const struct exchange *x, struct httpd_response *r);
+
+/** The id of a request, in x's dialect. */
+void exchange_request_id(const struct exchange *x, char *out, size_t n);
+
+/** Refuse with an error in place. */
+#define EXCHANGE_REFUSE(x, what, param, code, ...)                                                 \
+    do {                                                                                           \
+        struct sim_error e_;                                                                       \
+        (void)sim_error_set(&e_, what, param, code, __VA_ARGS__);                                  \
+        exchange_refuse(x, &e_);                                                                   \
+    } while (0)
 
 #endif

@@ -17,6 +17,10 @@ bool fault_billed(enum fault f) {
     return faults[f].billed;
 }
 
+bool fault_speaks(enum fault f) {
+    return faults[f].billed || f == FAULT_IN_200 || f == FAULT_CUT || f == FAULT_STALL;
+}
+
 void fault_rates_spread(struct fault_rates *r, double rate) {
     for (int f = FAULT_NONE + 1; f < FAULT_COUNT; f++) {
         r->of[f] += f != FAULT_QUOTA ? rate / (FAULT_COUNT - 2) : 0;

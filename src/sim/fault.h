@@ -11,8 +11,13 @@
     X(FAULT_QUOTA, "quota", false) /* 429 that no wait will mend */                                \
     X(FAULT_500, "500", false)                                                                     \
     X(FAULT_503, "503", false)                                                                     \
+    X(FAULT_529, "529", false)                                                                     \
     X(FAULT_RESET, "reset", false)        /* the connection is reset instead of an answer */       \
     X(FAULT_HANG, "hang", false)          /* no answer until the client goes */                    \
+    X(FAULT_IN_200, "in-200", false)      /* an error as the body of a 200, or amid a stream */    \
+    X(FAULT_CUT, "cut", false)            /* a stream ends, a body breaks off, too early */        \
+    X(FAULT_STALL, "stall", false)        /* begins, then says no more until the client goes */    \
+    X(FAULT_DRIP, "drip", true)           /* bit by bit, in ten times the time */                  \
     X(FAULT_TRUNCATE, "truncate", true)   /* cut off, finish_reason "length" */                    \
     X(FAULT_MALFORMED, "malformed", true) /* JSON that cannot be read */                           \
     X(FAULT_EMPTY, "empty", true)         /* no content */                                         \
@@ -28,8 +33,11 @@ enum fault {
 /** The name in the table above. */
 const char *fault_name(enum fault f);
 
-/** True if a provider charges for the call all the same. */
+/** True if the answer comes with its usage, so that it is charged for. */
 bool fault_billed(enum fault f);
+
+/** True if there is a text to be had, or the beginning of one. */
+bool fault_speaks(enum fault f);
 
 struct fault_rates {
     double of[FAULT_COUNT]; /* 0..1 each; FAULT_NONE has none */

@@ -35,11 +35,20 @@ static bool ledger_seen(struct table *t, uint64_t key, bool fault) {
 }
 
 static int64_t ledger_cost(const struct ledger *l, const struct ledger_entry *e) {
-    const struct call_usage usage = {.input_tokens = e->input_tokens,
-                                     .output_tokens = e->output_tokens};
     const struct price *p =
         l->prices != NULL ? price_find(l->prices, LEDGER_PROVIDER, str_of(e->model)) : NULL;
-    return p != NULL ? price_cost(p, &usage) : MONEY_UNKNOWN;
+    return p != NULL ? price_cost(p, &e->usage) : MONEY_UNKNOWN;
+}
+
+static void ledger_usage(const struct call_usage *u, struct jwrite *w) {
+    jwrite_key(w, "input_tokens");
+    jwrite_int(w, u->input_tokens);
+    jwrite_key(w, "cached_tokens");
+    jwrite_int(w, u->cached_tokens);
+    jwrite_key(w, "output_tokens");
+    jwrite_int(w, u->output_tokens);
+    jwrite_key(w, "reasoning_tokens");
+    jwrite_int(w, u->reasoning_tokens);
 }
 
 static void ledger_write(struct ledger *l, const struct ledger_entry *e, int64_t cost_nusd,
@@ -55,15 +64,12 @@ static void ledger_write(struct ledger *l, const struct ledger_entry *e, int64_t
     jwrite_key(&w, "model");
     jwrite_cstr(&w, e->model);
     jwrite_key(&w, "role");
-    jwrite_cstr(&w, role_name(e->role));
+    jwrite_cstr(&w, e->role < ROLE_COUNT ? role_name(e->role) : NULL);
     jwrite_key(&w, "client_request_id");
     jwrite_cstr(&w, e->client_id[0] != '\0' ? e->client_id : NULL);
     jwrite_key(&w, "request");
     jwrite_str(&w, (struct str){hash, (size_t)n});
-    jwrite_key(&w, "input_tokens");
-    jwrite_int(&w, e->input_tokens);
-    jwrite_key(&w, "output_tokens");
-    jwrite_int(&w, e->output_tokens);
+    ledger_usage(&e->usage, &w);
     jwrite_key(&w, "cost_usd");
     jwrite_usd(&w, cost_nusd);
     jwrite_key(&w, "fault");
@@ -85,9 +91,13 @@ void ledger_add(struct ledger *l, const struct ledger_entry *e) {
         l->repeated_ids += ledger_seen(&l->ids, table_hash(str_of(e->client_id), 0), fault);
     }
     l->served_ms += e->served_ms;
-    l->by_role[e->role]++;
-    l->input_tokens += e->input_tokens;
-    l->output_tokens += e->output_tokens;
+    if (e->role < ROLE_COUNT) {
+        l->by_role[e->role]++;
+    }
+    l->usage.input_tokens += e->usage.input_tokens;
+    l->usage.cached_tokens += e->usage.cached_tokens;
+    l->usage.output_tokens += e->usage.output_tokens;
+    l->usage.reasoning_tokens += e->usage.reasoning_tokens;
     l->cost_nusd += MAX(cost_nusd, INT64_C(0));
     if (l->file.fd >= 0) {
         ledger_write(l, e, cost_nusd, repeated);
@@ -127,10 +137,7 @@ void ledger_summary(const struct ledger *l, struct sbuf *out) {
     jwrite_key(&w, "repeated_request_ids");
     jwrite_int(&w, l->repeated_ids);
     ledger_limits(l, &w);
-    jwrite_key(&w, "input_tokens");
-    jwrite_int(&w, l->input_tokens);
-    jwrite_key(&w, "output_tokens");
-    jwrite_int(&w, l->output_tokens);
+    ledger_usage(&l->usage, &w);
     jwrite_key(&w, "served_ms");
     jwrite_int(&w, (int64_t)l->served_ms);
     jwrite_key(&w, "cost_usd");

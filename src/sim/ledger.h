@@ -16,10 +16,10 @@
 
 /* What is known of a call when it is answered. */
 struct ledger_entry {
-    enum role role;
+    enum role role; /* ROLE_COUNT: none, it was no question */
     enum fault fault;
     uint64_t request_hash;
-    int64_t input_tokens, output_tokens;
+    struct call_usage usage;
     double served_ms; /* the latency it was answered with */
     char model[64];
     char client_id[LEDGER_ID_BYTES]; /* X-Client-Request-Id, or empty */
@@ -36,7 +36,8 @@ struct ledger {
     int64_t refused[LIMIT_KINDS];
     double served_ms; /* sum of the latencies */
     int64_t by_role[ROLE_COUNT];
-    int64_t input_tokens, output_tokens, cost_nusd; /* of those with a known price */
+    struct call_usage usage;
+    int64_t cost_nusd; /* of those with a known price */
 };
 
 /** @path: appended to, NULL for none. @prices: may be NULL. ERR_IO, ERR_READ_ONLY. */

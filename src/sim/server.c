@@ -20,10 +20,24 @@
 #define SERVER_PER_US 8 /* a microsecond of batch for so many waiting */
 #define SERVER_FLUSH_US 100000
 
+/* Its time has come. */
+static void server_send(struct exchange *x) {
+    if (x->stream.piece > 0) {
+        stream_send(x);
+    } else {
+        exchange_send(x);
+    }
+}
+
+static void server_fire(struct timer *t) {
+    server_send(CONTAINER_OF(t, struct exchange, timer));
+}
+
 static void server_begin(struct sim_server *s, struct httpd_request *q) {
     struct exchange *x = q->state;
     x->server = s;
     x->q = q;
+    x->timer.fire = server_fire;
     x->answer.status = 200;
     x->answer.body = buffer_take(&s->buffers);
     x->answer.content_type = "application/json";
@@ -36,14 +50,15 @@ static void server_refuse(void *ctx, struct httpd_request *q, int status, const 
     struct sim_error e;
     server_begin(ctx, q);
     if (status == 413) {
-        (void)sim_error_set(&e, status, "invalid_request_error", NULL, NULL,
+        (void)sim_error_set(&e, TROUBLE_TOO_LARGE, NULL, NULL,
                             "The request is larger than %zu bytes.", SIM_BODY_BYTES_MAX);
     } else {
-        (void)sim_error_set(&e, status, "invalid_request_error", NULL, NULL, "%s", reason);
+        (void)sim_error_set(&e, TROUBLE_REQUEST, NULL, NULL, "%s", reason);
     }
-    handler_refuse(x, &e);
+    e.status = status;
+    exchange_refuse(x, &e);
     x->answer.close = true;
-    handler_send(x);
+    exchange_send(x);
 }
 
 /* All is read: answer now or later. */
@@ -52,12 +67,12 @@ static void server_request(void *ctx, struct httpd_request *q) {
     struct exchange *x = q->state;
     server_begin(s, q);
     double delay_ms = handler_answer(x);
-    if (delay_ms < 0) {
+    if (delay_ms < 0) { /* never */
         httpd_watch(q);
     } else if (delay_ms > 0) {
         timers_add(&s->timers, &x->timer, q->started_us + (int64_t)(delay_ms * 1000));
     } else {
-        handler_send(x);
+        server_send(x);
     }
 }
 
@@ -83,6 +98,7 @@ static enum err server_listen(struct sim_server *s, struct errinfo *reterr) {
         .ctx = s,
         .state_bytes = sizeof(struct exchange),
         .body_bytes_max = SIM_BODY_BYTES_MAX,
+        .stream_bytes_max = SIM_STREAM_BYTES_MAX,
         .input_ms = o->input_ms,
         .idle_ms = o->idle_ms,
     };
@@ -106,8 +122,9 @@ enum err sim_server_new(const struct sim_options *options, struct sim_server **r
     }
     limits_init(&s->limits, &options->limits);
     brain_init(&s->brain, &options->brain, &s->truth);
-    buffers_init(&s->buffers, SIM_BODY_BYTES_MAX * 2);
+    buffers_init(&s->buffers, SIM_ANSWER_BYTES_MAX);
     sbuf_init(&s->text, SIM_BODY_BYTES_MAX);
+    sbuf_init(&s->scratch, SIM_STREAM_BYTES_MAX);
     e = server_listen(s, reterr);
     if (e != ERR_OK) {
         sim_server_free(s);
@@ -130,7 +147,7 @@ static void server_send_due(struct sim_server *s, int64_t now_us) {
     struct timer *t;
     while ((t = timers_first(&s->timers)) != NULL && t->due_us <= until_us) {
         timers_remove(&s->timers, t);
-        handler_send(CONTAINER_OF(t, struct exchange, timer));
+        t->fire(t);
     }
 }
 
@@ -157,7 +174,7 @@ void sim_server_run(struct sim_server *s) {
         int64_t now_us = clock_mono_us();
         server_send_due(s, now_us);
         httpd_turn(s->httpd);
-        journal_flush(&s->truth.file); /* at the latest by handler_send(); here in one go */
+        journal_flush(&s->truth.file); /* at the latest by exchange_send(); here in one go */
         if (now_us >= flush_us) {
             journal_flush(&s->ledger.file);
             flush_us = now_us + SERVER_FLUSH_US;
@@ -173,6 +190,7 @@ void sim_server_free(struct sim_server *s) {
     buffers_release(&s->buffers);
     timers_release(&s->timers);
     sbuf_release(&s->text);
+    sbuf_release(&s->scratch);
     brain_release(&s->brain);
     ledger_close(&s->ledger);
     truth_close(&s->truth);

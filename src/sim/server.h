@@ -1,12 +1,16 @@
-/* server.h - a provider that is not there: an HTTP server that speaks OpenAI Chat Completions.
+/* server.h - a provider that is not there: an HTTP server that speaks the formats of OpenAI,
+ * Anthropic and Gemini.
  *
- *     POST /v1/chat/completions   (also without /v1)
- *     GET  /v1/models, /v1/models/{id}
+ *     POST /v1/chat/completions, /v1/responses, /v1/embeddings           OpenAI
+ *     POST /v1/messages                                                  Anthropic
+ *     POST /v1beta/models/{model}:generateContent, :streamGenerateContent?alt=sse   Gemini
+ *     GET  /v1/models, /v1/models/{id}, /v1beta/models, /v1beta/models/{id}
  *     GET  /healthz               "ok"
  *     GET  /ledger/summary        what was billed so far
  *
  * One thread does everything. A request is read and answered in memory at once; the connection is
- * then suspended until its latency has passed. Ten thousand may be waiting.
+ * then suspended until its latency has passed, or written to as time goes on. Ten thousand may be
+ * waiting.
  */
 #ifndef STUMPER_SIM_SERVER_H
 #define STUMPER_SIM_SERVER_H
@@ -24,6 +28,7 @@ struct sim_options {
     struct limit_options limits;
     int64_t spend_nusd; /* once the bill is so high, nothing is answered any more; 0: no limit */
     struct spread latency_ms;
+    size_t piece_bytes; /* of text in one event of a stream; at least 4 */
     struct brain_options brain;
     const struct price_table *prices; /* for the ledger; may be NULL */
     int64_t input_ms, idle_ms;        /* deadlines of guard.h; 0: the usual ones */

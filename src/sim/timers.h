@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 struct timer {
+    void (*fire)(struct timer *t); /* what its owner does when it is due */
     int64_t due_us;
     size_t slot; /* place in the heap + 1; 0: not in it */
 };

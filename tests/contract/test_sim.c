@@ -43,6 +43,7 @@ static void rig_init(struct rig *r) {
     memset(r, 0, sizeof *r);
     r->options.listen = "127.0.0.1";
     r->options.stop_fd = eventfd(0, EFD_CLOEXEC);
+    r->options.piece_bytes = 64;
     brain_options_init(&r->options.brain);
 }
 
@@ -224,7 +225,7 @@ static void test_health_models_and_ledger_can_be_read(void **state) {
     say(fd, "GET /healthz HTTP/1.1\r\nHost: sim\r\n\r\n");
     assert_string_equal(hear(fd, 2000)->body, "ok\n");
     say(fd, "GET /v1/models HTTP/1.1\r\nHost: sim\r\n\r\n");
-    assert_int_equal(jnode_len(jnode_get(body_of(hear(fd, 2000), &a), "data")), 3);
+    assert_int_equal(jnode_len(jnode_get(body_of(hear(fd, 2000), &a), "data")), 4);
     for (int i = 0; i < 3; i++) { /* the same thing twice, then another */
         post(fd, CHAT,
              i < 2 ? "X-Client-Request-Id: job/1/1\r\n" : "X-Client-Request-Id: job/1/2\r\n",
@@ -420,6 +421,112 @@ static void test_a_refusal_and_a_cut_answer_are_told_as_such(void **state) {
     arena_release(&a);
 }
 
+#define TARGET_STREAM                                                                              \
+    "{\"model\":\"target\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"stream\":true}"
+
+/* All that comes on @fd until it ends or is silent for @ms; NUL-terminated. */
+static size_t listen_to(int fd, int ms, char *to, size_t n_max, bool *ret_ended) {
+    size_t n = 0;
+    ssize_t got = 1;
+    *ret_ended = false;
+    while (n + 1 < n_max && !*ret_ended && readable(fd, ms)) {
+        got = recv(fd, to + n, n_max - 1 - n, 0);
+        n += got > 0 ? (size_t)got : 0;
+        to[n] = '\0';
+        *ret_ended = got <= 0 || strstr(to, "\r\n0\r\n\r\n") != NULL;
+    }
+    return n;
+}
+
+static void test_a_stream_comes_as_time_goes_by(void **state) {
+    (void)state;
+    static char bytes[REPLY_BYTES_MAX];
+    struct rig rig;
+    bool ended;
+    rig_init(&rig);
+    rig.options.latency_ms = (struct spread){.mean = 500};
+    rig_start(&rig);
+    int fd = dial(&rig);
+    int64_t begun_ms = clock_mono_ms();
+    post(fd, CHAT, "", TARGET_STREAM);
+    assert_true(readable(fd, 2000));
+    assert_in_range(clock_mono_ms() - begun_ms, 90, 400); /* a fifth of it, then bit by bit */
+    ssize_t n = recv(fd, bytes, sizeof bytes - 1, 0);
+    assert_true(n > 0);
+    bytes[n] = '\0';
+    assert_non_null(strcasestr(bytes, "\r\ncontent-type: text/event-stream"));
+    assert_null(strstr(bytes, "[DONE]"));
+    (void)listen_to(fd, 2000, bytes, sizeof bytes, &ended);
+    assert_true(ended && strstr(bytes, "data: [DONE]\n\n") != NULL);
+    assert_in_range(clock_mono_ms() - begun_ms, 490, 1500);
+    post(fd, CHAT, "", ENGINEER); /* the connection goes on */
+    assert_int_equal(hear(fd, 2000)->status, 200);
+    (void)close(fd);
+    rig_stop(&rig);
+}
+
+static void test_faults_of_streams(void **state) {
+    (void)state;
+    static const struct {
+        enum fault fault;
+        bool ends, done;
+        const char *has;
+    } cases[] = {{FAULT_NONE, true, true, "\"finish_reason\":\"stop\""},
+                 {FAULT_IN_200, true, false, "data: {\"error\":{"},
+                 {FAULT_CUT, true, false, "chat.completion.chunk"},
+                 {FAULT_STALL, false, false, "chat.completion.chunk"},
+                 {FAULT_DRIP, true, true, "\"finish_reason\":\"stop\""},
+                 {FAULT_TRUNCATE, true, true, "\"finish_reason\":\"length\""},
+                 {FAULT_REFUSE, true, true, "\"refusal\":\"I'm sorry"}};
+    static char bytes[REPLY_BYTES_MAX];
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct rig rig;
+        bool ended;
+        rig_fault(&rig, cases[i].fault);
+        int fd = dial(&rig);
+        int64_t begun_ms = clock_mono_ms();
+        post(fd, CHAT, "", TARGET_STREAM);
+        (void)listen_to(fd, cases[i].fault == FAULT_STALL ? 300 : 3000, bytes, sizeof bytes,
+                        &ended);
+        assert_int_equal(ended, cases[i].ends);
+        assert_int_equal(strstr(bytes, "[DONE]") != NULL, cases[i].done);
+        assert_non_null(strstr(bytes, cases[i].has));
+        assert_true(cases[i].fault != FAULT_DRIP || clock_mono_ms() - begun_ms >= 950);
+        (void)close(fd);
+        rig_stop(&rig); /* and it ends, whatever hangs */
+    }
+}
+
+static void test_faults_of_whole_answers_in_the_middle(void **state) {
+    (void)state;
+    static char bytes[REPLY_BYTES_MAX];
+    struct rig rig;
+    bool ended;
+    rig_fault(&rig, FAULT_IN_200);
+    int fd = dial(&rig);
+    post(fd, CHAT, "", ENGINEER);
+    const struct reply *r = hear(fd, 2000);
+    assert_error(r, 200, "server_is_overloaded", "Overloaded");
+    (void)close(fd);
+    rig_stop(&rig);
+
+    rig_fault(&rig, FAULT_CUT);
+    fd = dial(&rig);
+    post(fd, CHAT, "", ENGINEER);
+    (void)listen_to(fd, 2000, bytes, sizeof bytes, &ended);
+    assert_true(ended && strstr(bytes, "\r\n0\r\n\r\n") == NULL); /* broken off, no orderly end */
+    (void)close(fd);
+    rig_stop(&rig);
+
+    rig_fault(&rig, FAULT_STALL);
+    fd = dial(&rig);
+    post(fd, CHAT, "", ENGINEER);
+    assert_true(listen_to(fd, 300, bytes, sizeof bytes, &ended) > 0);
+    assert_true(!ended && strstr(bytes, "HTTP/1.1 200") == bytes);
+    (void)close(fd);
+    rig_stop(&rig);
+}
+
 /* What `GET /ledger/summary` says under @key of the refused. */
 static int64_t refused(int fd, const char *key) {
     struct arena a;
@@ -512,6 +619,9 @@ int main(void) {
         cmocka_unit_test(test_a_latency_is_kept_by_many_at_once),
         cmocka_unit_test(test_faults_look_like_the_real_ones),
         cmocka_unit_test(test_a_refusal_and_a_cut_answer_are_told_as_such),
+        cmocka_unit_test(test_a_stream_comes_as_time_goes_by),
+        cmocka_unit_test(test_faults_of_streams),
+        cmocka_unit_test(test_faults_of_whole_answers_in_the_middle),
         cmocka_unit_test(test_limits_are_enforced_and_told_in_headers),
         cmocka_unit_test(test_at_most_so_many_are_in_flight_at_once),
         cmocka_unit_test(test_a_port_in_use_is_a_clear_error),

@@ -110,7 +110,7 @@ static void test_faults_come_at_their_rates(void **state) {
     int n[FAULT_COUNT] = {0};
     struct rng r;
     rng_init(&r, 2);
-    fault_rates_spread(&rates, 0.09);
+    fault_rates_spread(&rates, 0.14);
     rates.of[FAULT_HANG] = 0.2;
     for (int i = 0; i < 100000; i++) {
         n[fault_draw(&rates, rng_unit(&r))]++;

@@ -1,0 +1,141 @@
+/* What is sent bit by bit: a format's events, or the bytes of a body that drips, stalls or breaks
+ * off. The pieces are spread evenly from the first to the last; whatever is due goes out at once.
+ */
+#include "sim/exchange.h"
+
+#include "base/clock.h"
+
+#include <stdint.h>
+
+#define STREAM_FIRST 0.2       /* share of the time until the first piece */
+#define STREAM_DRIP 10         /* how much slower a drip is, */
+#define STREAM_DRIP_US 1000000 /* and what it takes at least */
+#define STREAM_RAW_PIECES 20
+
+enum { DRAW_STOP = 700 };
+
+void stream_init(struct exchange *x, bool raw, int64_t end_us) {
+    struct stream *st = &x->stream;
+    enum fault fault = x->said.reply.fault;
+    size_t n = x->answer.body->data.n;
+    int64_t begin_us = x->q->started_us, took_us = end_us - begin_us;
+    if (fault == FAULT_DRIP) {
+        took_us = MAX(took_us * STREAM_DRIP, (int64_t)STREAM_DRIP_US);
+    }
+    *st = (struct stream){
+        .raw = raw,
+        .stop = SIZE_MAX,
+        .piece = raw ? n / STREAM_RAW_PIECES + 1 : x->server->options->piece_bytes,
+        .begin_us = begin_us + (int64_t)((double)took_us * STREAM_FIRST),
+        .end_us = begin_us + took_us,
+    };
+    if (fault == FAULT_IN_200 || fault == FAULT_CUT || fault == FAULT_STALL) {
+        st->stop = brain_pick(x->said.reply.luck, DRAW_STOP, n + 1);
+    }
+    if (!raw) {
+        x->answer.content_type = "text/event-stream; charset=utf-8";
+    }
+}
+
+static void stream_events(struct exchange *x, enum said_part part, struct str piece) {
+    x->format->events(&x->said, part, piece, &x->server->scratch);
+}
+
+static void stream_begin(struct exchange *x) {
+    struct sim_server *s = x->server;
+    struct httpd_response *r = httpd_stream_new(x->q, x->answer.status);
+    headers_add(x, r);
+    httpd_respond(x->q, r);
+    httpd_response_free(r);
+    x->stream.begun = true;
+    journal_flush(&s->truth.file); /* as in exchange_send() */
+    x->said.text = sbuf_str(&x->answer.body->data);
+    if (!x->stream.raw) {
+        stream_events(x, SAID_BEGIN, S(""));
+    }
+    if (!x->stream.raw && x->said.reply.fault == FAULT_MALFORMED &&
+        x->said.reply.role == ROLE_TARGET) { /* free text has no form to break: an event is */
+        sbuf_add_cstr(&s->scratch, "data: {\"choices\":[\n\n");
+    }
+    exchange_produced(x, x->said.reply.reasoning_tokens);
+}
+
+/* When the piece that begins at @at goes out. */
+static int64_t stream_due_us(const struct exchange *x, size_t at) {
+    const struct stream *st = &x->stream;
+    double done = (double)at / (double)MAX(x->said.text.n, (size_t)1);
+    return st->begin_us + (int64_t)((double)(st->end_us - st->begin_us) * done);
+}
+
+static void stream_piece(struct exchange *x) {
+    struct stream *st = &x->stream;
+    struct str rest = str_skip(x->said.text, st->at);
+    struct str piece =
+        st->raw ? str_take(rest, st->piece) : str_take_utf8(rest, MAX(st->piece, (size_t)4));
+    if (st->raw) {
+        sbuf_add(&x->server->scratch, piece);
+    } else {
+        stream_events(x, SAID_PIECE, piece);
+    }
+    st->at += piece.n;
+    exchange_produced(x, st->raw ? 0 : (int64_t)(piece.n + 3) / 4);
+}
+
+/* The fault strikes: how it ends, if it does. */
+static void stream_break(struct exchange *x) {
+    struct sim_error e;
+    if (x->said.reply.fault == FAULT_STALL) {
+        httpd_watch(x->q);
+    } else if (x->said.reply.fault == FAULT_CUT && x->stream.raw) {
+        httpd_reset(x->q);
+    } else if (x->said.reply.fault == FAULT_CUT) {
+        httpd_end(x->q);
+    } else {
+        (void)sim_error_set(&e, TROUBLE_BUSY, NULL, NULL, "Overloaded");
+        sbuf_clear(&x->server->scratch);
+        x->format->failed(&x->said, &e, true, &x->server->scratch);
+        if (!httpd_write(x->q, sbuf_str(&x->server->scratch))) {
+            httpd_reset(x->q);
+            return;
+        }
+        httpd_end(x->q);
+    }
+}
+
+/* What is due at @now_us goes to the scratch buffer; true if the end is among it. */
+static bool stream_due(struct exchange *x, int64_t now_us) {
+    struct stream *st = &x->stream;
+    while (st->at < x->said.text.n && st->at < st->stop && stream_due_us(x, st->at) <= now_us) {
+        stream_piece(x);
+    }
+    bool end = st->at == x->said.text.n && st->stop == SIZE_MAX && now_us >= st->end_us;
+    if (end) {
+        exchange_produced(x, st->raw ? x->answer.entry.usage.output_tokens : 0);
+        exchange_bill(x);
+        if (!st->raw) {
+            stream_events(x, SAID_END, S(""));
+        }
+    }
+    return end;
+}
+
+void stream_send(struct exchange *x) {
+    struct sim_server *s = x->server;
+    struct stream *st = &x->stream;
+    int64_t now_us = MAX(clock_mono_us(), x->timer.due_us); /* it may fire a little early */
+    sbuf_clear(&s->scratch);
+    if (!st->begun) {
+        stream_begin(x);
+    }
+    bool end = stream_due(x, now_us);
+    if (!httpd_write(x->q, sbuf_str(&s->scratch))) { /* the client does not read */
+        httpd_reset(x->q);
+    } else if (end) {
+        httpd_end(x->q);
+    } else if (st->at >= st->stop) {
+        stream_break(x);
+    } else {
+        int64_t due_us = st->at < x->said.text.n ? stream_due_us(x, st->at) : st->end_us;
+        timers_add(&s->timers, &x->timer, due_us);
+    }
+}
