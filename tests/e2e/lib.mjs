@@ -114,6 +114,16 @@ export async function until(look, what, timeout_ms = 30000) {
   }
 }
 
+/** The error that a promise ends with. */
+export async function failure(promise) {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
+  }
+  assert.fail('it did not fail');
+}
+
 /** A simulated provider: its URL, its ledger so far, its sums. */
 export async function sim(t, ...flags) {
   const ledger = join(folder(t), 'ledger.jsonl');
@@ -121,6 +131,7 @@ export async function sim(t, ...flags) {
   const base = (await it.line(/^listening on (http:\S+)$/m))[1];
   return {
     ...it,
+    base,
     url: `${base}/v1`,
     /** What it was told to write so far, a row for each billed call. */
     ledger: () => (existsSync(ledger) ? jsonl(ledger) : []),

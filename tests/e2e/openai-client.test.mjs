@@ -5,20 +5,10 @@ import { test } from 'node:test';
 
 import OpenAI from 'openai';
 
-import { KEY, sim } from './lib.mjs';
+import { failure, KEY, sim } from './lib.mjs';
 
 const client = (provider, options = {}) => new OpenAI({ baseURL: provider.url, apiKey: KEY, maxRetries: 0, ...options });
 const ask = (text, more = {}) => ({ model: 'engineer', messages: [{ role: 'user', content: text }], ...more });
-
-/** The error that a promise ends with. */
-async function failure(promise) {
-  try {
-    await promise;
-  } catch (error) {
-    return error;
-  }
-  assert.fail('it did not fail');
-}
 
 test('a chat completion comes back whole', async (t) => {
   const openai = client(await sim(t, '--messy-rate', 0, '--rpm', 6000));
@@ -51,6 +41,96 @@ test('the client’s own token limit cuts the answer', async (t) => {
   assert.equal(usage.completion_tokens, 20);
 });
 
+test('a chat completion streams: pieces make the text, the last chunk tells the usage', async (t) => {
+  const openai = client(await sim(t, '--latency', 200, '--reasoning-tokens', 30));
+  const question = { ...ask('What is $1 + 1$?'), model: 'target' };
+  const whole = await openai.chat.completions.create(question);
+  const stream = await openai.chat.completions.create({ ...question, stream: true, stream_options: { include_usage: true } });
+  let text = '', usage, finish, chunks = 0;
+  for await (const chunk of stream) {
+    text += chunk.choices[0]?.delta.content ?? '';
+    finish = chunk.choices[0]?.finish_reason ?? finish;
+    usage = chunk.usage ?? usage;
+    chunks++;
+  }
+  assert.equal(text, whole.choices[0].message.content);
+  assert.equal(finish, 'stop');
+  assert.deepEqual(usage, whole.usage);
+  assert.equal(usage.completion_tokens_details.reasoning_tokens, 30);
+  assert(chunks > 5);
+});
+
+test('the client puts a streamed completion together itself', async (t) => {
+  const openai = client(await sim(t, '--messy-rate', 0));
+  const runner = openai.chat.completions.stream(ask('Write a problem.'));
+  const done = await runner.finalChatCompletion();
+  assert.equal(Object.keys(JSON.parse(done.choices[0].message.content)).length, 5);
+});
+
+test('a response comes back whole, and as a stream', async (t) => {
+  const openai = client(await sim(t, '--messy-rate', 0, '--reasoning-tokens', 9, '--cached-input', 0.5));
+  const format = { type: 'json_schema', name: 'problem', strict: true, schema: { type: 'object' } };
+  const question = { model: 'engineer', instructions: 'Be exact.', input: 'Write a problem.', text: { format }, store: false };
+  const whole = await openai.responses.create(question);
+  assert.equal(whole.status, 'completed');
+  assert.equal(whole.output[0].type, 'reasoning');
+  assert.deepEqual(Object.keys(JSON.parse(whole.output_text)), ['subject', 'topic', 'problem', 'answer', 'hints']);
+  assert.equal(whole.usage.output_tokens_details.reasoning_tokens, 9);
+  assert(whole.usage.input_tokens_details.cached_tokens > 0);
+  let text = '';
+  const kinds = new Set();
+  const stream = openai.responses.stream(question).on('event', (event) => {
+    kinds.add(event.type);
+    if (event.type === 'response.output_text.delta') text += event.delta;
+  });
+  const done = await stream.finalResponse();
+  assert.equal(text, whole.output_text);
+  assert.equal(done.output_text, whole.output_text);
+  assert.deepEqual(done.usage, whole.usage);
+  for (const kind of ['response.created', 'response.output_item.added', 'response.content_part.added', 'response.output_text.done',
+    'response.output_item.done', 'response.completed']) assert(kinds.has(kind), kind);
+});
+
+test('a response that is cut is incomplete, one that is refused holds a refusal', async (t) => {
+  const openai = client(await sim(t));
+  const cut = await openai.responses.create({ model: 'target', input: 'x', max_output_tokens: 16 });
+  assert.equal(cut.status, 'incomplete');
+  assert.equal(cut.incomplete_details.reason, 'max_output_tokens');
+  assert.equal(cut.usage.output_tokens, 16);
+  const refused = await client(await sim(t, '--fault-refuse', 1)).responses.create({ model: 'target', input: 'x' });
+  assert.equal(refused.output.at(-1).content[0].type, 'refusal');
+});
+
+test('embeddings come as floats and as base64, and like texts lie close', async (t) => {
+  const openai = client(await sim(t));
+  const input = ['the area of a triangle', 'the area of a square', 'roots of unity'];
+  const embed = async (more) => (await openai.embeddings.create({ model: 'text-embedding', input, ...more })).data.map((d) => d.embedding);
+  const plain = await embed({ encoding_format: 'float', dimensions: 256 });
+  const coded = await embed({ dimensions: 256 }); // the client asks for base64 and decodes it
+  plain.forEach((v, i) => v.forEach((x, k) => assert(Math.abs(x - coded[i][k]) < 1e-6)));
+  const dot = (a, b) => a.reduce((sum, x, i) => sum + x * b[i], 0);
+  assert(Math.abs(dot(plain[0], plain[0]) - 1) < 1e-5);
+  assert(dot(plain[0], plain[1]) > dot(plain[0], plain[2]) + 0.3);
+  assert.equal((await openai.embeddings.create({ model: 'text-embedding', input: 'x' })).data[0].embedding.length, 1536);
+});
+
+test('limits are told in headers and kept', async (t) => {
+  const openai = client(await sim(t, '--rpm', 120, '--tpm', 60000, '--limit-burst', 1));
+  const create = () => openai.chat.completions.create(ask('x', { max_completion_tokens: 100 }));
+  const { response } = await create().withResponse();
+  assert.equal(response.headers.get('x-ratelimit-limit-requests'), '120');
+  assert.equal(response.headers.get('x-ratelimit-limit-tokens'), '60000');
+  assert(Number(response.headers.get('x-ratelimit-remaining-tokens')) < 1000 - 100);
+  let refused;
+  for (let i = 0; i < 20 && !refused; i++) await create().catch((error) => (refused = error));
+  assert(refused instanceof OpenAI.RateLimitError);
+  assert.equal(refused.code, 'rate_limit_exceeded');
+  assert(refused.headers.get('retry-after-ms') > 0 && refused.headers.get('retry-after-ms') <= 500);
+  const spent = client(await sim(t, '--spend-limit', '0.00001'));
+  assert.equal(await failure(spent.chat.completions.create(ask('x')).then(() => spent.chat.completions.create(ask('y')))).then((e) => e.code),
+    'insufficient_quota');
+});
+
 test('models can be listed and looked up', async (t) => {
   const openai = client(await sim(t));
   const found = [];
@@ -79,6 +159,7 @@ const faults = [
   ['429', (e) => e instanceof OpenAI.RateLimitError && e.code === 'rate_limit_exceeded' && e.headers.get('retry-after-ms') > 0],
   ['quota', (e) => e instanceof OpenAI.RateLimitError && e.code === 'insufficient_quota'],
   ['500', (e) => e instanceof OpenAI.InternalServerError && e.status === 500],
+  ['529', (e) => e instanceof OpenAI.InternalServerError && e.status === 529],
   ['503', (e) => e instanceof OpenAI.InternalServerError && e.status === 503],
   ['reset', (e) => e instanceof OpenAI.APIConnectionError],
 ];
@@ -104,6 +185,21 @@ test('--fault-refuse is a refusal, --fault-empty nothing at all', async (t) => {
   const empty = await client(await sim(t, '--fault-empty', 1)).chat.completions.create(ask('x'));
   assert.equal(empty.choices[0].message.content, '');
 });
+
+for (const kind of ['in-200', 'cut']) {
+  test(`--fault-${kind} ends a stream with an error or too early`, async (t) => {
+    const openai = client(await sim(t, `--fault-${kind}`, 1));
+    let finish = null;
+    const read = async () => {
+      for await (const chunk of await openai.chat.completions.create(ask('x', { stream: true }))) finish = chunk.choices[0].finish_reason;
+    };
+    const error = await read().catch((e) => e);
+    assert.equal(finish, null);
+    if (kind === 'in-200') assert(error instanceof OpenAI.APIError);
+    const response = await openai.responses.stream({ model: 'target', input: 'x' }).finalResponse();
+    assert.equal(response.status, kind === 'cut' ? 'in_progress' : 'failed');
+  });
+}
 
 test('the client tries again after a 429, when it was told to', async (t) => {
   const flags = ['--seed', 5, '--fault-429', 0.5];

@@ -1,0 +1,109 @@
+// The simulator against the official Anthropic client: Messages whole and streamed, error classes, limits, models.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import Anthropic from '@anthropic-ai/sdk';
+
+import { failure, KEY, sim } from './lib.mjs';
+
+const client = (provider, options = {}) => new Anthropic({ baseURL: provider.base, apiKey: KEY, maxRetries: 0, ...options });
+const ask = (text, more = {}) => ({ model: 'engineer', max_tokens: 4000, messages: [{ role: 'user', content: text }], ...more });
+
+test('a message comes back whole', async (t) => {
+  const anthropic = client(await sim(t, '--messy-rate', 0, '--reasoning-tokens', 15, '--cached-input', 0.5));
+  const format = { type: 'json_schema', schema: { type: 'object', additionalProperties: false } };
+  const { data, request_id } = await anthropic.messages
+    .create(ask('Write a problem.', { system: 'Be exact.', output_config: { format } }))
+    .withResponse();
+  assert.equal(data.type, 'message');
+  assert.equal(data.stop_reason, 'end_turn');
+  assert.deepEqual(data.content.map((c) => c.type), ['thinking', 'text']);
+  assert.deepEqual(Object.keys(JSON.parse(data.content[1].text)), ['subject', 'topic', 'problem', 'answer', 'hints']);
+  assert.equal(data.usage.output_tokens_details.thinking_tokens, 15);
+  assert(data.usage.cache_read_input_tokens > 0);
+  assert.match(request_id, /^req_[0-9a-f]{16}$/);
+});
+
+test('a message streams: the client puts the same message together', async (t) => {
+  const anthropic = client(await sim(t, '--latency', 200, '--reasoning-tokens', 15));
+  const question = ask('What is $1 + 1$?', { model: 'target' });
+  const whole = await anthropic.messages.create(question);
+  let text = '';
+  const stream = anthropic.messages.stream(question).on('text', (piece) => (text += piece));
+  const done = await stream.finalMessage();
+  assert.equal(text, whole.content[1].text);
+  assert.deepEqual(done.content[1], whole.content[1]);
+  assert.equal(done.stop_reason, 'end_turn');
+  assert.equal(done.usage.output_tokens, whole.usage.output_tokens);
+});
+
+test('a cut and a refused message say so', async (t) => {
+  const cut = await client(await sim(t)).messages.create(ask('x', { model: 'target', max_tokens: 20 }));
+  assert.equal(cut.stop_reason, 'max_tokens');
+  assert.equal(cut.usage.output_tokens, 20);
+  const refused = await client(await sim(t, '--fault-refuse', 1)).messages.create(ask('x'));
+  assert.equal(refused.stop_reason, 'refusal');
+});
+
+test('models can be listed and looked up', async (t) => {
+  const anthropic = client(await sim(t));
+  const found = [];
+  for await (const model of anthropic.models.list()) found.push(model.id);
+  assert.deepEqual(found, ['engineer', 'checker', 'target']);
+  assert.equal((await anthropic.models.retrieve('checker')).type, 'model');
+  assert((await failure(anthropic.models.retrieve('claude-0'))) instanceof Anthropic.NotFoundError);
+});
+
+test('errors arrive as the client’s own classes', async (t) => {
+  const provider = await sim(t, '--require-key', KEY, '--reasoning');
+  const anthropic = client(provider);
+  const create = (request) => failure(anthropic.messages.create(request));
+  const unknown = await create({ ...ask('x'), model: 'claude-0' });
+  assert(unknown instanceof Anthropic.NotFoundError);
+  assert.equal(unknown.error.error.type, 'not_found_error');
+  assert.equal(unknown.error.request_id, unknown.requestID);
+  const role = await create(ask('x', { messages: [{ role: 'system', content: 'x' }] }));
+  assert(role instanceof Anthropic.BadRequestError);
+  assert.match(role.message, /top-level `system`/);
+  assert((await create(ask('x', { temperature: 0.5 }))) instanceof Anthropic.BadRequestError);
+  assert.match((await create(ask('x', { seed: 1 }))).message, /Extra inputs are not permitted/);
+  const stranger = await failure(client(provider, { apiKey: 'sk-other' }).models.list());
+  assert(stranger instanceof Anthropic.AuthenticationError);
+});
+
+const faults = [
+  ['429', (e) => e instanceof Anthropic.RateLimitError && e.headers.get('retry-after') > 0],
+  ['quota', (e) => e instanceof Anthropic.RateLimitError && e.error.error.type === 'enforced_spend_limit_reached'],
+  ['500', (e) => e instanceof Anthropic.InternalServerError && e.error.error.type === 'api_error'],
+  ['529', (e) => e instanceof Anthropic.InternalServerError && e.status === 529 && e.error.error.type === 'overloaded_error'],
+  ['reset', (e) => e instanceof Anthropic.APIConnectionError],
+];
+for (const [kind, fits] of faults) {
+  test(`--fault-${kind} is what the client takes it for`, async (t) => {
+    const error = await failure(client(await sim(t, `--fault-${kind}`, 1)).messages.create(ask('x')));
+    assert(fits(error), `${error.constructor.name}: ${error.message}`);
+  });
+}
+
+test('an error amid a stream is an error of the client, a stream cut short no message', async (t) => {
+  const read = async (kind) => client(await sim(t, `--fault-${kind}`, 1)).messages.stream(ask('x')).finalMessage();
+  const told = await failure(read('in-200'));
+  assert(told instanceof Anthropic.APIError);
+  assert.match(told.message, /overloaded_error|Overloaded/);
+  assert((await failure(read('cut'))) instanceof Anthropic.AnthropicError);
+});
+
+test('limits are told in headers; output counts as it is written', async (t) => {
+  const anthropic = client(await sim(t, '--rpm', 600, '--tpm', 50000, '--otpm', 600, '--output-tokens', 1500));
+  const { response } = await anthropic.messages.create(ask('x', { model: 'target' })).withResponse();
+  const of = (name) => response.headers.get(`anthropic-ratelimit-${name}`);
+  assert.equal(of('requests-limit'), '600');
+  assert.equal(of('requests-remaining'), '599');
+  assert.equal(of('input-tokens-limit'), '50000');
+  assert.equal(of('input-tokens-remaining'), '50000'); // to the nearest thousand: the cap on output is nothing
+  assert(Date.parse(of('output-tokens-reset')) > 0);
+  const refused = await failure(anthropic.messages.create(ask('y', { model: 'target' })));
+  assert(refused instanceof Anthropic.RateLimitError);
+  assert.match(refused.message, /output tokens per min/);
+  assert(refused.headers.get('retry-after') >= 60);
+});
