@@ -8,6 +8,7 @@
  */
 #include "api/call.h"
 #include "api/follow.h"
+#include "api/signature.h"
 #include "api/views.h"
 #include "api/webhooks.h"
 #include "base/clock.h"
@@ -208,7 +209,7 @@ static void api_taxonomy(struct api *api) {
     sbuf_release(&text);
 }
 
-enum err api_start(const struct api_options *options, struct api **ret, struct errinfo *reterr) {
+static struct api *api_new(const struct api_options *options) {
     struct api *api = mem_new(sizeof *api);
     api->o = *options;
     api->o.body_bytes_max =
@@ -225,6 +226,19 @@ enum err api_start(const struct api_options *options, struct api **ret, struct e
     api_taxonomy(api);
     ASSERT(pthread_mutex_init(&api->start.lock, NULL) == 0);
     ASSERT(pthread_cond_init(&api->start.changed, NULL) == 0);
+    return api;
+}
+
+enum err api_start(const struct api_options *options, struct api **ret, struct errinfo *reterr) {
+    struct signature_secrets secrets;
+    if (options->webhook_secrets != NULL) {
+        enum err e = signature_read(str_of(options->webhook_secrets), &secrets, reterr);
+        explicit_bzero(&secrets, sizeof secrets);
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    struct api *api = api_new(options);
     ASSERT(pthread_create(&api->thread, NULL, api_main, api) == 0);
     (void)pthread_mutex_lock(&api->start.lock);
     while (!api->start.known) {

@@ -43,17 +43,20 @@ struct api_options {
     unsigned connections_max; /* 0: API_CONNECTIONS_DEFAULT */
     int64_t default_wait_s;   /* as if requests for jobs had Prefer: wait=N; 0: they have not */
     int64_t retain_ms;        /* how long jobs are kept after their end, to be told; 0: for ever */
-    bool private_webhooks;    /* deliver also to addresses that are not public */
-    bool open_elsewhere;      /* listen beyond loopback although there is no key */
-    struct metrics *metrics;  /* or NULL */
+    const char *webhook_secrets; /* "whsec_" and base64 of 24 to 64 bytes; several, after spaces,
+                                    while one replaces another; NULL: webhooks are not taken */
+    bool private_webhooks;       /* deliver also to addresses that are not public */
+    bool open_elsewhere;         /* listen beyond loopback although there is no key */
+    struct metrics *metrics;     /* or NULL */
 };
 
 /**
  * Listen and start the thread. End it with api_stop().
  *
  * @options  copied; what it points to outlives the api
- * @return   ERR_AUTH: no key is in the store, and the address is not loopback's nor a unix socket:
- *           the text names the command that makes one | what httpd_new() and the store say
+ * @return   ERR_INVALID: webhook_secrets | ERR_AUTH: no key is in the store, and the address is not
+ * loopback's nor a unix socket: the text names the command that makes one | what httpd_new() and
+ * the store say
  */
 NODISCARD enum err api_start(const struct api_options *options, struct api **ret,
                              struct errinfo *reterr);

@@ -36,12 +36,48 @@ static unsigned call_scope(const struct call *c) {
     return c->route->run == pages_metrics && !c->api->near ? STORE_SCOPE_READ : c->route->scope;
 }
 
+/* Without its port. */
+static struct str host_name(struct str host) {
+    bool v6 = str_starts(host, S("["));
+    size_t end = v6 ? str_rfind(host, S("]:")) : str_find_char(host, ':');
+    return end == STR_NPOS ? host : str_take(host, v6 ? end + 1 : end);
+}
+
+static bool host_is_number(struct str name) {
+    bool digits = true;
+    for (size_t i = 0; i < name.n; i++) {
+        digits = digits && ((name.p[i] >= '0' && name.p[i] <= '9') || name.p[i] == '.');
+    }
+    return digits || str_starts(name, S("["));
+}
+
+/* A page of another site that makes a browser send this: from an origin of its own, or under a name
+ * of its own that it lets point here. While no key protects the server, its address has to. */
+static bool call_is_foreign(const struct call *c) {
+    struct str origin = httpd_header(c->q, "origin"), host = httpd_header(c->q, "host");
+    struct str name = host_name(host);
+    size_t scheme = str_find(origin, S("://"));
+    bool ours = host_is_number(name) || str_eq_nocase(name, S("localhost")) ||
+                c->api->o.listen.unix_path != NULL;
+    bool same = origin.p == NULL ||
+                (scheme != STR_NPOS && str_eq_nocase(str_skip(origin, scheme + 3), host));
+    return !ours || !same;
+}
+
 static bool call_allow(struct call *c) {
     const struct auth *auth = &c->api->auth;
     unsigned scope = call_scope(c);
     c->tenant = auth->any ? STORE_TENANT_ANY : STORE_TENANT_NONE;
-    if (!auth->any || scope == 0) {
+    if (scope == 0) {
         return true;
+    }
+    if (!auth->any) {
+        bool foreign = call_is_foreign(c);
+        if (foreign) {
+            problem_send(c, PROBLEM_FORBIDDEN,
+                         "Other sites' pages may not use this server while it has no key.");
+        }
+        return !foreign;
     }
     struct str given = httpd_header(c->q, "authorization");
     c->key = auth_find(auth, given);

@@ -75,6 +75,9 @@ static bool submit_spec(struct call *c, struct submit *s, const struct jnode *do
         o->check_spec != NULL) {
         o->check_spec(o->ctx, &s->spec, &check);
     }
+    if (s->spec.webhook_url.n > 0 && o->webhook_secrets == NULL) {
+        jcheck_fail(&check, "/webhook_url", "this server has no secret to sign webhooks with");
+    }
     if (check.n > 0) {
         problem_send_check(c, &check);
     }

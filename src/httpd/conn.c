@@ -100,7 +100,18 @@ static enum MHD_Result conn_refuse(struct conn *c, int status, const char *reaso
     return conn_after(c);
 }
 
-/* Headers are read. */
+/* The handler's look at the headers; true if it answered. */
+static bool conn_look(struct conn *c) {
+    if (conn_handler(c)->head != NULL) {
+        c->in_call = true;
+        conn_handler(c)->head(c->httpd->options.ctx, &c->q);
+        c->in_call = false;
+    }
+    return c->answer != NULL || c->state == CONN_GONE;
+}
+
+/* Headers are read. An answer before the body costs the connection, so it is given only where a body
+ * would follow. */
 static enum MHD_Result conn_head(struct conn *c, const char *version) {
     struct httpd *h = c->httpd;
     struct guard_verdict v = guard_headers(c->mhd, version, HTTPD_HEADER_BYTES_MAX);
@@ -114,14 +125,10 @@ static enum MHD_Result conn_head(struct conn *c, const char *version) {
         return conn_refuse(c, v.status, v.reason);
     }
     c->state = CONN_BODY;
-    if (conn_handler(c)->head != NULL) {
-        c->in_call = true;
-        conn_handler(c)->head(h->options.ctx, &c->q);
-        c->in_call = false;
-        if (c->answer != NULL || c->state == CONN_GONE) {
-            guard_enter(&h->guard, &c->guard, GUARD_BUSY, c->q.started_us / 1000);
-            return conn_after(c);
-        }
+    c->headed = v.has_body;
+    if (v.has_body && conn_look(c)) {
+        guard_enter(&h->guard, &c->guard, GUARD_BUSY, c->q.started_us / 1000);
+        return conn_after(c);
     }
     guard_enter(&h->guard, &c->guard, GUARD_INPUT, c->q.started_us / 1000);
     return MHD_YES;
@@ -146,9 +153,11 @@ static enum MHD_Result conn_whole(struct conn *c) {
     }
     guard_enter(&h->guard, &c->guard, GUARD_BUSY, clock_mono_ms());
     c->state = CONN_OPEN;
-    c->in_call = true;
-    conn_handler(c)->request(h->options.ctx, &c->q);
-    c->in_call = false;
+    if (c->headed || !conn_look(c)) {
+        c->in_call = true;
+        conn_handler(c)->request(h->options.ctx, &c->q);
+        c->in_call = false;
+    }
     return conn_after(c);
 }
 

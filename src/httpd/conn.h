@@ -29,6 +29,7 @@ struct conn {
     enum conn_state state;
     bool in_call;   /* inside a callback of the library: no need to resume */
     bool suspended; /* the library leaves it alone until it is resumed */
+    bool headed;    /* the handler has had its look at the headers */
     bool too_big, watched, ended, reset, told;
     _Alignas(max_align_t) char state_area[];
 };

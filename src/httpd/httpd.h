@@ -44,8 +44,8 @@ struct httpd_request {
 struct httpd_handler {
     /** A whole request. */
     void (*request)(void *ctx, struct httpd_request *q);
-    /** Headers have come and are fine: a look before the body is read. Answering now refuses the
-     * body and closes the connection; request() is then not called. */
+    /** Headers have come and are fine: a look before the body is read, if there is one. Answering
+     * now refuses the body, and the connection with it; request() is then not called. */
     void (*head)(void *ctx, struct httpd_request *q);
     /** A request that is malformed or past a limit (400, 413, 431, 501): to be answered with
      * @status in the call. Method and path are set, body is empty. over() follows. */

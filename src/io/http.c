@@ -316,7 +316,8 @@ struct http_client *http_new(struct loop *l, const struct http_client_options *o
     c->in_flight_max = MIN(options->in_flight_max, MAX(files - LIMITS_FILES_KEPT, 1));
     c->user_agent = mem_dup_cstr(options->user_agent, strlen(options->user_agent));
     c->share = http_share_new();
-    c->no_proxy = !http_proxy_is_set();
+    c->no_proxy = options->public_only || !http_proxy_is_set();
+    c->public_only = options->public_only;
     c->roots_file = http_roots_file();
     struct http_sockets_calls calls = {c, http_shard_on_ready, http_on_batch_over};
     c->sockets = http_sockets_new(l, &calls);

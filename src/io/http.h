@@ -32,6 +32,7 @@ struct http_transfer;
 struct http_client_options {
     int64_t in_flight_max; /* more are refused with ERR_BUSY: the queue is the caller's */
     const char *user_agent;
+    bool public_only; /* connect to public addresses alone (address.h), and to no proxy */
 };
 
 /* What a taker says of the bytes of a stream. */
@@ -64,7 +65,8 @@ struct http_request {
 
 struct http_reply {
     enum err err; /* OK: a whole reply, whatever its status | NETWORK (name, connection, TLS, cut
-                     off) | TIMEOUT | PROTOCOL (not HTTP) | TOO_BIG | CANCELED | INVALID (url) */
+                     off) | TIMEOUT | PROTOCOL (not HTTP) | TOO_BIG | CANCELED | INVALID (url) |
+                     REJECTED (public_only: an address of it is not public) */
     struct errinfo detail; /* when err: which deadline, which host; never a key */
     bool sent;             /* the whole request had left: the peer may have done the work */
     int status;

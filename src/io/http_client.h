@@ -94,7 +94,8 @@ struct http_client {
     SLIST_HEAD(, http_buffers) buffers;
     int64_t buffers_n;
     struct loop_timer tick; /* delivers what finished outside of curl's work */
-    bool no_proxy;          /* none is configured in the environment */
+    bool no_proxy;          /* none is configured in the environment, or none is wanted */
+    bool public_only;
     const char *roots_file; /* trusted certificates, or NULL: curl's own choice */
     bool gate_moved;        /* a target may let more in */
     bool closing;

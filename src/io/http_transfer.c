@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/address.h"
 #include "io/http_client.h"
 
 #include <netinet/in.h>
@@ -141,6 +142,11 @@ static curl_socket_t http_transfer_on_open(void *ctx, curlsocktype purpose,
                                            struct curl_sockaddr *address) {
     (void)purpose;
     struct http_transfer *t = ctx;
+    if (t->client->public_only && !address_is_public(&address->addr, address->addrlen)) {
+        t->err = ERR_REJECTED;
+        t->why = "has an address that is not public";
+        return CURL_SOCKET_BAD;
+    }
     int type = address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK;
     int fd = socket(address->family, type, address->protocol);
     if (fd < 0) {
@@ -166,6 +172,9 @@ static int http_transfer_on_connected(void *ctx, char *peer_ip, char *own_ip, in
                                       int own_port) {
     (void)peer_ip, (void)own_ip, (void)peer_port, (void)own_port;
     struct http_transfer *t = ctx;
+    if (t->err == ERR_REJECTED) { /* another address of it was good; that does not make it so */
+        return CURL_PREREQFUNC_ABORT;
+    }
     if (t->connected) {
         t->repeated = true;
         t->err = ERR_NETWORK;

@@ -1,31 +1,23 @@
-#include "api_rig.h"
+#include "contract/api_rig.h"
 
 #include "base/mem.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-int rig_setup(void **state) {
-    struct rig *r = mem_new(sizeof *r);
+int api_rig_set_up(void **state) {
+    struct api_rig *r = mem_new(sizeof *r);
     struct errinfo why = {0};
-    (void)snprintf(r->folder, sizeof r->folder, "/tmp/stumper-api-XXXXXX");
-    ASSERT(mkdtemp(r->folder) != NULL);
-    (void)snprintf(r->path, sizeof r->path, "%s/jobs.db", r->folder);
-    r->loop = loop_new();
+    rig_init(&r->rig);
+    ASSERT(rig_open(&r->rig) == ERR_OK);
     r->metrics = metrics_new();
-    if (store_open(r->path, NULL, &r->store, &why) != ERR_OK) {
-        (void)fprintf(stderr, "%s\n", why.text);
-        return -1;
-    }
     r->options = (struct api_options){
-        .store = r->store, .listen = {.address = "127.0.0.1", .fd = -1}, .metrics = r->metrics};
+        .store = r->rig.store, .listen = {.address = "127.0.0.1", .fd = -1}, .metrics = r->metrics};
     *state = r;
-    return rig_again(r, &why) == ERR_OK ? 0 : -1;
+    return api_rig_again(r, &why) == ERR_OK ? 0 : -1;
 }
 
-enum err rig_again(struct rig *r, struct errinfo *reterr) {
+enum err api_rig_again(struct api_rig *r, struct errinfo *reterr) {
     if (r->api != NULL) {
         api_stop(r->api);
         r->api = NULL;
@@ -35,18 +27,17 @@ enum err rig_again(struct rig *r, struct errinfo *reterr) {
     return e;
 }
 
-int rig_teardown(void **state) {
-    struct rig *r = *state;
-    char command[128];
+int api_rig_tear_down(void **state) {
+    struct api_rig *r = *state;
     if (r->api != NULL) {
         api_stop(r->api);
     }
-    store_close(r->store);
-    loop_run(r->loop);
-    loop_free(r->loop);
+    enum err e = rig_check(&r->rig);
+    if (e != ERR_OK) {
+        (void)fprintf(stderr, "%s\n", r->rig.detail.text);
+    }
+    rig_release(&r->rig);
     metrics_free(r->metrics);
-    (void)snprintf(command, sizeof command, "rm -rf %s", r->folder);
-    int code = system(command);
     free(r);
-    return code;
+    return e == ERR_OK ? 0 : -1;
 }

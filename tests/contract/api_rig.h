@@ -1,25 +1,25 @@
-/* api_rig.h - the service's interface over a store of its own, for tests. */
+/* api_rig.h - the service's interface over the store of a store_rig, for tests. What workers do to
+ * jobs is done with that rig's operations. */
 #ifndef STUMPER_TESTS_API_RIG_H
 #define STUMPER_TESTS_API_RIG_H
 
 #include "api/api.h"
+#include "contract/store_rig.h"
 
-struct rig {
-    char folder[64], path[96];
-    struct store *store;
+struct api_rig {
+    struct rig rig;
     struct metrics *metrics;
-    struct api_options options; /* may be changed before rig_again() */
+    struct api_options options; /* may be changed before api_rig_again() */
     struct api *api;
     int port;
-    struct loop *loop; /* of the test's own operations */
 };
 
-int rig_setup(void **state);
-int rig_teardown(void **state);
+int api_rig_set_up(void **state);
+int api_rig_tear_down(void **state);
 
 /** Stop the api and start it with the options as they are now; ERR_OK or why not. */
-enum err rig_again(struct rig *r, struct errinfo *reterr);
+enum err api_rig_again(struct api_rig *r, struct errinfo *reterr);
 
-#define rig_test(test) cmocka_unit_test_setup_teardown(test, rig_setup, rig_teardown)
+#define api_test(test) cmocka_unit_test_setup_teardown(test, api_rig_set_up, api_rig_tear_down)
 
 #endif

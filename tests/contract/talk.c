@@ -1,4 +1,4 @@
-#include "talk.h"
+#include "contract/talk.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,249 @@
+/* Who may do what at the service's interface, how often, and how it is kept from harm. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "contract/api_rig.h"
+#include "contract/talk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define JOB                                                                                        \
+    "{\"num_problems\":1,\"engineer_model\":\"a/b\",\"checker_model\":\"a/"                        \
+    "b\",\"target_model\":\"a/b\"}"
+#define BEARER_BYTES 128
+
+static void assert_says(const struct talk_reply *reply, int status, const char *text) {
+    if (reply->status != status || strstr(reply->body, text) == NULL) {
+        fail_msg("not %d with %s but: %s", status, text, reply->bytes);
+    }
+}
+
+/* Make a key; @ret is the header that uses it. @admin: the header of one that may, or "". */
+static void make_key(const struct api_rig *r, const char *admin, const char *members,
+                     char ret[BEARER_BYTES], char ret_id[64]) {
+    char body[256], path[64] = "/keys";
+    (void)snprintf(body, sizeof body, "{\"name\":\"test\"%s}", members);
+    const struct talk_reply *reply = talk(r->port, "POST", path, admin, body);
+    assert_int_equal(reply->status, 201);
+    const char *key = strstr(reply->body, "\"key\":\""), *id = strstr(reply->body, "\"id\":\"");
+    assert_non_null(key);
+    assert_non_null(id);
+    assert_int_equal(sscanf(id, "\"id\":\"%63[^\"]", ret_id), 1);
+    (void)snprintf(ret, BEARER_BYTES, "Authorization: Bearer %.*s\r\n", (int)strcspn(key + 7, "\""),
+                   key + 7);
+}
+
+/* The api hears of new keys from the store, which takes a moment. */
+static const struct talk_reply *until_status(const struct api_rig *r, const char *path,
+                                             const char *headers, int status) {
+    const struct talk_reply *reply = talk(r->port, "GET", path, headers, NULL);
+    for (int i = 0; i < 100 && reply->status != status; i++) {
+        (void)usleep(20000);
+        reply = talk(r->port, "GET", path, headers, NULL);
+    }
+    assert_int_equal(reply->status, status);
+    return reply;
+}
+
+static void submit(const struct api_rig *r, const char *headers, char ret_path[128]) {
+    const struct talk_reply *reply = talk(r->port, "POST", "/generate", headers, JOB);
+    assert_int_equal(reply->status, 202);
+    (void)snprintf(ret_path, 128, "%s", talk_header(reply, "location"));
+}
+
+static void test_the_first_key_closes_the_server(void **state) {
+    struct api_rig *r = *state;
+    char admin[BEARER_BYTES], id[64], path[128];
+    assert_int_equal(talk(r->port, "GET", "/jobs", "", NULL)->status, 200);
+    make_key(r, "", ",\"scopes\":[\"admin\"]", admin, id);
+    const struct talk_reply *reply = until_status(r, "/jobs", "", 401);
+    assert_string_equal(talk_header(reply, "www-authenticate"), "Bearer realm=\"stumper\"");
+    assert_says(reply, 401, "\"code\":\"unauthorized\"");
+    assert_int_equal(talk(r->port, "GET", "/jobs", admin, NULL)->status, 200);
+    assert_int_equal(
+        talk(r->port, "GET", "/jobs", "Authorization: Bearer sk-stumper-no\r\n", NULL)->status,
+        401);
+    assert_int_equal(talk(r->port, "GET", "/livez", "", NULL)->status, 200);
+    reply = talk(r->port, "GET", "/keys", admin, NULL);
+    assert_says(reply, 200, id);
+    assert_null(strstr(reply->body, "sk-stumper-"));
+    (void)snprintf(path, sizeof path, "/keys/%s", id);
+    assert_int_equal(talk(r->port, "DELETE", path, admin, NULL)->status, 204);
+    until_status(r, "/jobs", admin, 401); /* and it stays closed */
+    struct errinfo why = {0};
+    assert_int_equal(api_rig_again(r, &why), ERR_OK);
+    assert_int_equal(talk(r->port, "GET", "/jobs", "", NULL)->status, 401);
+}
+
+static void test_a_key_sees_its_own_jobs_and_does_what_its_scopes_say(void **state) {
+    struct api_rig *r = *state;
+    char admin[BEARER_BYTES], one[BEARER_BYTES], two[BEARER_BYTES], reader[BEARER_BYTES], id[64];
+    char path[128], cancel[160];
+    make_key(r, "", ",\"scopes\":[\"admin\"]", admin, id);
+    until_status(r, "/jobs", "", 401);
+    make_key(r, admin, "", one, id);
+    make_key(r, admin, "", two, id);
+    make_key(r, admin, ",\"scopes\":[\"read\"]", reader, id);
+    until_status(r, "/jobs", reader, 200);
+    submit(r, one, path);
+    assert_int_equal(talk(r->port, "GET", path, one, NULL)->status, 200);
+    assert_says(talk(r->port, "GET", path, two, NULL), 404, "There is no such job.");
+    assert_int_equal(talk(r->port, "GET", path, admin, NULL)->status, 200);
+    (void)snprintf(cancel, sizeof cancel, "/jobs/%s/cancel", path + strlen("/status/"));
+    assert_int_equal(talk(r->port, "POST", cancel, two, NULL)->status, 404);
+    assert_says(talk(r->port, "POST", cancel, reader, NULL), 403, "lacks the scope \\\"submit\\\"");
+    assert_says(talk(r->port, "POST", "/generate", reader, JOB), 403, "\"code\":\"forbidden\"");
+    assert_int_equal(talk(r->port, "GET", "/keys", one, NULL)->status, 403);
+    assert_says(talk(r->port, "GET", "/jobs", two, NULL), 200, "\"data\":[]");
+    assert_int_equal(talk(r->port, "POST", cancel, one, NULL)->status, 200);
+}
+
+static void test_a_key_is_held_to_its_rate_and_told_of_it(void **state) {
+    struct api_rig *r = *state;
+    char key[BEARER_BYTES], id[64];
+    make_key(r, "", ",\"requests_per_minute\":3", key, id);
+    until_status(r, "/jobs", "", 401);
+    const struct talk_reply *reply = talk(r->port, "GET", "/jobs", key, NULL);
+    assert_string_equal(talk_header(reply, "ratelimit-policy"), "\"default\";q=3;w=60");
+    assert_string_equal(talk_header(reply, "ratelimit"), "\"default\";r=2;t=20");
+    assert_int_equal(talk(r->port, "GET", "/jobs", key, NULL)->status, 200);
+    assert_int_equal(talk(r->port, "GET", "/jobs", key, NULL)->status, 200);
+    reply = talk(r->port, "GET", "/jobs", key, NULL);
+    assert_says(reply, 429, "\"code\":\"rate_limited\"");
+    assert_true(atoi(talk_header(reply, "retry-after")) >= 1);
+    assert_non_null(talk_header(reply, "ratelimit"));
+}
+
+static void test_a_key_has_no_more_jobs_than_it_may_but_its_retries_are_answered(void **state) {
+    struct api_rig *r = *state;
+    char key[BEARER_BYTES], keyed[BEARER_BYTES + 64], id[64], path[128];
+    make_key(r, "", ",\"jobs_max\":1", key, id);
+    until_status(r, "/jobs", "", 401);
+    (void)snprintf(keyed, sizeof keyed, "%sIdempotency-Key: a\r\n", key);
+    submit(r, keyed, path);
+    const struct talk_reply *reply = talk(r->port, "POST", "/generate", key, JOB);
+    assert_says(reply, 429, "\"code\":\"too_many_jobs\"");
+    assert_non_null(talk_header(reply, "retry-after"));
+    assert_int_equal(talk(r->port, "POST", "/generate", keyed, JOB)->status, 202);
+}
+
+static void test_other_sites_pages_are_refused_while_no_key_protects(void **state) {
+    struct api_rig *r = *state;
+    assert_int_equal(
+        talk(r->port, "POST", "/generate", "Origin: https://evil.example\r\n", JOB)->status, 403);
+    assert_int_equal(
+        talk(r->port, "POST", "/generate", "Origin: http://localhost\r\n", JOB)->status, 202);
+    int fd = talk_dial(r->port);
+    talk_say(fd, "GET /jobs HTTP/1.1\r\nHost: rebound.example:80\r\n\r\n");
+    assert_int_equal(talk_hear(fd, 5000)->status, 403);
+    talk_say(fd, "GET /jobs HTTP/1.1\r\nHost: 127.0.0.1:80\r\n\r\n");
+    assert_int_equal(talk_hear(fd, 5000)->status, 200);
+    talk_say(fd, "GET /jobs HTTP/1.1\r\nHost: [::1]:80\r\n\r\n");
+    assert_int_equal(talk_hear(fd, 5000)->status, 200);
+    (void)close(fd);
+}
+
+static void test_beyond_loopback_a_key_has_to_be_there_first(void **state) {
+    struct api_rig *r = *state;
+    struct errinfo why = {0};
+    char key[BEARER_BYTES], id[64];
+    r->options.listen.address = "0.0.0.0";
+    assert_int_equal(api_rig_again(r, &why), ERR_AUTH);
+    assert_non_null(strstr(why.text, "stumper keys add"));
+    r->options.listen.address = "127.0.0.1";
+    assert_int_equal(api_rig_again(r, &why), ERR_OK);
+    make_key(r, "", "", key, id);
+    r->options.listen.address = "0.0.0.0";
+    assert_int_equal(api_rig_again(r, &why), ERR_OK);
+    assert_int_equal(talk(r->port, "GET", "/metrics", "", NULL)->status, 401);
+    assert_int_equal(talk(r->port, "GET", "/metrics", key, NULL)->status, 200);
+}
+
+static void test_a_unix_socket_is_for_its_owner_and_replaces_a_dead_one(void **state) {
+    struct api_rig *r = *state;
+    struct errinfo why = {0};
+    char path[160];
+    (void)snprintf(path, sizeof path, "%s/api.sock", r->rig.folder);
+    r->options.listen.unix_path = path;
+    for (int i = 0; i < 2; i++) { /* the second time over the first one's file */
+        assert_int_equal(api_rig_again(r, &why), ERR_OK);
+        int fd = talk_dial_unix(path);
+        talk_say(fd, "GET /jobs HTTP/1.1\r\nHost: anything\r\n\r\n");
+        assert_int_equal(talk_hear(fd, 5000)->status, 200);
+        (void)close(fd);
+    }
+}
+
+static void test_what_is_too_large_is_refused_as_a_problem(void **state) {
+    struct api_rig *r = *state;
+    struct errinfo why = {0};
+    char header[10000];
+    r->options.body_bytes_max = 1000;
+    assert_int_equal(api_rig_again(r, &why), ERR_OK);
+    const struct talk_reply *reply = talk(r->port, "POST", "/generate",
+                                          "Content-Length: 1001\r\nExpect: 100-continue\r\n", NULL);
+    assert_says(reply, 413, "\"code\":\"too_large\"");
+    memset(header, 'a', sizeof header);
+    memcpy(header, "X-Long: ", 8);
+    memcpy(header + sizeof header - 3, "\r\n", 3);
+    assert_says(talk(r->port, "GET", "/livez", header, NULL), 431, "\"code\":\"header_too_large\"");
+    reply = talk(r->port, "GET", "/livez", "Transfer-Encoding: gzip\r\n", NULL);
+    assert_says(reply, 501, "\"code\":\"not_implemented\"");
+    reply = talk(r->port, "POST", "/generate", "Content-Length: 1\r\nContent-Length: 2\r\n", NULL);
+    assert_says(reply, 400, "\"code\":\"bad_request\"");
+}
+
+static void test_bad_webhook_secrets_are_refused_without_telling_them(void **state) {
+    struct api_rig *r = *state;
+    struct errinfo why = {0};
+    r->options.webhook_secrets = "whsec_c2hvcnQ=";
+    assert_int_equal(api_rig_again(r, &why), ERR_INVALID);
+    assert_null(strstr(why.text, "c2hvcnQ"));
+}
+
+static void test_a_client_that_vanishes_leaves_nothing_behind(void **state) {
+    struct api_rig *r = *state;
+    char path[128], request[256];
+    submit(r, "", path);
+    for (int i = 0; i < 20; i++) {
+        int fd = talk_dial(r->port);
+        (void)snprintf(request, sizeof request,
+                       i % 2 == 0 ? "GET /jobs/%s/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                                  : "GET /jobs/%s?wait=20 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                       path + strlen("/status/"));
+        talk_say(fd, request);
+        (void)close(fd);
+    }
+    for (int i = 0; i < 100; i++) {
+        const struct talk_reply *reply = talk(r->port, "GET", "/metrics", "", NULL);
+        if (strstr(reply->body, "\nstumper_api_streams 0\n") != NULL &&
+            strstr(reply->body, "\nstumper_api_connections 1\n") != NULL) {
+            return;
+        }
+        (void)usleep(20000);
+    }
+    fail_msg("still there: %s", talk(r->port, "GET", "/metrics", "", NULL)->body);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        api_test(test_the_first_key_closes_the_server),
+        api_test(test_a_key_sees_its_own_jobs_and_does_what_its_scopes_say),
+        api_test(test_a_key_is_held_to_its_rate_and_told_of_it),
+        api_test(test_a_key_has_no_more_jobs_than_it_may_but_its_retries_are_answered),
+        api_test(test_other_sites_pages_are_refused_while_no_key_protects),
+        api_test(test_beyond_loopback_a_key_has_to_be_there_first),
+        api_test(test_a_unix_socket_is_for_its_owner_and_replaces_a_dead_one),
+        api_test(test_what_is_too_large_is_refused_as_a_problem),
+        api_test(test_bad_webhook_secrets_are_refused_without_telling_them),
+        api_test(test_a_client_that_vanishes_leaves_nothing_behind),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
