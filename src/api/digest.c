@@ -33,7 +33,9 @@ void digest_base64(const unsigned char *bytes, size_t n, char *ret) {
 
 bool digest_unbase64(struct str text, unsigned char *ret, size_t ret_max, size_t *ret_n) {
     size_t padding = str_ends(text, S("==")) ? 2 : str_ends(text, S("=")) ? 1 : 0;
-    if (text.n == 0 || text.n % 4 != 0 || text.n / 4 * 3 > ret_max) {
+    size_t first = str_find_char(text, '=');
+    if (text.n == 0 || text.n % 4 != 0 || text.n / 4 * 3 > ret_max ||
+        (first != STR_NPOS && first + padding < text.n)) {
         return false;
     }
     int n = EVP_DecodeBlock(ret, (const unsigned char *)text.p, (int)text.n);

@@ -199,11 +199,12 @@ static void webhooks_on_taken(struct store_op *op) {
     struct api *api = batch->task->api;
     struct webhooks *w = api->webhooks;
     int64_t next_ms = batch->op.ret_next_ms;
+    enum err e = op->err;
     w->taking = false;
-    if (op->err != ERR_OK) {
-        log_error("cannot read the webhooks: %s", errinfo_text(&op->detail, op->err));
+    if (e != ERR_OK) {
+        log_error("cannot read the webhooks: %s", errinfo_text(&op->detail, e));
     }
-    if (op->err != ERR_OK || batch->op.ret_n == 0 || w->stopped) {
+    if (e != ERR_OK || batch->op.ret_n == 0 || w->stopped) {
         task_free(batch->task);
     } else {
         webhooks_deliver(w, batch);
@@ -211,7 +212,7 @@ static void webhooks_on_taken(struct store_op *op) {
     if (w->stopped) {
         return;
     }
-    if (op->err != ERR_OK) {
+    if (e != ERR_OK) {
         loop_timer_start(api->loop, &w->next, WEBHOOK_RETAKE_MS, webhooks_on_timer, w);
     } else if (w->again) {
         webhooks_wake(w);
