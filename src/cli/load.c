@@ -247,36 +247,16 @@ enum err load_prompts(const char *dir, bool with_seeds, struct arena *a, struct 
 
 /* --- prices --- */
 
-/* Members of "prices:" in the form of --price, which replaces what is there. They were checked. */
-static enum err load_price(struct price_table *t, struct str name, const struct jnode *price,
-                           struct arena *a, struct errinfo *reterr) {
-    double input = jnode_real(jnode_get(price, "input"), 0);
-    double cached = jnode_real(jnode_get(price, "cached_input"), input);
-    double output = jnode_real(jnode_get(price, "output"), 0);
-    return price_table_set(
-        t, str_fmt(a, "%.*s=%.17g,%.17g,%.17g", STR_ARG(name), input, cached, output), reterr);
-}
-
 static enum err load_config_prices(const struct config *config, struct arena *a,
                                    struct price_table *t, struct errinfo *reterr) {
-    const struct jnode *prices = jnode_get(config->root, "prices"), *value;
-    struct price_table *checked;
+    const struct jnode *prices = jnode_get(config->root, "prices");
     struct jcheck c;
-    struct str key;
-    enum err e = ERR_OK;
-    if (jnode_type(prices) == JNODE_NONE || jnode_type(prices) == JNODE_NULL) {
+    jcheck_init(&c, a);
+    if (jnode_type(prices) == JNODE_NONE || jnode_type(prices) == JNODE_NULL ||
+        price_table_add(t, &c, prices)) {
         return ERR_OK;
     }
-    jcheck_init(&c, a);
-    if (!price_table_read(&c, prices, a, &checked)) {
-        return errinfo_set(reterr, ERR_INVALID, "%s: prices: %s", config->path,
-                           jcheck_text(&c, a).p);
-    }
-    for (void *i = jnode_next(prices, NULL, &key, &value); i != NULL && e == ERR_OK;
-         i = jnode_next(prices, i, &key, &value)) {
-        e = str_starts(key, S("_")) ? ERR_OK : load_price(t, key, value, a, reterr);
-    }
-    return e;
+    return errinfo_set(reterr, ERR_INVALID, "%s: prices: %s", config->path, jcheck_text(&c, a).p);
 }
 
 enum err load_prices(const struct config *config, const struct opt_strs *flags, const char *label,

@@ -1,15 +1,19 @@
-/* Prices per token in whole nano-dollars: a dollar per million tokens is 1,000 of them.
+/* The table of prices: reading it, and finding a model in it.
  *
- * The table is a list, newest first: it is searched once per model of a run, never per call.
- * Amounts saturate at INT64_MAX instead of wrapping, so a bound is never too small.
+ * The table is a list, newest first: it is searched once per model of a run, never per call. Prices
+ * are kept in whole nano-dollars per token: a dollar per million tokens is 1,000 of them.
  */
 #include "core/price.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #define NUSD_PER_TOKEN_OF_USD_PER_MTOK 1000.0
-#define MESSAGE_FRAME_TOKENS 16 /* role markers and separators; providers use 3 to 8 */
+#define PRICE_TOKENS_MAX 1000000000
+#define PRICE_PEAK_MAX 100.0
+#define PRICE_MS_PER_DAY INT64_C(86400000)
+#define PRICE_TEXT_BYTES_MAX 64
 
 struct price_entry {
     struct price_entry *next;
@@ -54,54 +58,205 @@ static bool price_name_is_whole(struct str name) {
     return slash != STR_NPOS && slash > 0 && slash + 1 < name.n;
 }
 
-static void price_read_one(struct jcheck *c, struct jplace place, struct str name,
-                           struct price_table *t) {
-    static const char *const keys[] = {"input", "cached_input", "output", NULL};
+/* Rates of @place; what it does not name is as in @below. */
+static struct price_rates price_read_rates(struct jcheck *c, struct jplace place,
+                                           const struct price_rates *below) {
+    static const struct {
+        const char *key;
+        size_t offset, otherwise; /* of the rate that stands for it in a first tier */
+    } fields[] = {
+#define RATE(field, other)                                                                         \
+    {#field, offsetof(struct price_rates, field), offsetof(struct price_rates, other)}
+        RATE(input, input),   RATE(cached_input, input), RATE(cache_write, input),
+        RATE(output, output), RATE(reasoning, output),
+#undef RATE
+    };
+    struct price_rates rates = {0};
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        const char *from = below != NULL ? (const char *)below + fields[i].offset
+                                         : (const char *)&rates + fields[i].otherwise;
+        double usd = jcheck_real(c, place, fields[i].key, 0, PRICE_USD_PER_MTOK_MAX, -1);
+        int64_t rate = price_per_token(usd);
+        memcpy((char *)&rates + fields[i].offset, usd < 0 ? (const void *)from : &rate,
+               sizeof rate);
+    }
+    double request = jcheck_real(c, place, "request", 0, PRICE_USD_PER_MTOK_MAX, -1);
+    rates.request = request >= 0    ? (int64_t)ceil(request * (double)NUSD_PER_USD)
+                    : below != NULL ? below->request
+                                    : 0;
+    return rates;
+}
+
+static void price_read_tiers(struct jcheck *c, struct jplace place, struct price *ret) {
+    static const char *const keys[] = {"input",     "cached_input", "cache_write", "output",
+                                       "reasoning", "request",      NULL};
+    const struct price_rates *below = &ret->rates;
+    struct str key;
+    const struct jnode *value;
+    if (!jcheck_is(c, place, JNODE_OBJECT, false)) {
+        return;
+    }
+    for (void *i = jnode_next(place.node, NULL, &key, &value); i != NULL;
+         i = jnode_next(place.node, i, &key, &value)) {
+        struct jplace tier = jcheck_member(c, place, str_cstr(c->a, key));
+        struct price_tier *t = &ret->tiers[ret->tiers_n];
+        int64_t least = ret->tiers_n == 0 ? 0 : t[-1].above_tokens;
+        int64_t tokens;
+        if (ret->tiers_n == PRICE_TIERS_MAX || !str_to_i64(key, &tokens) || tokens <= least ||
+            tokens > PRICE_TOKENS_MAX) {
+            jcheck_fail(c, tier.pointer, "tiers are at most %d, named by tokens of input that rise",
+                        PRICE_TIERS_MAX);
+            return;
+        }
+        if (jcheck_is(c, tier, JNODE_OBJECT, true)) {
+            jcheck_known(c, tier, keys);
+            *t = (struct price_tier){tokens, price_read_rates(c, tier, below)};
+            below = &t->rates;
+            ret->tiers_n++;
+        }
+    }
+}
+
+/* "dddd" in the form's places is a number. */
+static bool price_read_number(struct str text, size_t at, size_t n, int64_t max, int64_t *ret) {
+    return str_to_i64(str_take(str_skip(text, at), n), ret) && *ret >= 0 && *ret <= max;
+}
+
+/* "01:00-04:00", in UTC. */
+static bool price_read_hours(struct str text, struct price_peak *ret) {
+    int64_t hour[2], minute[2];
+    bool good = text.n == 11 && text.p[2] == ':' && text.p[5] == '-' && text.p[8] == ':';
+    for (size_t i = 0; good && i < 2; i++) {
+        good = price_read_number(text, 6 * i, 2, 24, &hour[i]) &&
+               price_read_number(text, 6 * i + 3, 2, 59, &minute[i]);
+    }
+    if (good) {
+        *ret = (struct price_peak){hour[0] * 60 + minute[0], hour[1] * 60 + minute[1]};
+        good = ret->from_minute < ret->to_minute && ret->to_minute <= 24 * 60;
+    }
+    return good;
+}
+
+static void price_read_peak(struct jcheck *c, struct jplace place, struct price *ret) {
+    static const char *const keys[] = {"hours", "factor", NULL};
+    ret->peak_permille = 1000;
+    if (!jcheck_is(c, place, JNODE_OBJECT, false)) {
+        return;
+    }
+    jcheck_known(c, place, keys);
+    struct jplace hours = jcheck_member(c, place, "hours");
+    double factor = jcheck_real(c, place, "factor", 0, PRICE_PEAK_MAX, 1);
+    ret->peak_permille = (int64_t)ceil(factor * 1000 - 1e-6);
+    bool good = jcheck_is(c, hours, JNODE_ARRAY, true) && jnode_len(hours.node) <= PRICE_PEAKS_MAX;
+    for (size_t i = 0; good && i < jnode_len(hours.node); i++) {
+        good = price_read_hours(jnode_str(jnode_at(hours.node, i)), &ret->peaks[ret->peaks_n++]);
+    }
+    if (!good) {
+        jcheck_fail(c, hours.pointer, "must be at most %d times of day in UTC: \"01:00-04:00\"",
+                    PRICE_PEAKS_MAX);
+    }
+}
+
+/* Days since 1970-01-01 (Howard Hinnant, chrono-Compatible Low-Level Date Algorithms). */
+static int64_t price_days(int64_t year, int64_t month, int64_t day) {
+    year -= month <= 2;
+    int64_t era = year / 400, of_era = year - era * 400;
+    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+/* "2027-01-01": the moment at which it begins, in UTC. */
+static bool price_read_date(struct str text, int64_t *ret_ms) {
+    int64_t year, month, day;
+    bool good = text.n == 10 && text.p[4] == '-' && text.p[7] == '-' &&
+                price_read_number(text, 0, 4, 9999, &year) &&
+                price_read_number(text, 5, 2, 12, &month) &&
+                price_read_number(text, 8, 2, 31, &day) && year >= 1970 && month > 0 && day > 0;
+    if (good) {
+        *ret_ms = price_days(year, month, day) * PRICE_MS_PER_DAY;
+    }
+    return good;
+}
+
+/* @after: the price that it follows, or NULL. */
+static void price_read(struct jcheck *c, struct jplace place, const struct price *after,
+                       struct price *ret) {
+    static const char *const keys[] = {
+        "input",   "cached_input", "cache_write", "output", "reasoning",
+        "request", "above",        "peak",        "from",   NULL};
     static const char *const required[] = {"input", "output"};
+    *ret = (struct price){.from_ms = INT64_MIN};
+    if (!jcheck_is(c, place, JNODE_OBJECT, true)) {
+        return;
+    }
+    jcheck_known(c, place, keys);
+    for (size_t i = 0; i < ARRAY_LEN(required); i++) {
+        if (jnode_get(place.node, required[i]) == NULL) {
+            jcheck_fail(c, place.pointer, "\"%s\" is missing (dollars per million tokens)",
+                        required[i]);
+        }
+    }
+    struct str from = jcheck_str(c, place, "from", PRICE_TEXT_BYTES_MAX);
+    if ((from.n > 0 || after != NULL) && (!price_read_date(from, &ret->from_ms) ||
+                                          (after != NULL && ret->from_ms <= after->from_ms))) {
+        jcheck_fail(
+            c, place.pointer,
+            "\"from\" must be a date such as 2027-01-01, later than that of the price before");
+    }
+    ret->rates = price_read_rates(c, place, NULL);
+    price_read_tiers(c, jcheck_member(c, place, "above"), ret);
+    price_read_peak(c, jcheck_member(c, place, "peak"), ret);
+}
+
+/* A price, or an array of prices that follow each other. */
+static void price_read_entry(struct jcheck *c, struct jplace place, struct str name,
+                             struct price_table *t) {
     size_t errors = c->n;
+    bool many = jnode_type(place.node) == JNODE_ARRAY;
+    size_t n = many ? jnode_len(place.node) : 1;
+    struct price *prices = ARENA_ARRAY(t->a, struct price, MAX(n, 1));
     if (!price_name_is_whole(name)) {
         jcheck_fail(c, place.pointer, "a price belongs to \"provider/model\"");
     }
-    if (jcheck_is(c, place, JNODE_OBJECT, true)) {
-        for (size_t i = 0; i < ARRAY_LEN(required); i++) {
-            if (jnode_get(place.node, required[i]) == NULL) {
-                jcheck_fail(c, place.pointer, "\"%s\" is missing (dollars per million tokens)",
-                            required[i]);
-            }
-        }
-        jcheck_known(c, place, keys);
+    if (n == 0) {
+        jcheck_fail(c, place.pointer, "holds no price");
     }
-    double in = jcheck_real(c, place, "input", 0, PRICE_USD_PER_MTOK_MAX, 0);
-    double cached = jcheck_real(c, place, "cached_input", 0, PRICE_USD_PER_MTOK_MAX, in);
-    double out = jcheck_real(c, place, "output", 0, PRICE_USD_PER_MTOK_MAX, 0);
+    for (size_t i = 0; i < n; i++) {
+        price_read(c, many ? jcheck_element(c, place, i) : place, i > 0 ? &prices[i - 1] : NULL,
+                   &prices[i]);
+        prices[i].later = i + 1 < n ? &prices[i + 1] : NULL;
+    }
     if (c->n == errors) {
-        price_put(
-            t, name,
-            (struct price){price_per_token(in), price_per_token(cached), price_per_token(out)});
+        price_put(t, name, prices[0]);
     }
+}
+
+bool price_table_add(struct price_table *t, struct jcheck *c, const struct jnode *doc) {
+    size_t errors = c->n;
+    struct jplace root = jcheck_root(doc);
+    struct str key;
+    const struct jnode *value;
+    if (!jcheck_is(c, root, JNODE_OBJECT, true)) {
+        return false;
+    }
+    for (void *i = jnode_next(doc, NULL, &key, &value); i != NULL;
+         i = jnode_next(doc, i, &key, &value)) {
+        if (!str_starts(key, S("_"))) {
+            price_read_entry(c, jcheck_member(c, root, str_cstr(c->a, key)), key, t);
+        }
+    }
+    return c->n == errors;
 }
 
 bool price_table_read(struct jcheck *c, const struct jnode *doc, struct arena *a,
                       struct price_table **ret) {
-    size_t errors = c->n;
-    struct jplace root = jcheck_root(doc);
     struct price_table *t = ARENA_NEW(a, struct price_table);
-    t->a = a;
-    if (jcheck_is(c, root, JNODE_OBJECT, true)) {
-        struct str key;
-        const struct jnode *value;
-        for (void *i = jnode_next(doc, NULL, &key, &value); i != NULL;
-             i = jnode_next(doc, i, &key, &value)) {
-            if (!str_starts(key, S("_"))) {
-                price_read_one(c, jcheck_member(c, root, str_cstr(c->a, key)), key, t);
-            }
-        }
+    *t = (struct price_table){.a = a};
+    bool good = price_table_add(t, c, doc);
+    if (good) {
+        *ret = t;
     }
-    if (c->n != errors) {
-        return false;
-    }
-    *ret = t;
-    return true;
+    return good;
 }
 
 enum err price_table_set(struct price_table *t, struct str text, struct errinfo *reterr) {
@@ -122,9 +277,15 @@ enum err price_table_set(struct price_table *t, struct str text, struct errinfo 
                            "provider/model=INPUT,CACHED,OUTPUT in dollars per million tokens",
                            STR_ARG(text));
     }
+    int64_t input = price_per_token(usd[0]), output = price_per_token(usd[n - 1]);
     price_put(t, name,
-              (struct price){price_per_token(usd[0]), price_per_token(usd[n - 2]),
-                             price_per_token(usd[n - 1])});
+              (struct price){.from_ms = INT64_MIN,
+                             .rates = {.input = input,
+                                       .cached_input = n < 3 ? input : price_per_token(usd[1]),
+                                       .cache_write = input,
+                                       .output = output,
+                                       .reasoning = output},
+                             .peak_permille = 1000});
     return ERR_OK;
 }
 
@@ -174,37 +335,4 @@ const struct price *price_find(const struct price_table *t, struct str provider,
     const struct price *p = price_exact(t, name);
     p = p != NULL ? p : price_exact(t, price_undated(name));
     return p != NULL ? p : price_by_prefix(t, name);
-}
-
-static int64_t money_mul(int64_t tokens, int64_t nusd) {
-    int64_t product;
-    return __builtin_mul_overflow(tokens, nusd, &product) ? INT64_MAX : product;
-}
-
-static int64_t money_add(int64_t a, int64_t b) {
-    int64_t sum;
-    return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
-}
-
-int64_t price_cost(const struct price *p, const struct call_usage *u) {
-    if (p == NULL || u->input_tokens < 0 || u->output_tokens < 0) {
-        return MONEY_UNKNOWN;
-    }
-    int64_t cached = MIN(MAX(u->cached_tokens, 0), u->input_tokens);
-    int64_t input = money_add(money_mul(u->input_tokens - cached, p->input_nusd),
-                              money_mul(cached, p->cached_input_nusd));
-    return money_add(input, money_mul(u->output_tokens, p->output_nusd));
-}
-
-int64_t price_bound(const struct price *p, const struct call_spec *call) {
-    int64_t input = 0;
-    ASSERT(call->output_tokens_max >= 0);
-    for (size_t i = 0; i < call->messages_n; i++) {
-        input += (int64_t)call->messages[i].text.n + MESSAGE_FRAME_TOKENS;
-    }
-    if (call->schema != NULL) {
-        input += (int64_t)call->schema->json.n + MESSAGE_FRAME_TOKENS;
-    }
-    int64_t dearest = MAX(p->input_nusd, p->cached_input_nusd);
-    return money_add(money_mul(input, dearest), money_mul(call->output_tokens_max, p->output_nusd));
 }

@@ -291,7 +291,7 @@ static void llm_call_answered(struct llm_call *c, const struct http_reply *reply
     answer->tries = c->tries;
     answer->model = model->full_name;
     if (answer->cost_nusd == MONEY_UNKNOWN) { /* few tell what they take */
-        answer->cost_nusd = price_cost(model->price, &answer->usage);
+        answer->cost_nusd = price_cost(model->price, &answer->usage, clock_wall_ms());
     }
     llm_call_end(c, answer);
 }

@@ -2,6 +2,7 @@
  * call. What happens to a call is in calls.c. */
 #include "llm/llm.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "llm/client.h"
 
@@ -195,7 +196,7 @@ int64_t llm_chain_bound(const struct llm_chain *chain, const struct call_spec *s
     int64_t bound = 0;
     for (size_t i = 0; i < chain->n; i++) {
         const struct price *price = chain->models[i]->price;
-        bound = MAX(bound, price == NULL ? 0 : price_bound(price, spec));
+        bound = MAX(bound, price == NULL ? 0 : price_bound(price, spec, clock_wall_ms()));
     }
     return bound;
 }

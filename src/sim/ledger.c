@@ -37,7 +37,7 @@ static bool ledger_seen(struct table *t, uint64_t key, bool fault) {
 static int64_t ledger_cost(const struct ledger *l, const struct ledger_entry *e) {
     const struct price *p =
         l->prices != NULL ? price_find(l->prices, LEDGER_PROVIDER, str_of(e->model)) : NULL;
-    return p != NULL ? price_cost(p, &e->usage) : MONEY_UNKNOWN;
+    return p != NULL ? price_cost(p, &e->usage, clock_wall_ms()) : MONEY_UNKNOWN;
 }
 
 static void ledger_usage(const struct call_usage *u, struct jwrite *w) {

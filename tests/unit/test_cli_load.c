@@ -141,11 +141,11 @@ static void test_prices_come_from_data_then_yaml_then_flags(void **state) {
         "prices:\n  lab/x: {input: 1, output: 2}\n  lab/y: {input: 0.075, output: 5}\n");
     assert_int_equal(config_load(NULL, &f->a, &config, &f->why), ERR_OK);
     assert_int_equal(load_prices(&config, &none, "--price", &f->a, &t, &f->why), ERR_OK);
-    assert_int_equal(price_find(t, S("lab"), S("x"))->input_nusd, 1000);
-    assert_int_equal(price_find(t, S("lab"), S("y"))->input_nusd, 75);
+    assert_int_equal(price_find(t, S("lab"), S("x"))->rates.input, 1000);
+    assert_int_equal(price_find(t, S("lab"), S("y"))->rates.input, 75);
     assert_non_null(price_find(t, S("openai"), S("gpt-5.4-mini")));
     assert_int_equal(load_prices(&config, &some, "--price", &f->a, &t, &f->why), ERR_OK);
-    assert_int_equal(price_find(t, S("lab"), S("x"))->output_nusd, 4000);
+    assert_int_equal(price_find(t, S("lab"), S("x"))->rates.output, 4000);
     flags[0] = "lab/x";
     assert_int_equal(load_prices(&config, &some, "--price", &f->a, &t, &f->why), ERR_INVALID);
     assert_true(str_starts(str_of(f->why.text), S("--price: \"lab/x\" is not a price: ")));

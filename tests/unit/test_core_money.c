@@ -32,9 +32,9 @@ static void assert_price(const struct price_table *t, const char *provider, cons
                          int64_t in, int64_t cached, int64_t out) {
     const struct price *p = price_find(t, str_of(provider), str_of(model));
     assert_non_null(p);
-    assert_int_equal(p->input_nusd, in);
-    assert_int_equal(p->cached_input_nusd, cached);
-    assert_int_equal(p->output_nusd, out);
+    assert_int_equal(p->rates.input, in);
+    assert_int_equal(p->rates.cached_input, cached);
+    assert_int_equal(p->rates.output, out);
 }
 
 static void test_the_built_in_prices_are_read_and_exact(void **state) {
@@ -114,31 +114,143 @@ static void test_a_price_flag_needs_a_model_and_two_or_three_numbers(void **stat
 
 static void test_a_cost_counts_cached_tokens_apart_and_is_unknown_without_usage(void **state) {
     (void)state;
-    struct price p = {.input_nusd = 1000, .cached_input_nusd = 100, .output_nusd = 5000};
+    struct price p = {
+        .rates = {.input = 1000, .cached_input = 100, .output = 5000, .reasoning = 5000}};
     struct call_usage u = {.input_tokens = 10, .cached_tokens = 4, .output_tokens = 3};
-    assert_int_equal(price_cost(&p, &u), 6 * 1000 + 4 * 100 + 3 * 5000);
+    assert_int_equal(price_cost(&p, &u, 0), 6 * 1000 + 4 * 100 + 3 * 5000);
     u.cached_tokens = 40; /* more than the input: a provider's slip */
-    assert_int_equal(price_cost(&p, &u), 10 * 100 + 3 * 5000);
-    assert_int_equal(price_cost(NULL, &u), MONEY_UNKNOWN);
+    assert_int_equal(price_cost(&p, &u, 0), 10 * 100 + 3 * 5000);
+    assert_int_equal(price_cost(NULL, &u, 0), MONEY_UNKNOWN);
     u.output_tokens = -1;
-    assert_int_equal(price_cost(&p, &u), MONEY_UNKNOWN);
+    assert_int_equal(price_cost(&p, &u, 0), MONEY_UNKNOWN);
     u = (struct call_usage){.input_tokens = INT64_MAX, .output_tokens = INT64_MAX};
-    assert_int_equal(price_cost(&p, &u), INT64_MAX); /* never wraps */
+    assert_int_equal(price_cost(&p, &u, 0), INT64_MAX); /* never wraps */
 }
 
 static void test_a_bound_covers_every_byte_and_all_output(void **state) {
     (void)state;
-    struct price p = {.input_nusd = 10, .cached_input_nusd = 20, .output_nusd = 1000};
+    struct price p = {.rates = {.input = 10, .cached_input = 20, .output = 1000}};
     struct call_schema schema = {.name = "x", .json = S("{}")};
     struct call_spec call = {.messages = {{CALL_SYSTEM, S("abc")}, {CALL_USER, S("defgh")}},
                              .messages_n = 2,
                              .output_tokens_max = 7};
-    int64_t bare = price_bound(&p, &call);
+    int64_t bare = price_bound(&p, &call, 0);
     assert_true(bare >= 8 * 20 + 7 * 1000);
     call.schema = &schema;
-    assert_true(price_bound(&p, &call) >= bare + 2 * 20);
+    assert_true(price_bound(&p, &call, 0) >= bare + 2 * 20);
     call.output_tokens_max = INT64_MAX;
-    assert_int_equal(price_bound(&p, &call), INT64_MAX);
+    assert_int_equal(price_bound(&p, &call, 0), INT64_MAX);
+}
+
+#define DAY_2027_MS INT64_C(1798761600000) /* 2027-01-01T00:00Z */
+
+static const struct price *only_price(struct arena *a, struct str json) {
+    struct jcheck c;
+    struct price_table *t = read_prices(a, &c, json);
+    if (t == NULL) {
+        fail_msg("%s", jcheck_text(&c, a).p);
+    }
+    const struct price *p = price_find(t, S("p"), S("m"));
+    assert_non_null(p);
+    return p;
+}
+
+static void test_every_kind_of_token_and_the_request_have_their_price(void **state) {
+    (void)state;
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    const struct price *p = only_price(&a, S("{\"p/m\": {\"input\": 2, \"cached_input\": 0.2,"
+                                             "\"cache_write\": 2.5, \"output\": 10,"
+                                             "\"reasoning\": 4, \"request\": 0.005}}"));
+    struct call_usage u = {.input_tokens = 100,
+                           .cached_tokens = 30,
+                           .cache_write_tokens = 20,
+                           .output_tokens = 50,
+                           .reasoning_tokens = 40};
+    assert_int_equal(price_cost(p, &u, 0),
+                     50 * 2000 + 30 * 200 + 20 * 2500 + 10 * 10000 + 40 * 4000 + 5000000);
+    u.cache_write_tokens = 1000; /* slips of a provider: parts are never more than the whole */
+    u.reasoning_tokens = 1000;
+    assert_int_equal(price_cost(p, &u, 0), 30 * 200 + 70 * 2500 + 50 * 4000 + 5000000);
+    struct call_spec call = {
+        .messages = {{CALL_USER, S("abc")}}, .messages_n = 1, .output_tokens_max = 50};
+    assert_true(price_bound(p, &call, 0) >= 3 * 2500 + 50 * 10000 + 5000000);
+    arena_release(&a);
+}
+
+static void test_long_requests_pay_their_tier_for_all_of_it(void **state) {
+    (void)state;
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    const struct price *p =
+        only_price(&a, S("{\"p/m\": {\"input\": 2, \"output\": 12, \"above\": {\"200000\":"
+                         "{\"input\": 4, \"output\": 18}, \"500000\": {\"input\": 8}}}}"));
+    struct call_usage u = {.input_tokens = 200000, .output_tokens = 1};
+    assert_int_equal(price_cost(p, &u, 0), 200000 * 2000 + 12000);
+    u.input_tokens = 200001;
+    assert_int_equal(price_cost(p, &u, 0), 200001 * INT64_C(4000) + 18000);
+    u.input_tokens = 600000;
+    assert_int_equal(price_cost(p, &u, 0), 600000 * INT64_C(8000) + 18000);
+    struct call_spec call = {.messages_n = 1};
+    call.messages[0].text = (struct str){"", 300000}; /* only its length counts */
+    assert_true(price_bound(p, &call, 0) >= 300000 * INT64_C(4000));
+    arena_release(&a);
+}
+
+static void test_a_price_holds_from_its_day_on_and_in_its_hours(void **state) {
+    (void)state;
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    const struct price *p = only_price(
+        &a, S("{\"p/m\": [{\"input\": 1, \"output\": 0, \"peak\": {\"hours\": [\"01:00-04:00\","
+              "\"06:30-10:00\"], \"factor\": 2}}, {\"from\": \"2027-01-01\", \"input\": 5,"
+              "\"output\": 0}]}"));
+    const struct call_usage u = {.input_tokens = 1};
+    const struct call_spec call = {.messages = {{CALL_USER, S("a")}}, .messages_n = 1};
+    static const struct {
+        int64_t minute, nusd;
+    } cases[] = {{0, 1000},   {59, 1000},  {60, 2000},  {239, 2000}, {240, 1000},
+                 {389, 1000}, {390, 2000}, {599, 2000}, {600, 1000}, {1439, 1000}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int64_t at_ms = DAY_2027_MS - 86400000 * 10 + cases[i].minute * 60000;
+        assert_int_equal(price_cost(p, &u, at_ms), cases[i].nusd);
+    }
+    assert_int_equal(price_cost(p, &u, DAY_2027_MS - 1), 1000);
+    assert_int_equal(price_cost(p, &u, DAY_2027_MS), 5000);
+    int64_t before = price_bound(p, &call, DAY_2027_MS - 86400000 * 10);
+    assert_true(before >= 2000);                                          /* it may become peak */
+    assert_true(price_bound(p, &call, DAY_2027_MS - 60000) > 2 * before); /* and tomorrow */
+    arena_release(&a);
+}
+
+static void test_prices_that_cannot_be_are_refused(void **state) {
+    (void)state;
+    static const char *const bad[] = {
+        "[]",
+        "[{\"input\": 1, \"output\": 1}, {\"input\": 1, \"output\": 1}]",
+        "[{\"from\": \"2027-01-01\", \"input\": 1, \"output\": 1},"
+        " {\"from\": \"2026-01-01\", \"input\": 1, \"output\": 1}]",
+        "{\"input\": 1, \"output\": 1, \"from\": \"1 May\"}",
+        "{\"input\": 1, \"output\": 1, \"from\": \"2027-13-01\"}",
+        "{\"input\": 1, \"output\": 1, \"above\": {\"many\": {}}}",
+        "{\"input\": 1, \"output\": 1, \"above\": {\"9\": {}, \"8\": {}}}",
+        "{\"input\": 1, \"output\": 1, \"above\": {\"9\": {\"inptu\": 1}}}",
+        "{\"input\": 1, \"output\": 1, \"above\": {\"1\": {}, \"2\": {}, \"3\": {}, \"4\": {},"
+        " \"5\": {}}}",
+        "{\"input\": 1, \"output\": 1, \"peak\": {\"factor\": 2}}",
+        "{\"input\": 1, \"output\": 1, \"peak\": {\"hours\": [\"4-5\"], \"factor\": 2}}",
+        "{\"input\": 1, \"output\": 1, \"peak\": {\"hours\": [\"05:00-04:00\"]}}",
+        "{\"input\": 1, \"output\": 1, \"request\": -1}",
+    };
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct jcheck c;
+        if (read_prices(&a, &c, str_fmt(&a, "{\"p/m\": %s}", bad[i])) != NULL) {
+            fail_msg("taken: %s", bad[i]);
+        }
+    }
+    arena_release(&a);
 }
 
 /* --- budget --- */
@@ -277,6 +389,10 @@ int main(void) {
         cmocka_unit_test(test_bad_prices_are_named_with_their_place),
         cmocka_unit_test(test_a_price_flag_needs_a_model_and_two_or_three_numbers),
         cmocka_unit_test(test_a_cost_counts_cached_tokens_apart_and_is_unknown_without_usage),
+        cmocka_unit_test(test_every_kind_of_token_and_the_request_have_their_price),
+        cmocka_unit_test(test_long_requests_pay_their_tier_for_all_of_it),
+        cmocka_unit_test(test_a_price_holds_from_its_day_on_and_in_its_hours),
+        cmocka_unit_test(test_prices_that_cannot_be_are_refused),
         cmocka_unit_test(test_a_bound_covers_every_byte_and_all_output),
         cmocka_unit_test(test_spent_and_reserved_never_pass_the_cap),
         cmocka_unit_test(test_a_cost_above_its_reservation_is_kept_apart),
