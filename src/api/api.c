@@ -18,6 +18,7 @@
 #include "store/store_job.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,15 +27,13 @@
 #define API_INPUT_MS 10000
 
 /* What a client gets that does not send its request in time. */
-static const char api_timeout_reply[] =
-    "HTTP/1.1 408 Request Timeout\r\n"
-    "content-type: application/problem+json\r\n"
-    "connection: close\r\n"
-    "content-length: 156\r\n"
-    "\r\n"
-    "{\"type\":\"/docs#request_timeout\",\"title\":\"Request Timeout\",\"status\":408,"
-    "\"detail\":\"The request did not come in "
-    "time.\",\"code\":\"request_timeout\",\"retryable\":true}";
+#define API_TIMEOUT_BODY                                                                           \
+    "{\"type\":\"/docs#request_timeout\",\"title\":\"Request Timeout\",\"status\":408,"            \
+    "\"detail\":\"The request did not come in "                                                    \
+    "time.\",\"code\":\"request_timeout\",\"retryable\":true}"
+#define API_TIMEOUT_HEAD                                                                           \
+    "HTTP/1.1 408 Request Timeout\r\ncontent-type: application/problem+json\r\n"                   \
+    "connection: close\r\ncontent-length: %zu\r\n\r\n%s"
 
 static void api_started(struct api *api, enum err e) {
     (void)pthread_mutex_lock(&api->start.lock); /* cannot fail: a plain mutex, initialised */
@@ -65,6 +64,8 @@ static enum err api_listen(struct api *api) {
                            "`stumper keys add NAME`, or listen on 127.0.0.1",
                            o->listen.address);
     }
+    (void)snprintf(api->timeout_reply, sizeof api->timeout_reply, API_TIMEOUT_HEAD,
+                   sizeof API_TIMEOUT_BODY - 1, API_TIMEOUT_BODY);
     const struct httpd_options options = {
         .listen = o->listen,
         .tls_cert = o->tls_cert,
@@ -77,7 +78,7 @@ static enum err api_listen(struct api *api) {
         .connections_max = o->connections_max,
         .stall_s = API_STALL_SECONDS,
         .input_ms = API_INPUT_MS,
-        .timeout_reply = api_timeout_reply,
+        .timeout_reply = api->timeout_reply,
     };
     enum err e = httpd_new(&options, &api->httpd, &api->start.why);
     if (e == ERR_OK) {

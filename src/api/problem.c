@@ -59,6 +59,7 @@ struct problem {
     const struct jcheck *check; /* NULL: none */
     int64_t retry_s;            /* 0: none */
     const char *allow;          /* NULL: none */
+    const char *log;            /* for the operator; NULL: none */
 };
 
 static void problem_errors(const struct jcheck *check, struct jwrite *w) {
@@ -111,6 +112,9 @@ static void problem_answer(struct call *c, const struct problem *p) {
     const int status = problem_rows[p->code].status;
     char request_id[32], seconds[24];
     (void)snprintf(request_id, sizeof request_id, "req_%016" PRIx64, rng_u64(&c->api->rng));
+    if (p->log != NULL) {
+        log_error("%s %s %s: %s", request_id, c->q->method, c->q->path, p->log);
+    }
     problem_body(c, p, request_id);
     struct httpd_response *r = call_response(c, status, PROBLEM_TYPE);
     httpd_response_header(r, "x-request-id", request_id);

@@ -41,6 +41,7 @@ struct api {
     bool near; /* only this machine can reach it */
     bool stopping;
     struct loop_msg stop;
+    char timeout_reply[512];
     struct rng rng; /* for the ids of requests, which are no secrets */
     struct {        /* how it began, for who waits in api_start() */
         pthread_mutex_t lock;

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "api/problem.h"
 #include "contract/api_rig.h"
 #include "contract/talk.h"
 
@@ -320,6 +321,45 @@ static void test_health_numbers_and_documents_need_no_job(void **state) {
     assert_int_equal(reply->status, 200);
 }
 
+static bool has_error(const struct jnode *api, const char *code) {
+    const struct jnode *errors = jnode_get(api, "x-errors");
+    for (size_t i = 0; i < jnode_len(errors); i++) {
+        if (str_eq(jnode_get_str(jnode_at(errors, i), "code"), str_of(code))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void test_every_route_and_error_is_described(void **state) {
+    struct api_rig *r = *state;
+    static const char *const codes[] = {
+#define X(name, code, status, retry) code,
+        PROBLEM_TABLE(X)
+#undef X
+    };
+    const struct talk_reply *reply = get(r, "/openapi.json", "");
+    const struct jnode *api;
+    size_t n;
+    assert_int_equal(jnode_parse(str_of(reply->body), &r->rig.arena, &api, NULL), ERR_OK);
+    assert_true(str_eq(jnode_get_str(jnode_get(api, "info"), "version"), S(STUMPER_VERSION)));
+    const struct route *routes = routes_all(&n);
+    for (size_t i = 0; i < n; i++) {
+        const struct jnode *path = jnode_get(jnode_get(api, "paths"), routes[i].path);
+        const char *method = strcmp(routes[i].method, "GET") == 0    ? "get"
+                             : strcmp(routes[i].method, "POST") == 0 ? "post"
+                                                                     : "delete";
+        if (jnode_type(jnode_get(path, method)) != JNODE_OBJECT) {
+            fail_msg("%s %s is not described", routes[i].method, routes[i].path);
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+        if (!has_error(api, codes[i])) {
+            fail_msg("%s is not described", codes[i]);
+        }
+    }
+}
+
 static void test_a_draining_server_takes_no_job_but_answers_for_those_it_has(void **state) {
     struct api_rig *r = *state;
     make_job(r, JOB_QUEUED);
@@ -347,6 +387,7 @@ int main(void) {
         api_test(test_results_come_as_lines_and_may_be_followed_to_the_end),
         api_test(test_events_come_as_they_happen_and_go_on_where_a_client_was_cut_off),
         api_test(test_health_numbers_and_documents_need_no_job),
+        api_test(test_every_route_and_error_is_described),
         api_test(test_a_draining_server_takes_no_job_but_answers_for_those_it_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
