@@ -28,6 +28,7 @@ static const struct command commands[] = {
     {"status", cmd_status, "where a job stands and what it has cost"},
     {"export", cmd_export, "write out the problems of a store"},
     {"doctor", cmd_doctor, "check configuration, keys and endpoints"},
+    {"models", cmd_models, "which models an endpoint offers"},
     {"compare", cmd_compare, "are two final answers the same?"},
     {"sim", cmd_sim, "a simulated provider: try everything without a key"},
     {"score", cmd_score, "kept problems against what the simulator planted"},

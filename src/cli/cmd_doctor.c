@@ -220,8 +220,9 @@ static void doctor_answered(void *ctx, const struct call_answer *answer) {
     } else {
         struct sbuf text;
         sbuf_init(&text, DOCTOR_TEXT_BYTES_MAX);
-        doctor_diagnose(answer->err, answer->detail,
-                        llm_config_find(&d->llm_config, p->name.provider), p->name.model, &text);
+        const struct llm_provider *provider = llm_config_find(&d->llm_config, p->name.provider);
+        doctor_diagnose(answer, provider, p->name.model,
+                        doctor_proxy(provider->base_url, cmd_getenv, &d->arena), &text);
         doctor_say(d, FINDING_FAILED, name, "%s", sbuf_str(&text).p);
         sbuf_release(&text);
     }

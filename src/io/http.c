@@ -284,10 +284,10 @@ static const char *http_env(const char *name) {
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
-/* Any of the variables that curl would look at. */
+/* Any of the variables that count. */
 static bool http_proxy_is_set(void) {
-    static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
-                                        "ALL_PROXY"};
+    static const char *const names[] = {"http_proxy",  "HTTP_PROXY", "https_proxy",
+                                        "HTTPS_PROXY", "all_proxy",  "ALL_PROXY"};
     bool set = false;
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         set = set || http_env(names[i]) != NULL;
@@ -318,6 +318,8 @@ struct http_client *http_new(struct loop *l, const struct http_client_options *o
     c->share = http_share_new();
     c->no_proxy = options->public_only || !http_proxy_is_set();
     c->public_only = options->public_only;
+    c->http_proxy =
+        c->no_proxy || http_env("http_proxy") != NULL ? NULL : http_env("HTTP_PROXY");
     c->roots_file = http_roots_file();
     struct http_sockets_calls calls = {c, http_shard_on_ready, http_on_batch_over};
     c->sockets = http_sockets_new(l, &calls);

@@ -96,6 +96,7 @@ struct http_client {
     struct loop_timer tick; /* delivers what finished outside of curl's work */
     bool no_proxy;          /* none is configured in the environment, or none is wanted */
     bool public_only;
+    const char *http_proxy; /* HTTP_PROXY, which curl reads in small letters only; or NULL */
     const char *roots_file; /* trusted certificates, or NULL: curl's own choice */
     bool gate_moved;        /* a target may let more in */
     bool closing;

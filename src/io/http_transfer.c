@@ -261,6 +261,10 @@ void http_transfer_prepare(struct http_transfer *t) {
     const struct http_request *r = t->request;
     ASSERT(strcmp(r->method, "POST") == 0 || strcmp(r->method, "GET") == 0);
     HTTP_SET(t->easy, CURLOPT_CURLU, t->target->parsed);
+    if (t->client->http_proxy != NULL) { /* the other schemes' stay as the environment says */
+        bool tls = strncmp(r->url, "https:", 6) == 0;
+        HTTP_SET(t->easy, CURLOPT_PROXY, tls ? NULL : t->client->http_proxy);
+    }
     HTTP_SET(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)r->connect_ms);
     HTTP_SET(t->easy, CURLOPT_HTTPHEADER, http_transfer_chain_headers(t));
     if (strcmp(r->method, "GET") == 0) {

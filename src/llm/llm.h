@@ -181,6 +181,27 @@ void llm_call(struct llm *m, const struct llm_request *request, struct llm_call 
 /** `done` is called with ERR_CANCELED on a later tick; a request that has left is cut off. */
 void llm_cancel(struct llm_call *call);
 
+/* What an endpoint offers. */
+struct llm_listing {
+    enum err err;       /* as of a call, see call_answer */
+    const char *detail; /* for a person, when err != ERR_OK */
+    enum call_clue clue;
+    const struct str *names; /* of models, in the endpoint's order */
+    size_t n;
+};
+
+/** Called once; the listing is borrowed until it returns. */
+typedef void llm_listing_fn(void *ctx, const struct llm_listing *listing);
+
+/**
+ * Ask @provider (of the client's configuration) for its models, with its first key; one try, within
+ * first_byte_ms. `done` is called on a later tick.
+ *
+ * @return  ERR_BUSY if the HTTP client is full; `done` is then not called
+ */
+NODISCARD enum err llm_list_models(struct llm *m, const struct llm_provider *provider,
+                                   llm_listing_fn *done, void *ctx);
+
 /** Since the start: HTTP requests sent, retried, answered 429; now: waiting for a retry. For the
  * display. */
 struct llm_stats {

@@ -169,6 +169,14 @@ static struct str wire_request_id(const struct http_reply *reply, const struct j
     return id.n > 0 ? id : jnode_get_str(doc, "id");
 }
 
+/* A 200 that is no JSON. */
+static void wire_no_json(struct str text, const struct errinfo *why, struct wire_result *ret) {
+    bool page = str_starts(text, S("<"));
+    ret->answer.clue = page ? CALL_CLUE_WEB_PAGE : CALL_CLUE_NONE;
+    ret->err = errinfo_set(&ret->detail, ERR_PROTOCOL, "the answer is %s: %s",
+                           page ? "a web page" : "not JSON", why->text);
+}
+
 void wire_read(const struct wire *wire, const struct wire_ask *ask, const struct http_reply *reply,
                unsigned *known, struct arena *a, struct wire_result *ret) {
     const struct jnode *doc = NULL;
@@ -180,39 +188,55 @@ void wire_read(const struct wire *wire, const struct wire_ask *ask, const struct
     if (reply->status != 200 || wire_holds_error(doc)) {
         wire_read_error(wire, ask, reply, doc, known, a, ret);
     } else if (e != ERR_OK) {
-        bool page = str_starts(text, S("<"));
-        ret->answer.clue = page ? CALL_CLUE_WEB_PAGE : CALL_CLUE_NONE;
-        ret->err = errinfo_set(&ret->detail, ERR_PROTOCOL, "the answer is %s: %s",
-                               page ? "a web page" : "not JSON", why.text);
+        wire_no_json(text, &why, ret);
     } else {
         wire->answer(doc, a, ret);
         ret->answer.request_id = wire_request_id(reply, doc);
     }
 }
 
-/* OpenAI's and Anthropic's {"data":[{"id"}]}, Gemini's {"models":[{"name":"models/…"}]}. */
-bool wire_read_models(struct str body, struct arena *a, const struct str **ret, size_t *ret_n) {
-    const struct jnode *doc;
-    if (jnode_parse(str_trim(body), a, &doc, NULL) != ERR_OK) {
-        return false;
-    }
+/* OpenAI's and Anthropic's {"data":[{"id"}]}, Gemini's {"models":[{"name":"models/…"}]}, Together's
+ * bare list; NULL if it is none. */
+static const struct jnode *wire_model_list(const struct jnode *doc) {
     const struct jnode *list = jnode_get(doc, "data");
     list = list != NULL ? list : jnode_get(doc, "models");
-    list = jnode_type(doc) == JNODE_ARRAY ? doc : list; /* Together */
-    if (jnode_type(list) != JNODE_ARRAY) {
-        return false;
+    list = jnode_type(doc) == JNODE_ARRAY ? doc : list;
+    return jnode_type(list) == JNODE_ARRAY ? list : NULL;
+}
+
+static struct str wire_model_name(const struct jnode *item) {
+    struct str id = jnode_get_str(item, "id");
+    struct str name = id.n > 0 ? id : jnode_get_str(item, "name");
+    return str_starts(name, S("models/")) ? str_skip(name, strlen("models/")) : name;
+}
+
+void wire_read_models(const struct wire *wire, const struct http_reply *reply, struct arena *a,
+                      struct wire_result *ret, const struct str **ret_names, size_t *ret_n) {
+    static const struct call_spec no_spec;
+    static const struct llm_manner no_manner;
+    const struct wire_ask ask = {.spec = &no_spec, .manner = &no_manner};
+    const struct jnode *doc = NULL;
+    struct errinfo why = {0};
+    unsigned known = 0;
+    *ret = (struct wire_result){.retry_after_ms = -1};
+    struct str text = str_trim(reply->body);
+    enum err e = jnode_parse(text, a, &doc, &why);
+    const struct jnode *list = wire_model_list(doc);
+    if (reply->status != 200 || wire_holds_error(doc)) {
+        wire_read_error(wire, &ask, reply, doc, &known, a, ret);
+    } else if (e != ERR_OK) {
+        wire_no_json(text, &why, ret);
+    } else if (list == NULL) {
+        ret->err = errinfo_set(&ret->detail, ERR_PROTOCOL, "the answer holds no list of models");
+    } else {
+        struct str *names = ARENA_ARRAY(a, struct str, jnode_len(list) + 1);
+        *ret_n = 0;
+        for (size_t i = 0; i < jnode_len(list); i++) {
+            names[*ret_n] = wire_model_name(jnode_at(list, i));
+            *ret_n += names[*ret_n].n > 0;
+        }
+        *ret_names = names;
     }
-    struct str *names = ARENA_ARRAY(a, struct str, jnode_len(list) + 1);
-    size_t n = 0;
-    for (size_t i = 0; i < jnode_len(list); i++) {
-        struct str id = jnode_get_str(jnode_at(list, i), "id");
-        struct str name = id.n > 0 ? id : jnode_get_str(jnode_at(list, i), "name");
-        names[n] = str_starts(name, S("models/")) ? str_skip(name, strlen("models/")) : name;
-        n += name.n > 0;
-    }
-    *ret = names;
-    *ret_n = n;
-    return true;
 }
 
 /* Milliseconds of a number of @unit_ms each; -1 if it is none, or negative. */

@@ -100,9 +100,10 @@ void wire_body(const struct wire *wire, const struct wire_ask *ask, struct sbuf 
 void wire_read(const struct wire *wire, const struct wire_ask *ask, const struct http_reply *reply,
                unsigned *known, struct arena *a, struct wire_result *ret);
 
-/** The names of the models that a reply to a GET of models_url lists, in its order; and true, or
- * false if it lists none. */
-bool wire_read_models(struct str body, struct arena *a, const struct str **ret, size_t *ret_n);
+/** Read the reply to a GET of models_url: the names in *@ret_names, or an error with its clue in
+ * *@ret. */
+void wire_read_models(const struct wire *wire, const struct http_reply *reply, struct arena *a,
+                      struct wire_result *ret, const struct str **ret_names, size_t *ret_n);
 
 /** The wait that a reply asks for: retry-after-ms, else retry-after (seconds or HTTP date, RFC 9110
  * §10.2.3); -1 if none or unreadable. @wall_ms: now. */

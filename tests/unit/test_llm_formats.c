@@ -520,16 +520,43 @@ static void test_lists_of_models_are_read_in_every_shape(void **state) {
         "{\"models\":[{\"name\":\"models/a\"},{\"name\":\"models/b\"}]}",
         "[{\"id\":\"a\"},{\"id\":\"b\"}]",
     };
-    const struct str *names;
-    size_t n;
     for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
-        assert_true(wire_read_models(str_of(bodies[i]), &arena, &names, &n));
+        const struct http_reply reply = {.status = 200, .body = str_of(bodies[i])};
+        const struct str *names;
+        struct wire_result r;
+        size_t n;
+        wire_read_models(&wire_gemini, &reply, &arena, &r, &names, &n);
+        assert_int_equal(r.err, ERR_OK);
         assert_int_equal(n, 2);
         assert_str(names[0], "a");
         assert_str(names[1], "b");
     }
-    assert_false(wire_read_models(S("<html>"), &arena, &names, &n));
-    assert_false(wire_read_models(S("{\"error\":{}}"), &arena, &names, &n));
+}
+
+static void test_what_is_no_list_of_models_is_an_error(void **state) {
+    (void)state;
+    static const struct {
+        int status;
+        const char *body;
+        enum err err;
+        enum call_clue clue;
+    } cases[] = {
+        {200, "<html>", ERR_PROTOCOL, CALL_CLUE_WEB_PAGE},
+        {200, "{}", ERR_PROTOCOL, CALL_CLUE_NONE},
+        {200, "{\"error\":{\"message\":\"m\"}}", ERR_UNAVAILABLE, CALL_CLUE_NONE},
+        {401, "{\"error\":{\"message\":\"m\"}}", ERR_AUTH, CALL_CLUE_NONE},
+        {404, "not found", ERR_NOT_FOUND, CALL_CLUE_NO_PATH},
+        {404, ANTHROPIC("not_found_error"), ERR_NOT_FOUND, CALL_CLUE_SPEAKS_ANTHROPIC},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct http_reply reply = {.status = cases[i].status, .body = str_of(cases[i].body)};
+        const struct str *names;
+        struct wire_result r;
+        size_t n;
+        wire_read_models(&wire_openai_chat, &reply, &arena, &r, &names, &n);
+        assert_int_equal(r.err, cases[i].err);
+        assert_int_equal(r.answer.clue, cases[i].clue);
+    }
 }
 
 #define WIRE_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
@@ -555,6 +582,7 @@ int main(void) {
         WIRE_TEST(test_refused_parameters_are_learned_in_every_format),
         WIRE_TEST(test_the_shape_of_an_error_tells_whose_it_is),
         WIRE_TEST(test_lists_of_models_are_read_in_every_shape),
+        WIRE_TEST(test_what_is_no_list_of_models_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
