@@ -290,14 +290,14 @@ static enum err generate_set_aside(struct generate *g) {
     return e;
 }
 
-static void generate_tick(void *ctx, const struct worker_view *view,
+static void generate_tick(void *ctx, const struct work_view *view,
                           const struct llm_stats *stats) {
     struct generate *g = ctx;
     g->stats = *stats;
     progress_update(&g->progress, view, stats, clock_mono_ms());
 }
 
-static void generate_interrupted(void *ctx, const struct worker_view *view) {
+static void generate_interrupted(void *ctx, const struct work_view *view) {
     struct generate *g = ctx;
     progress_interrupted(&g->progress, view);
 }
@@ -376,6 +376,7 @@ static int generate_exit_code(const struct run_result *r) {
     case STOP_MAX_COST:
     case STOP_DEADLINE:
     case STOP_STALLED:
+    case STOP_CANCELLED:
     case STOP_COUNT:
         break;
     }

@@ -130,7 +130,7 @@ static void progress_tell(struct progress *p, struct sbuf *out, int64_t now_ms) 
     }
 }
 
-void progress_update(struct progress *p, const struct worker_view *view,
+void progress_update(struct progress *p, const struct work_view *view,
                      const struct llm_stats *stats, int64_t now_ms) {
     int64_t accepted = view->sched.outcomes[OUTCOME_ACCEPTED];
     struct sbuf out;
@@ -181,7 +181,7 @@ void progress_note(struct progress *p, const char *fmt, ...) {
     progress_write(p, &out);
 }
 
-void progress_interrupted(struct progress *p, const struct worker_view *view) {
+void progress_interrupted(struct progress *p, const struct work_view *view) {
     int64_t n = sched_in_flight(&view->sched);
     progress_note(p,
                   "interrupted: nothing more is started; %s attempt%s in flight will be finished. "

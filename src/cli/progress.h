@@ -29,7 +29,7 @@ enum progress_mode { PROGRESS_QUIET, PROGRESS_LIVE, PROGRESS_LINES, PROGRESS_JSO
 
 /* All that a text shows. */
 struct progress_facts {
-    struct worker_view view;
+    struct work_view view;
     struct llm_stats stats;
     int64_t elapsed_ms;
     double per_minute; /* negative: not known yet */
@@ -66,7 +66,7 @@ enum progress_mode progress_mode_for(bool quiet, bool json, int fd,
 
 /** Take in the state of things and write what is due. Meant to be called about ten times a second.
  */
-void progress_update(struct progress *p, const struct worker_view *view,
+void progress_update(struct progress *p, const struct work_view *view,
                      const struct llm_stats *stats, int64_t now_ms);
 
 /** A line of its own above the picture ("stumper: …"), unless quiet; as JSON an object with event
@@ -74,7 +74,7 @@ void progress_update(struct progress *p, const struct worker_view *view,
 PRINTF(2, 3) void progress_note(struct progress *p, const char *fmt, ...);
 
 /** The first Ctrl-C was taken: say what happens now. */
-void progress_interrupted(struct progress *p, const struct worker_view *view);
+void progress_interrupted(struct progress *p, const struct work_view *view);
 
 /** Wipe the picture and give the cursor back; with JSON write the last object. Harmless when called
  * again. */

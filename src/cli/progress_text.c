@@ -147,7 +147,7 @@ void progress_money(int64_t nusd, int64_t calls_unpriced, struct sbuf *out) {
 
 static void progress_row_spend(const struct progress_facts *f, const struct term *term,
                                struct sbuf *out) {
-    const struct worker_view *v = &f->view;
+    const struct work_view *v = &f->view;
     struct progress_row r;
     struct sbuf money;
     sbuf_init(&money, 128);
@@ -204,6 +204,8 @@ static const char *progress_stop_text(enum stop stop) {
         return "no progress: ending";
     case STOP_ERRORS:
         return "one error again and again: ending";
+    case STOP_CANCELLED:
+        return "cancelled: waiting for the answers that are paid for";
     case STOP_INTERRUPTED:
         return "interrupted: finishing what is in flight (Ctrl-C again stops now)";
     }
@@ -269,7 +271,7 @@ static void progress_json_int(struct jwrite *w, const char *key, int64_t v) {
 }
 
 static void progress_json_counts(const struct progress_facts *f, struct jwrite *w) {
-    const struct worker_view *v = &f->view;
+    const struct work_view *v = &f->view;
     progress_json_int(w, "elapsed_ms", f->elapsed_ms);
     progress_json_int(w, "wanted", v->sched.wanted);
     progress_json_int(w, "accepted", progress_accepted(f));
@@ -297,7 +299,7 @@ static void progress_json_counts(const struct progress_facts *f, struct jwrite *
 }
 
 static void progress_json_spend(const struct progress_facts *f, struct jwrite *w) {
-    const struct worker_view *v = &f->view;
+    const struct work_view *v = &f->view;
     progress_json_int(w, "calls", v->calls);
     progress_json_int(w, "calls_unpriced", v->calls_unpriced);
     progress_json_int(w, "replayed", v->replayed);

@@ -1,16 +1,19 @@
 /* The order of things: open the store and see what an earlier run left ─► resolve the models ─►
- * submit the job if it is new ─► worker until it is done ─► close. The first Ctrl-C lets what is in
- * flight finish, the second ends it at once; either way the same command goes on later. */
+ * submit the job if it is new ─► a worker runs it until it is done ─► the worker quits ─► close.
+ * The first Ctrl-C lets what is in flight finish, the second ends it at once; either way the same
+ * command goes on later. */
 #include "cli/run.h"
 
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/rng.h"
+#include "store/store_job.h"
 
 #include <signal.h>
 #include <stdlib.h>
 
 #define RUN_TICK_MS 100
+#define RUN_PATIENCE_MS INT64_C(604800000)    /* with what is in flight at a first Ctrl-C */
 #define RUN_ARENA_BYTES_MAX ((size_t)4 << 30) /* seeds and hashes of millions of problems */
 
 struct run {
@@ -21,67 +24,95 @@ struct run {
     struct store *store;
     struct llm *llm;
     struct worker *worker;
-    struct worker_options worker_options;
     struct job_spec spec; /* the request's, with the draws' seed filled in */
     struct job_row job;
     char job_id[ID_BYTES];
-    struct store_submit submit;
+    union {
+        struct store_submit submit;
+        struct store_job_set requeue;
+    } op;
     struct loop_timer tick;
-    bool interrupted_early;
-    enum err submit_err;
+    bool interrupted; /* once at least */
+    enum err begin_err;
     struct errinfo *reterr;
 };
 
-static void run_tick(struct run *r) {
-    if (r->options->tick != NULL) {
+static void run_tick(struct run *r, const struct work_view *view) {
+    if (r->options->tick != NULL && view != NULL && view->sched.wanted > 0) {
         struct llm_stats stats = llm_stats(r->llm);
-        r->options->tick(r->options->ctx, worker_view(r->worker), &stats);
+        r->options->tick(r->options->ctx, view, &stats);
     }
 }
 
 static void run_on_tick(void *ctx) {
     struct run *r = ctx;
-    run_tick(r);
+    run_tick(r, worker_view(r->worker, r->job.id));
     loop_timer_start(r->loop, &r->tick, RUN_TICK_MS, run_on_tick, r);
+}
+
+static void run_on_drained(void *ctx) {
+    struct run *r = ctx;
+    loop_stop(r->loop);
 }
 
 static void run_on_signal(void *ctx, int signum) {
     struct run *r = ctx;
     (void)signum;
     if (r->worker == NULL) {
-        r->interrupted_early = true; /* the job is being submitted */
+        r->interrupted = true; /* the job is being submitted */
         return;
     }
-    bool first = worker_view(r->worker)->sched.stop == STOP_NOT_YET;
-    worker_interrupt(r->worker);
+    const struct work_view *view = worker_view(r->worker, r->job.id);
+    bool first = !r->interrupted && view != NULL && view->sched.stop == STOP_NOT_YET;
+    r->interrupted = true;
+    worker_drain(r->worker, first ? RUN_PATIENCE_MS : 0, run_on_drained, r);
     if (first && r->options->interrupted != NULL) {
-        r->options->interrupted(r->options->ctx, worker_view(r->worker));
+        r->options->interrupted(r->options->ctx, view);
     }
 }
 
-static void run_worker_done(void *ctx) {
+static void run_on_done(void *ctx, const struct work_view *view) {
     struct run *r = ctx;
     loop_timer_stop(&r->tick);
-    loop_stop(r->loop);
+    run_tick(r, view);
+    r->result->view = *view;
+    worker_drain(r->worker, 0, run_on_drained, r);
 }
 
 static void run_start_worker(struct run *r) {
-    r->worker = worker_start(&r->worker_options);
+    r->worker = worker_start(&(struct worker_options){.loop = r->loop,
+                                                      .store = r->store,
+                                                      .llm = r->llm,
+                                                      .prompts = r->options->prompts,
+                                                      .slots = r->spec.concurrency});
+    worker_run(
+        r->worker,
+        &(struct worker_run){.job_id = r->job.id, .spec = &r->spec, .done = run_on_done, .ctx = r});
     loop_timer_start(r->loop, &r->tick, RUN_TICK_MS, run_on_tick, r);
-    if (r->interrupted_early) {
-        worker_interrupt(r->worker);
+    if (r->interrupted) {
+        worker_drain(r->worker, RUN_PATIENCE_MS, run_on_drained, r);
     }
 }
 
-static void run_submitted(struct store_op *op) {
-    struct run *r = CONTAINER_OF(op, struct run, submit.op);
-    r->submit_err = op->err;
+/* The job waits for a worker, on disk. */
+static void run_begun(struct store_op *op) {
+    struct run *r = CONTAINER_OF(op, struct run, op.submit.op);
+    r->begin_err = op->err;
     if (op->err != ERR_OK) {
         (void)errinfo_set(r->reterr, op->err, "%s", errinfo_text(&op->detail, op->err));
         loop_stop(r->loop);
         return;
     }
     run_start_worker(r);
+}
+
+/* A job that had ended, short of N, goes on. */
+static void run_requeue(struct run *r) {
+    r->op.requeue = (struct store_job_set){.op = {.loop = r->loop, .done = run_begun},
+                                           .job_id = r->job.id,
+                                           .state = JOB_QUEUED,
+                                           .now_ms = clock_wall_ms()};
+    store_job_set(r->store, &r->op.requeue);
 }
 
 static void run_submit(struct run *r) {
@@ -96,13 +127,13 @@ static void run_submit(struct run *r) {
     job_spec_write(&r->spec, &w);
     id_new("job", r->job_id);
     r->job.id = r->job_id;
-    r->submit = (struct store_submit){.op = {.loop = r->loop, .done = run_submitted},
-                                      .job_id = r->job_id,
-                                      .spec = str_dup(&r->arena, sbuf_str(&text)),
-                                      .wanted = r->spec.num_problems,
-                                      .created_ms = clock_wall_ms()};
+    r->op.submit = (struct store_submit){.op = {.loop = r->loop, .done = run_begun},
+                                         .job_id = r->job_id,
+                                         .spec = str_dup(&r->arena, sbuf_str(&text)),
+                                         .wanted = r->spec.num_problems,
+                                         .created_ms = clock_wall_ms()};
     sbuf_release(&text);
-    store_submit(r->store, &r->submit);
+    store_submit(r->store, &r->op.submit);
 }
 
 /* ERR_CONFLICT if the stored job is another one than is asked for now. */
@@ -132,10 +163,9 @@ static enum err run_compare(struct run *r) {
     return ERR_OK;
 }
 
-/* What an earlier run left: r->job (id NULL if nothing) and the hashes of its problems. */
+/* What an earlier run left: r->job; id NULL if nothing. */
 static enum err run_look_back(struct run *r) {
     struct store_reader *reader;
-    uint64_t *hashes = NULL;
     enum err e = store_reader_open(r->options->state_path, &reader, r->reterr);
     if (e != ERR_OK) {
         return e;
@@ -146,20 +176,16 @@ static enum err run_look_back(struct run *r) {
         e = ERR_OK;
     } else if (e == ERR_OK) {
         e = run_compare(r);
-        if (e == ERR_OK) {
-            e = store_read_hashes(reader, r->job.id, &r->arena, &hashes,
-                                  &r->worker_options.hashes_n, r->reterr);
-            r->worker_options.hashes = hashes;
-        }
     }
     store_reader_close(reader);
     return e;
 }
 
+/* A model that cannot be asked is an error before anything is written. */
 static enum err run_resolve(struct run *r) {
+    struct llm_chain chain;
     for (int role = 0; role < ROLE_COUNT; role++) {
-        enum err e = llm_chain_resolve(r->llm, &r->spec.models[role],
-                                       &r->worker_options.models[role], r->reterr);
+        enum err e = llm_chain_resolve(r->llm, &r->spec.models[role], &chain, r->reterr);
         if (e != ERR_OK) {
             return errinfo_wrap(r->reterr, e, "%s model", role_name((enum role)role));
         }
@@ -170,15 +196,16 @@ static enum err run_resolve(struct run *r) {
 static void run_until_done(struct run *r) {
     if (r->job.id == NULL) {
         run_submit(r);
+    } else if (r->job.state != JOB_QUEUED) {
+        run_requeue(r);
     } else {
         run_start_worker(r);
     }
     loop_on_signal(r->loop, SIGINT, run_on_signal, r);
     loop_on_signal(r->loop, SIGTERM, run_on_signal, r);
     loop_run(r->loop);
+    loop_timer_stop(&r->tick);
     if (r->worker != NULL) {
-        run_tick(r);
-        r->result->view = *worker_view(r->worker);
         worker_free(r->worker);
     }
 }
@@ -190,20 +217,10 @@ static enum err run_with_store(struct run *r) {
     }
     r->result->resumed = r->job.id != NULL;
     r->result->was_done = r->job.id != NULL && r->job.state == JOB_SUCCEEDED;
-    if (r->result->was_done) {
-        return ERR_OK;
+    if (!r->result->was_done) {
+        run_until_done(r);
     }
-    r->worker_options.loop = r->loop;
-    r->worker_options.store = r->store;
-    r->worker_options.llm = r->llm;
-    r->worker_options.spec = &r->spec;
-    r->worker_options.prompts = r->options->prompts;
-    r->worker_options.job = &r->job;
-    r->worker_options.job_id = r->job.id != NULL ? r->job.id : r->job_id;
-    r->worker_options.done = run_worker_done;
-    r->worker_options.ctx = r;
-    run_until_done(r);
-    return r->submit_err;
+    return r->begin_err;
 }
 
 enum err run_job(const struct run_options *options, struct run_result *ret,

@@ -12,17 +12,17 @@ struct run_options {
     const struct prompts *prompts;
     const struct llm_config *llm;
     /** Called about ten times a second and once at the end; NULL: never. */
-    void (*tick)(void *ctx, const struct worker_view *view, const struct llm_stats *stats);
+    void (*tick)(void *ctx, const struct work_view *view, const struct llm_stats *stats);
     /** Called at the first Ctrl-C (and at SIGTERM), with what is still in flight; NULL: never. */
-    void (*interrupted)(void *ctx, const struct worker_view *view);
+    void (*interrupted)(void *ctx, const struct work_view *view);
     void *ctx;
 };
 
 /* How it ended. */
 struct run_result {
-    bool was_done;           /* an earlier run had reached N: nothing was started */
-    bool resumed;            /* an earlier run had begun it */
-    struct worker_view view; /* of this run; empty if was_done */
+    bool was_done;         /* an earlier run had reached N: nothing was started */
+    bool resumed;          /* an earlier run had begun it */
+    struct work_view view; /* of this run; empty if was_done */
 };
 
 /**

@@ -72,6 +72,9 @@ void summary_why(const struct summary *s, struct sbuf *out) {
     case STOP_INTERRUPTED:
         sbuf_add_cstr(out, "it was interrupted");
         return;
+    case STOP_CANCELLED:
+        sbuf_add_cstr(out, "it was cancelled");
+        return;
     case STOP_COUNT:
         break;
     }
@@ -128,6 +131,7 @@ void summary_next(const struct summary *s, struct sbuf *out) {
                       "stumper doctor checks keys and endpoints; then the same command goes on "
                       "from here");
         return;
+    case STOP_CANCELLED:
     case STOP_NOT_YET:
     case STOP_COUNT:
         return;

@@ -11,7 +11,7 @@ struct summary {
     const struct job_row *job;
     const struct spend_row *spend;
     size_t spend_n;
-    const struct worker_view *view; /* of the run that just ended; NULL: none did (status) */
+    const struct work_view *view; /* of the run that just ended; NULL: none did (status) */
     const struct llm_stats *stats;  /* of that run; NULL: none */
     int64_t elapsed_ms;             /* of that run; -1: not known */
     enum stop stop;                 /* STOP_NOT_YET: still going on */

@@ -14,6 +14,7 @@ const char *stop_name(enum stop s) {
         [STOP_STALLED] = "stalled",
         [STOP_ERRORS] = "errors",
         [STOP_INTERRUPTED] = "interrupted",
+        [STOP_CANCELLED] = "cancelled",
     };
     ASSERT((unsigned)s < STOP_COUNT);
     return names[s];

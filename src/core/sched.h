@@ -21,6 +21,7 @@ enum stop {
     STOP_STALLED, /* stall_attempts in a row without an acceptance */
     STOP_ERRORS,  /* stall_errors in a row with one cause */
     STOP_INTERRUPTED,
+    STOP_CANCELLED, /* by whoever ordered the job */
     STOP_COUNT
 };
 

@@ -59,17 +59,25 @@ enum err read_key_find(struct store_reader *r, struct store_op *op) {
     return ERR_OK;
 }
 
+/* The number that a query about a tenant gives; 0 where it gives no row. */
+static int64_t reader_tenant_int(struct store_reader *r, size_t query, int64_t tenant) {
+    struct sql_query *q = sql_use(r->db, query);
+    int64_t value = 0;
+    sql_put_int(q, tenant);
+    while (sql_next(q)) {
+        value = sql_int(q, 0);
+    }
+    return value;
+}
+
 enum err read_key_use(struct store_reader *r, struct store_op *op) {
     struct store_key_use *o = CONTAINER_OF(op, struct store_key_use, op);
     int64_t day = clock_wall_ms() / READER_DAY_MS;
-    o->ret_jobs = o->ret_day_nusd = 0;
+    o->ret_day_nusd = 0;
     o->ret_next_day_ms = (day + 1) * READER_DAY_MS;
-    struct sql_query *q = sql_use(r->db, R_KEY_JOBS);
-    sql_put_int(q, o->tenant);
-    while (sql_next(q)) {
-        o->ret_jobs = sql_int(q, 0);
-    }
-    q = sql_use(r->db, R_KEY_SPENT);
+    o->ret_jobs = reader_tenant_int(r, R_KEY_JOBS, o->tenant);
+    o->ret_day_nusd_max = reader_tenant_int(r, R_KEY_DAY_MAX, o->tenant);
+    struct sql_query *q = sql_use(r->db, R_KEY_SPENT);
     sql_put_int(q, o->tenant);
     sql_put_int(q, day);
     while (sql_next(q)) {

@@ -70,6 +70,7 @@ static const char *const reader_texts[R_COUNT] = {
     [R_KEY_JOBS] = "SELECT count(*) FROM jobs WHERE"
                    " state IN ('queued', 'running', 'paused', 'cancelling') AND tenant = $1"
                    " AND deleted_ms IS NULL",
+    [R_KEY_DAY_MAX] = "SELECT day_nusd_max FROM keys WHERE key = $1",
     [R_KEY_SPENT] = "SELECT cost_nusd FROM key_spend WHERE tenant = $1 AND day = $2",
     [R_OUTBOX_COUNT] = "SELECT (SELECT count(*) FROM outbox WHERE due_ms IS NOT NULL)"
                        " + (SELECT count(*) FROM outbox WHERE due_ms IS NULL AND ended_ms IS NULL)",

@@ -64,7 +64,8 @@ struct store_key_use {
     int64_t tenant;
     int64_t ret_jobs;        /* that have not ended */
     int64_t ret_day_nusd;    /* since midnight */
-    int64_t ret_next_day_ms; /* when that begins anew */
+    int64_t ret_day_nusd_max; /* what the key may; 0: no limit */
+    int64_t ret_next_day_ms;  /* when that begins anew */
 };
 void store_key_use(struct store *s, struct store_key_use *o);
 

@@ -10,7 +10,8 @@
  * settled or released exactly once, in slot_answered(); (3) whatever the attempt machine is fed
  * lives in the slot's arena until the slot is free again.
  */
-#include "worker/slot.h"
+#include "worker/meter.h"
+#include "worker/work.h"
 
 #include "answer/extract.h"
 #include "base/clock.h"
@@ -34,40 +35,40 @@ static void slot_set_state(struct slot *s, enum slot_state to) {
                          1u << SLOT_MONEY,
     };
     ASSERT(allowed_from[to] & 1u << s->state);
-    s->worker->waiting_money += (to == SLOT_MONEY) - (s->state == SLOT_MONEY);
+    s->work->waiting_money += (to == SLOT_MONEY) - (s->state == SLOT_MONEY);
     s->state = to;
 }
 
 static void slot_free(struct slot *s) {
     slot_set_state(s, SLOT_FREE);
     arena_release(&s->arena);
-    worker_slot_done(s->worker, s);
+    worker_give_slot(s->work->worker, s);
 }
 
 static void slot_released(struct store_op *op) {
     struct slot *s = CONTAINER_OF(op, struct slot, op.release.op);
     if (op->err != ERR_OK) {
-        worker_fail(s->worker, op->err, &op->detail);
+        work_fail(s->work, op->err, &op->detail);
     }
     slot_free(s);
 }
 
 static void slot_release(struct slot *s) {
-    struct worker *w = s->worker;
-    sched_dropped(&w->view.sched, s->stage);
+    struct work *k = s->work;
+    sched_dropped(&k->view.sched, s->stage);
     slot_set_state(s, SLOT_RELEASE);
-    s->op.release = (struct store_release){.op = {.loop = w->options.loop, .done = slot_released},
-                                           .job_id = w->options.job_id,
+    s->op.release = (struct store_release){.op = {.loop = k->loop, .done = slot_released},
+                                           .job_id = k->job_id,
                                            .leases = &s->lease,
                                            .n = 1};
-    store_release(w->options.store, &s->op.release);
+    store_release(k->store, &s->op.release);
 }
 
 static void slot_step(struct slot *s, const struct attempt_event *event) {
     attempt_step(s->attempt, event, &s->action);
     enum attempt_stage stage = attempt_stage(s->attempt);
     if (stage != s->stage) {
-        sched_moved(&s->worker->view.sched, s->stage, stage);
+        sched_moved(&s->work->view.sched, s->stage, stage);
         s->stage = stage;
     }
 }
@@ -83,7 +84,7 @@ static void slot_step_answer(struct slot *s, const struct call_answer *answer, e
     slot_step(s, &event);
 }
 
-static void slot_note_failure(struct worker_view *v, const struct problem *p) {
+static void slot_note_failure(struct work_view *v, const struct problem *p) {
     struct str reason = str_take(p->reason, ERRINFO_BYTES);
     (void)snprintf(v->error, sizeof v->error, reason.n > 0 ? "%s (%.*s)" : "%s", p->cause,
                    STR_ARG(reason));
@@ -91,17 +92,18 @@ static void slot_note_failure(struct worker_view *v, const struct problem *p) {
 
 static void slot_finished(struct store_op *op) {
     struct slot *s = CONTAINER_OF(op, struct slot, op.finish.op);
-    struct worker *w = s->worker;
+    struct work *k = s->work;
     if (op->err == ERR_OK) {
-        sched_ended(&w->view.sched, s->launch, s->stage, s->op.finish.ret_outcome,
+        meter_outcome(k->worker->options.metrics, s->op.finish.ret_outcome);
+        sched_ended(&k->view.sched, s->launch, s->stage, s->op.finish.ret_outcome,
                     s->action.problem->cause);
         if (s->op.finish.ret_outcome == OUTCOME_FAILED) {
-            slot_note_failure(&w->view, s->action.problem);
+            slot_note_failure(&k->view, s->action.problem);
         }
     } else {
-        sched_dropped(&w->view.sched, s->stage);
+        sched_dropped(&k->view.sched, s->stage);
         if (op->err != ERR_STALE) {
-            worker_fail(w, op->err, &op->detail);
+            work_fail(k, op->err, &op->detail);
         }
     }
     slot_free(s);
@@ -109,22 +111,22 @@ static void slot_finished(struct store_op *op) {
 
 /* @call: the last answer, still to be recorded; NULL if there is none. */
 static void slot_finish(struct slot *s, const struct ledger_call *call) {
-    struct worker *w = s->worker;
+    struct work *k = s->work;
     struct store_finish *o = &s->op.finish;
     (void)snprintf(s->problem_id, sizeof s->problem_id, "p%" PRId64 "-%08" PRIx32,
-                   s->lease.attempt_no, (uint32_t)str_hash(str_of(w->options.job_id)));
+                   s->lease.attempt_no, (uint32_t)str_hash(str_of(k->job_id)));
     slot_set_state(s, SLOT_FINISH);
-    *o = (struct store_finish){.op = {.loop = w->options.loop, .done = slot_finished},
-                               .job_id = w->options.job_id,
+    *o = (struct store_finish){.op = {.loop = k->loop, .done = slot_finished},
+                               .job_id = k->job_id,
                                .lease = s->lease,
                                .call = call,
                                .problem = s->action.problem,
                                .ids = {.id = s->problem_id,
-                                       .job_id = w->options.job_id,
+                                       .job_id = k->job_id,
                                        .attempt = s->lease.attempt_no,
                                        .created_ms = clock_wall_ms()}};
     memcpy(o->ids.models, s->models, sizeof s->models);
-    store_finish(w->options.store, o);
+    store_finish(k->store, o);
 }
 
 static void slot_recorded(struct store_op *op) {
@@ -133,25 +135,25 @@ static void slot_recorded(struct store_op *op) {
         slot_act(s);
         return;
     }
-    sched_dropped(&s->worker->view.sched, s->stage); /* stale: somebody else has the attempt */
+    sched_dropped(&s->work->view.sched, s->stage); /* stale: somebody else has the attempt */
     if (op->err != ERR_STALE) {
-        worker_fail(s->worker, op->err, &op->detail);
+        work_fail(s->work, op->err, &op->detail);
     }
     slot_free(s);
 }
 
 static void slot_record(struct slot *s) {
-    struct worker *w = s->worker;
+    struct work *k = s->work;
     slot_set_state(s, SLOT_RECORD);
-    s->op.record = (struct store_record){.op = {.loop = w->options.loop, .done = slot_recorded},
-                                         .job_id = w->options.job_id,
+    s->op.record = (struct store_record){.op = {.loop = k->loop, .done = slot_recorded},
+                                         .job_id = k->job_id,
                                          .lease = s->lease,
                                          .call = &s->paid};
-    store_record(w->options.store, &s->op.record);
+    store_record(k->store, &s->op.record);
 }
 
-static void slot_count(struct worker *w, enum role role, const struct call_answer *answer) {
-    struct worker_view *v = &w->view;
+static void slot_count(struct work *k, enum role role, const struct call_answer *answer) {
+    struct work_view *v = &k->view;
     v->calls++;
     v->input_tokens += MAX(answer->usage.input_tokens, 0);
     v->output_tokens += MAX(answer->usage.output_tokens, 0);
@@ -162,7 +164,8 @@ static void slot_count(struct worker *w, enum role role, const struct call_answe
 /* Under a cap an answer without usage counts as all that was set aside for it; in the ledger too,
  * or a resumed run would not know of that money (G4). */
 static bool slot_is_capped(const struct slot *s) {
-    return s->worker->view.budget.max_nusd != MONEY_UNKNOWN && s->reserved_nusd > 0;
+    const struct work *k = s->work;
+    return (k->view.budget.max_nusd != MONEY_UNKNOWN || k->purse != NULL) && s->reserved_nusd > 0;
 }
 
 /* Copy an answer to where the attempt can keep it. */
@@ -180,15 +183,16 @@ static void slot_keep(struct slot *s, const struct call_answer *answer) {
 
 static void slot_answered(void *ctx, const struct call_answer *answer) {
     struct slot *s = ctx;
-    struct worker *w = s->worker;
+    struct work *k = s->work;
     enum role role = s->action.call->role;
     s->call = NULL;
-    w->view.calls_in_flight--;
+    k->view.calls_in_flight--;
+    meter_call(k->worker->options.metrics, role, answer);
     if (answer->err == ERR_OK) {
-        budget_settle(&w->view.budget, s->reserved_nusd, answer->cost_nusd);
-        slot_count(w, role, answer);
+        work_settle(k, s->reserved_nusd, answer->cost_nusd);
+        slot_count(k, role, answer);
     } else {
-        budget_release(&w->view.budget, s->reserved_nusd);
+        work_unreserve(k, s->reserved_nusd);
     }
     if (answer->err == ERR_CANCELED) {
         slot_release(s);
@@ -208,24 +212,24 @@ static void slot_answered(void *ctx, const struct call_answer *answer) {
         ASSERT(paid != NULL); /* a failed call ends its attempt */
         slot_record(s);
     }
-    worker_pump(w); /* settled money may let others go on */
+    work_pump(k); /* settled money may let others go on */
 }
 
 /* Reserve and call; false if there is no money for it now. */
 static bool slot_call(struct slot *s) {
-    struct worker *w = s->worker;
+    struct work *k = s->work;
     const struct call_spec *call = s->action.call;
-    const struct llm_chain *chain = &w->options.models[call->role];
+    const struct llm_chain *chain = &k->models[call->role];
     s->reserved_nusd = llm_chain_bound(chain, call);
-    if (!budget_reserve(&w->view.budget, s->reserved_nusd)) {
+    if (!work_reserve(k, s->reserved_nusd)) {
         return false;
     }
     slot_set_state(s, SLOT_CALL);
-    (void)snprintf(s->tag, sizeof s->tag, "%s/%" PRId64 "/%" PRId64, w->options.job_id,
-                   s->lease.attempt_no, s->action.call_no);
-    w->view.calls_in_flight++;
-    s->called_ms = loop_now_ms(w->options.loop);
-    llm_call(w->options.llm,
+    (void)snprintf(s->tag, sizeof s->tag, "%s/%" PRId64 "/%" PRId64, k->job_id, s->lease.attempt_no,
+                   s->action.call_no);
+    k->view.calls_in_flight++;
+    s->called_ms = loop_now_ms(k->loop);
+    llm_call(k->worker->options.llm,
              &(struct llm_request){.chain = chain,
                                    .spec = call,
                                    .tag = s->tag,
@@ -248,14 +252,14 @@ static const struct ledger_call *slot_replayed(const struct slot *s) {
 
 /* Do what the machine asks for until something must be awaited. */
 static void slot_act(struct slot *s) {
-    struct worker *w = s->worker;
+    struct work *k = s->work;
     for (;;) {
         if (s->action.kind == ATTEMPT_ACT_FINISH) {
             slot_finish(s, NULL);
             return;
         }
         if (s->action.kind == ATTEMPT_ACT_DEDUP) {
-            bool is_new = hashset_add(&w->hashes, s->action.hash);
+            bool is_new = hashset_add(&k->hashes, s->action.hash);
             slot_step(s, &(struct attempt_event){.kind = ATTEMPT_EV_DEDUP, .duplicate = !is_new});
             continue;
         }
@@ -263,19 +267,19 @@ static void slot_act(struct slot *s) {
         if (known == NULL) {
             break;
         }
-        w->view.replayed++;
+        k->view.replayed++;
         slot_step_answer(s, &known->answer, s->action.call->role, known->model);
     }
-    if (!worker_may_call(w)) {
+    if (!work_may_call(k)) {
         slot_release(s);
     } else if (!slot_call(s)) {
         slot_set_state(s, SLOT_MONEY);
-        worker_pump(w);
+        work_pump(k);
     }
 }
 
 static void slot_start(struct slot *s) {
-    s->attempt = attempt_new(&s->arena, &s->worker->setup, s->lease.attempt_no);
+    s->attempt = attempt_new(&s->arena, &s->work->setup, s->lease.attempt_no);
     slot_step(s, &(struct attempt_event){.kind = ATTEMPT_EV_START});
     slot_act(s);
 }
@@ -283,7 +287,7 @@ static void slot_start(struct slot *s) {
 static void slot_calls_read(struct store_op *op) {
     struct slot *s = CONTAINER_OF(op, struct slot, op.calls.op);
     if (op->err != ERR_OK) {
-        worker_fail(s->worker, op->err, &op->detail);
+        work_fail(s->work, op->err, &op->detail);
         slot_release(s);
         return;
     }
@@ -293,26 +297,26 @@ static void slot_calls_read(struct store_op *op) {
 }
 
 void slot_begin(struct slot *s, const struct lease *lease) {
-    struct worker *w = s->worker;
+    struct work *k = s->work;
     s->lease = *lease;
     s->replay = NULL;
     s->replay_n = 0;
     s->stage = ATTEMPT_STAGE_ENGINEER;
     for (int role = 0; role < ROLE_COUNT; role++) {
-        s->models[role] = llm_model_name(w->options.models[role].models[0]);
+        s->models[role] = llm_model_name(k->models[role].models[0]);
     }
     arena_init(&s->arena, ATTEMPT_ARENA_BYTES_MAX);
-    s->launch = sched_launched(&w->view.sched);
-    if (lease->attempt_no > w->attempts_before) {
+    s->launch = sched_launched(&k->view.sched);
+    if (lease->attempt_no > k->row.attempts) {
         slot_start(s); /* numbered in this run: nothing to replay */
         return;
     }
     slot_set_state(s, SLOT_REPLAY);
-    s->op.calls = (struct store_calls){.op = {.loop = w->options.loop, .done = slot_calls_read},
-                                       .job_id = w->options.job_id,
+    s->op.calls = (struct store_calls){.op = {.loop = k->loop, .done = slot_calls_read},
+                                       .job_id = k->job_id,
                                        .attempt_no = lease->attempt_no,
                                        .a = &s->arena};
-    store_calls(w->options.store, &s->op.calls);
+    store_calls(k->store, &s->op.calls);
 }
 
 bool slot_retry_money(struct slot *s) {

@@ -1,10 +1,12 @@
-/* slot.h - inside the worker: one attempt in flight, and what slots need of their worker. Not for
- * other rooms. */
+/* slot.h - inside the worker: one attempt in flight. Not for other rooms. */
 #ifndef STUMPER_WORKER_SLOT_H
 #define STUMPER_WORKER_SLOT_H
 
-#include "base/hashset.h"
 #include "worker/worker.h"
+
+#include <sys/queue.h>
+
+struct work; /* the job it works on; work.h */
 
 /* What a slot waits for; one thing at a time. */
 enum slot_state {
@@ -22,8 +24,9 @@ enum slot_state {
 #define SLOT_ID_BYTES 48
 
 struct slot {
-    struct worker *worker;
+    LIST_ENTRY(slot) link; /* of the job's busy slots */
     struct slot *next_free;
+    struct work *work; /* NULL while it is free */
     enum slot_state state;
     struct lease lease;
     int64_t launch;     /* the scheduler's index */
@@ -48,29 +51,7 @@ struct slot {
     } op;
 };
 
-struct worker {
-    struct worker_options options;
-    struct worker_view view;
-    struct attempt_setup setup;
-    struct hashset hashes;
-    int64_t attempts_before; /* numbered by earlier runs */
-    struct slot *slots;      /* concurrency of them, never moved */
-    struct slot *free;
-    int64_t busy;          /* slots that are not free */
-    int64_t waiting_money; /* slots in SLOT_MONEY */
-    struct store_claim claim;
-    struct lease *leases; /* room for the claim under way */
-    bool started;         /* the job's state is set */
-    bool claiming;
-    bool cut_off;  /* interrupted twice, or the store gave out: nothing in flight is awaited */
-    bool in_grace; /* `grace` was started: no call is begun, those under way are awaited for a while
-                    */
-    bool ending;
-    struct loop_timer deadline, grace, look;
-    struct store_job_set end;
-};
-
-/** Begin the attempt of @lease in a free slot. */
+/** Begin the attempt of @lease in a slot that its job was given. */
 void slot_begin(struct slot *s, const struct lease *lease);
 
 /** Try again to reserve money; true if the slot waits no longer. */
@@ -79,19 +60,5 @@ bool slot_retry_money(struct slot *s);
 /** Give the attempt up without an outcome; its lease goes back to the store. Only while it waits
  * for an answer (the call is cut off first) or for money. */
 void slot_give_up(struct slot *s);
-
-/* --- what slots ask of their worker (worker.c) --- */
-
-/** Something changed: launch, wake slots that wait for money, or end. */
-void worker_pump(struct worker *w);
-
-/** True while calls may still be started. */
-bool worker_may_call(const struct worker *w);
-
-/** The store gave out. */
-void worker_fail(struct worker *w, enum err e, const struct errinfo *detail);
-
-/** @s is free again. */
-void worker_slot_done(struct worker *w, struct slot *s);
 
 #endif

@@ -1,308 +1,344 @@
-/* The worker of one job. worker_pump() is the only place that decides: it is called whenever
- * something changed, and launches what the scheduler wants, hands free money to those who wait for
- * it, or ends the run.
+/* A worker's slots, the jobs that share them, and its standing in the store.
  *
- * Invariants (1) busy = slots that are not free; the run ends when busy is 0, no claim is under way
- * and the scheduler has stopped; (2) at most one claim is under way, so that no attempt is launched
- * twice; (3) once the scheduler has stopped, no attempt is begun, and calls are begun only where
- * the way it stopped leaves attempts to be finished (worker_may_call).
+ * Invariants (1) free_n + the sum of the jobs' busy = options.slots; (2) a job is in jobs[] from
+ * work_new() to work_free(), whatever its state; (3) one operation of the worker's own is under way
+ * at most: join, then beats, then quit.
  */
-#include "worker/slot.h"
+#include "worker/work.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-/* First caps on output tokens, reasoning included: near the 99th percentile of what the roles
- * write, since providers count the cap against their limits and a budget reserves all of it. */
-static const int64_t worker_output_tokens_max[ROLE_COUNT] = {
-    [ROLE_ENGINEER] = 16000, [ROLE_CHECKER] = 16000, [ROLE_TARGET] = 32000};
+#define WORKER_BEAT_MS 5000
+#define WORKER_JOIN_AGAIN_MS 1000
+/* Of one tenant, so that a thousand jobs of one leave room for the first of another. */
+#define WORKER_JOBS_OF_TENANT_MAX (WORKER_JOBS_MAX / 4)
 
-#define WORKER_LOOK_MS 500
-#define WORKER_GRACE_MS_MAX 60000
-#define WORKER_PATIENCE_AFTER 20
-#define WORKER_PATIENCE_FACTOR 3 /* times the 95th percentile of a role's latency */
-#define WORKER_PATIENCE_MS_MIN 2000
-#define WORKER_PATIENCE_MS_MAX 600000
+static void worker_join(void *ctx);
+static void worker_want(struct worker *w);
 
-static bool worker_stopped(const struct worker *w) {
-    return w->view.sched.stop != STOP_NOT_YET;
+/* --- slots */
+
+void worker_share(struct worker *w) {
+    struct share_job *j;
+    while (w->free_n > 0 && (j = share_next(w->shares, w->jobs_n)) != NULL) {
+        struct work *k = CONTAINER_OF(j, struct work, share);
+        j->wants--;
+        j->in_flight++;
+        j->tenant->in_flight++;
+        k->busy++;
+        k->granted++;
+        w->free_n--;
+    }
+    for (size_t i = 0; i < w->jobs_n; i++) {
+        struct work *k = w->jobs[i];
+        int64_t n = k->granted;
+        k->granted = 0;
+        if (n > 0) {
+            work_claim(k, n);
+        }
+    }
 }
 
-bool worker_may_call(const struct worker *w) {
-    if (w->cut_off) {
-        return false;
-    }
-    switch (w->view.sched.stop) {
-    case STOP_NOT_YET:
-    case STOP_MAX_ATTEMPTS: /* what was begun is finished */
-    case STOP_INTERRUPTED:
-        return true;
-    case STOP_DONE:
-    case STOP_MAX_COST:
-    case STOP_DEADLINE:
-    case STOP_STALLED:
-    case STOP_ERRORS:
-    case STOP_COUNT:
-        break;
-    }
-    return false;
+void worker_give_back(struct work *k, int64_t n) {
+    k->busy -= n;
+    k->share.in_flight -= n;
+    k->share.tenant->in_flight -= n;
+    k->worker->free_n += n;
 }
 
-void worker_slot_done(struct worker *w, struct slot *s) {
+struct slot *worker_take_slot(struct worker *w, struct work *k) {
+    struct slot *s = w->free;
+    ASSERT(s != NULL);
+    w->free = s->next_free;
+    s->work = k;
+    LIST_INSERT_HEAD(&k->slots, s, link);
+    return s;
+}
+
+void worker_give_slot(struct worker *w, struct slot *s) {
+    struct work *k = s->work;
+    LIST_REMOVE(s, link);
+    s->work = NULL;
     s->next_free = w->free;
     w->free = s;
-    w->busy--;
-    worker_pump(w);
+    worker_give_back(k, 1);
+    work_pump(k);
+    worker_share(w);
 }
 
-static void worker_cut_off(struct worker *w) {
-    if (w->cut_off) {
+/* --- jobs */
+
+static struct work *worker_find(const struct worker *w, const char *job_id) {
+    for (size_t i = 0; i < w->jobs_n; i++) {
+        if (strcmp(w->jobs[i]->job_id, job_id) == 0) {
+            return w->jobs[i];
+        }
+    }
+    return NULL;
+}
+
+static struct worker_tenant *worker_find_tenant(const struct worker *w, int64_t number) {
+    struct worker_tenant *t;
+    LIST_FOREACH(t, &w->tenants, link) {
+        if (t->number == number) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+void worker_tell_tenant(struct work *k) {
+    struct worker *w = k->worker;
+    struct worker_tenant *t = worker_find_tenant(w, k->row.tenant);
+    ASSERT(k->share.tenant == &w->unknown && k->share.in_flight == 0);
+    if (t == NULL) {
+        t = mem_new(sizeof *t);
+        t->number = k->row.tenant;
+        LIST_INSERT_HEAD(&w->tenants, t, link);
+    }
+    t->jobs++;
+    k->share.tenant = &t->share;
+    k->share.priority = k->row.priority;
+}
+
+static void worker_forget_tenant(struct worker *w, const struct work *k) {
+    if (k->share.tenant == &w->unknown) {
         return;
     }
-    w->cut_off = true;
-    for (int64_t i = 0; i < w->options.spec->concurrency; i++) {
-        slot_give_up(&w->slots[i]);
+    struct worker_tenant *t = CONTAINER_OF(k->share.tenant, struct worker_tenant, share);
+    if (--t->jobs == 0) {
+        LIST_REMOVE(t, link);
+        free(t);
     }
 }
 
-void worker_fail(struct worker *w, enum err e, const struct errinfo *detail) {
-    if (w->view.fatal == ERR_OK) {
-        w->view.fatal = e;
-        (void)snprintf(w->view.fatal_detail, sizeof w->view.fatal_detail, "%s",
-                       errinfo_text(detail, e));
+static struct work *worker_add(struct worker *w, const char *job_id, const struct job_spec *spec) {
+    ASSERT(w->jobs_n < WORKER_JOBS_MAX);
+    struct work *k = work_new(w, job_id, spec);
+    w->jobs[w->jobs_n] = k;
+    w->shares[w->jobs_n++] = &k->share;
+    return k;
+}
+
+static void worker_quit_if_empty(struct worker *w);
+
+void worker_forget(struct worker *w, struct work *k) {
+    size_t i = 0;
+    while (w->jobs[i] != k) {
+        i++;
     }
-    sched_stop_for(&w->view.sched, STOP_INTERRUPTED);
-    worker_cut_off(w);
+    w->jobs_n--;
+    memmove(&w->jobs[i], &w->jobs[i + 1], (w->jobs_n - i) * sizeof(struct work *));
+    memmove(&w->shares[i], &w->shares[i + 1], (w->jobs_n - i) * sizeof(struct share_job *));
+    worker_forget_tenant(w, k);
+    work_free(k);
+    worker_want(w);
+    worker_quit_if_empty(w);
 }
 
-/* Longer than nearly every answer to this role takes; long, while too few came to tell. */
-static int64_t worker_patience_ms(const struct worker *w, enum role role) {
-    const struct histogram *h = &w->view.latency_ms[role];
-    return h->n < WORKER_PATIENCE_AFTER
-               ? WORKER_PATIENCE_MS_MAX
-               : MAX(WORKER_PATIENCE_FACTOR * histogram_quantile(h, 0.95), WORKER_PATIENCE_MS_MIN);
+/* --- the broker's tokens */
+
+/* Jobs come home before there are slots for them: who gets those is decided here, fairly, and not
+ * by who came first. */
+static void worker_want(struct worker *w) {
+    if (w->consumer != NULL) {
+        broker_want(w->consumer, w->draining ? 0 : (int64_t)(WORKER_JOBS_MAX - w->jobs_n));
+    }
 }
 
-/* Once in a while: which attempts hang? Near N the scheduler replaces them. */
-static void worker_look(void *ctx) {
+static void worker_on_token(void *ctx, const struct broker_token *token) {
     struct worker *w = ctx;
-    int64_t now_ms = loop_now_ms(w->options.loop);
-    int64_t late[ATTEMPT_STAGES] = {0};
-    for (int64_t i = 0; i < w->options.spec->concurrency; i++) {
-        const struct slot *s = &w->slots[i];
-        if (s->state == SLOT_CALL &&
-            now_ms - s->called_ms > worker_patience_ms(w, s->action.call->role)) {
-            late[s->stage]++;
+    const struct worker_tenant *t = worker_find_tenant(w, token->tenant);
+    bool has_room = w->jobs_n < WORKER_JOBS_MAX &&
+                    (t == NULL || t->jobs < MAX(WORKER_JOBS_OF_TENANT_MAX, w->options.slots));
+    if (!w->draining && has_room && worker_find(w, token->job_id) == NULL) {
+        struct work *k = worker_add(w, token->job_id, NULL);
+        if (w->number != 0) {
+            work_take(k);
         }
     }
-    sched_set_late(&w->view.sched, late);
-    loop_timer_start(w->options.loop, &w->look, WORKER_LOOK_MS, worker_look, w);
-    worker_pump(w);
+    worker_want(w);
 }
 
-static void worker_grace_over(void *ctx) {
+void worker_run(struct worker *w, const struct worker_run *run) {
+    ASSERT(worker_find(w, run->job_id) == NULL);
+    struct work *k = worker_add(w, run->job_id, run->spec);
+    k->done = run->done;
+    k->ctx = run->ctx;
+    if (w->number != 0) {
+        work_take(k);
+    }
+}
+
+/* --- what the store tells */
+
+static void worker_on_news(void *ctx, const struct store_news *news) {
     struct worker *w = ctx;
-    worker_cut_off(w);
-    worker_pump(w);
-}
-
-/* No call is started any more, and those under way are paid: wait for their answers, but not much
- * longer than answers take. */
-static void worker_begin_grace(struct worker *w) {
-    int64_t grace_ms = WORKER_PATIENCE_MS_MIN;
-    for (int role = 0; role < ROLE_COUNT; role++) {
-        grace_ms = MIN(MAX(grace_ms, worker_patience_ms(w, (enum role)role)), WORKER_GRACE_MS_MAX);
-    }
-    w->in_grace = true;
-    loop_timer_start(w->options.loop, &w->grace, grace_ms, worker_grace_over, w);
-}
-
-static void worker_claimed(struct store_op *op) {
-    struct worker *w = CONTAINER_OF(op, struct worker, claim.op);
-    int64_t n = op->err == ERR_OK ? w->claim.ret_n : 0;
-    if (op->err != ERR_OK) {
-        worker_fail(w, op->err, &op->detail);
-    } else if (n == 0) {
-        sched_stop_for(&w->view.sched, STOP_MAX_ATTEMPTS); /* the store numbers no more */
-    }
-    for (int64_t i = 0; i < n; i++) {
-        struct slot *s = w->free;
-        ASSERT(s != NULL);
-        w->free = s->next_free;
-        w->busy++;
-        slot_begin(s, &w->leases[i]);
-    }
-    w->claiming = false; /* only now: beginning a slot may pump, and the leases are being read */
-    worker_pump(w);
-}
-
-static void worker_claim(struct worker *w, int64_t n) {
-    w->claiming = true;
-    w->claim = (struct store_claim){.op = {.loop = w->options.loop, .done = worker_claimed},
-                                    .job_id = w->options.job_id,
-                                    .n = MIN(n, STORE_CLAIM_MAX),
-                                    .attempts_max = w->options.spec->max_attempts,
-                                    .ret = w->leases};
-    store_claim(w->options.store, &w->claim);
-}
-
-static void worker_give_up_waiting(struct worker *w) {
-    for (int64_t i = 0; w->waiting_money > 0 && i < w->options.spec->concurrency; i++) {
-        if (w->slots[i].state == SLOT_MONEY) {
-            slot_give_up(&w->slots[i]);
+    for (size_t i = 0; i < news->jobs_n; i++) {
+        const struct store_change *c = &news->jobs[i];
+        if (!(c->what & (STORE_CHANGED_STATE | STORE_CHANGED_DELETED))) {
+            continue;
+        }
+        struct work *k = worker_find(w, c->job_id);
+        if (k == NULL) {
+            continue;
+        }
+        if (c->what & STORE_CHANGED_DELETED) {
+            work_lose(k);
+        } else if (c->state == JOB_CANCELLING) {
+            work_cancel(k);
+        } else if (c->state == JOB_PAUSED) {
+            work_interrupt(k);
         }
     }
 }
 
-/* Those nearest to their end first: they have cost most already. */
-static void worker_share_money(struct worker *w) {
-    for (int stage = ATTEMPT_STAGES - 1; stage >= 0; stage--) {
-        for (int64_t i = 0; w->waiting_money > 0 && i < w->options.spec->concurrency; i++) {
-            struct slot *s = &w->slots[i];
-            if (s->state == SLOT_MONEY && (int)s->stage == stage && !slot_retry_money(s)) {
-                break; /* one of the same stage costs about the same */
-            }
-        }
+/* Somebody else has its jobs by now. */
+static void worker_was_reaped(struct worker *w) {
+    log_warn("worker %" PRId64 " was silent for too long and has lost its jobs", w->number);
+    w->number = 0;
+    for (size_t i = w->jobs_n; i-- > 0;) {
+        work_lose(w->jobs[i]);
     }
-    if (w->waiting_money > 0 && w->view.calls_in_flight == 0) {
-        sched_stop_for(&w->view.sched, STOP_MAX_COST); /* nobody will give any back */
-        worker_give_up_waiting(w); /* also where it had stopped before, and lets attempts finish */
+    worker_join(w);
+}
+
+static void worker_beat(void *ctx);
+
+static void worker_beaten(struct store_op *op) {
+    struct worker *w = CONTAINER_OF(op, struct worker, op.beat.op);
+    w->op_under_way = false;
+    if (w->quitting || (w->draining && w->jobs_n == 0)) {
+        worker_quit_if_empty(w);
+    } else if (op->err == ERR_STALE) {
+        worker_was_reaped(w);
+    } else {
+        loop_timer_start(w->options.loop, &w->beat, WORKER_BEAT_MS, worker_beat, w);
     }
 }
 
-static enum job_state worker_end_state(const struct worker *w) {
-    switch (w->view.sched.stop) {
-    case STOP_DONE:
-        return JOB_SUCCEEDED;
-    case STOP_ERRORS:
-        return w->view.sched.outcomes[OUTCOME_ACCEPTED] > 0 ? JOB_PARTIAL : JOB_FAILED;
-    case STOP_INTERRUPTED:
-        return JOB_QUEUED; /* it goes on where it stopped */
-    case STOP_NOT_YET:
-    case STOP_MAX_ATTEMPTS:
-    case STOP_MAX_COST:
-    case STOP_DEADLINE:
-    case STOP_STALLED:
-    case STOP_COUNT:
-        break;
-    }
-    return JOB_PARTIAL;
+static void worker_beat(void *ctx) {
+    struct worker *w = ctx;
+    w->op_under_way = true;
+    w->op.beat = (struct store_beat){.op = {.loop = w->options.loop, .done = worker_beaten},
+                                     .worker = w->number};
+    store_beat(w->options.store, &w->op.beat);
 }
 
-static void worker_ended(struct store_op *op) {
-    struct worker *w = CONTAINER_OF(op, struct worker, end.op);
+static void worker_joined(struct store_op *op) {
+    struct worker *w = CONTAINER_OF(op, struct worker, op.join.op);
+    w->op_under_way = false;
     if (op->err != ERR_OK) {
-        worker_fail(w, op->err, &op->detail);
-    }
-    w->options.done(w->options.ctx);
-}
-
-static void worker_end(struct worker *w) {
-    w->ending = true;
-    loop_timer_stop(&w->deadline);
-    loop_timer_stop(&w->grace);
-    loop_timer_stop(&w->look);
-    const struct sched *s = &w->view.sched;
-    w->end = (struct store_job_set){.op = {.loop = w->options.loop, .done = worker_ended},
-                                    .job_id = w->options.job_id,
-                                    .state = worker_end_state(w),
-                                    .reason = str_of(s->stop == STOP_DONE     ? ""
-                                                     : s->stop == STOP_ERRORS ? w->view.error
-                                                                              : stop_name(s->stop)),
-                                    .now_ms = clock_wall_ms()};
-    store_job_set(w->options.store, &w->end);
-}
-
-void worker_pump(struct worker *w) {
-    if (!w->started || w->ending) {
+        log_warn("cannot join the store: %s; trying again", errinfo_text(&op->detail, op->err));
+        loop_timer_start(w->options.loop, &w->beat, WORKER_JOIN_AGAIN_MS, worker_join, w);
         return;
     }
-    if (w->waiting_money > 0 && worker_may_call(w)) {
-        worker_share_money(w);
+    w->number = w->op.join.ret_worker;
+    loop_timer_start(w->options.loop, &w->beat, WORKER_BEAT_MS, worker_beat, w);
+    for (size_t i = w->jobs_n; i-- > 0;) {
+        if (w->jobs[i]->state == WORK_WAITING) {
+            work_take(w->jobs[i]);
+        }
     }
-    if (w->waiting_money > 0 && !worker_may_call(w)) {
-        worker_give_up_waiting(w);
-    }
-    if (worker_stopped(w) && !worker_may_call(w) && !w->in_grace) {
-        worker_begin_grace(w);
-    }
-    int64_t n = w->claiming ? 0 : sched_launch_now(&w->view.sched, loop_now_ms(w->options.loop));
-    if (n > 0 && !worker_stopped(w) && w->waiting_money == 0) {
-        worker_claim(w, n);
-    }
-    if (worker_stopped(w) && w->busy == 0 && !w->claiming) {
-        worker_end(w);
-    }
+    worker_quit_if_empty(w);
 }
 
-static void worker_deadline(void *ctx) {
-    worker_pump(ctx);
-}
-
-static void worker_started(struct store_op *op) {
-    struct worker *w = CONTAINER_OF(op, struct worker, end.op);
-    if (op->err != ERR_OK) {
-        worker_fail(w, op->err, &op->detail);
-    }
-    w->started = true;
-    loop_timer_start(w->options.loop, &w->look, WORKER_LOOK_MS, worker_look, w);
-    worker_pump(w);
+static void worker_join(void *ctx) {
+    struct worker *w = ctx;
+    w->op_under_way = true;
+    w->op.join = (struct store_join){.op = {.loop = w->options.loop, .done = worker_joined},
+                                     .name = str_of(w->name),
+                                     .slots = w->options.slots};
+    store_join(w->options.store, &w->op.join);
 }
 
 struct worker *worker_start(const struct worker_options *options) {
     struct worker *w = mem_new(sizeof *w);
-    const struct job_spec *spec = options->spec;
-    const struct job_row *job = options->job;
+    char host[WORKER_NAME_BYTES / 2] = "";
     w->options = *options;
-    w->setup = (struct attempt_setup){.spec = spec, .prompts = options->prompts};
-    memcpy(w->setup.output_tokens_max, worker_output_tokens_max, sizeof worker_output_tokens_max);
-    sched_init(&w->view.sched, spec, loop_now_ms(options->loop), job->outcomes[OUTCOME_ACCEPTED],
-               job->attempts - job->leased);
-    budget_init(&w->view.budget, spec->max_cost_nusd, job->cost_nusd);
-    w->attempts_before = job->attempts;
-    hashset_init(&w->hashes);
-    for (size_t i = 0; i < options->hashes_n; i++) {
-        (void)hashset_add(&w->hashes, options->hashes[i]);
-    }
-    w->slots = mem_new_array((size_t)spec->concurrency, sizeof *w->slots);
-    w->leases = mem_new_array(STORE_CLAIM_MAX, sizeof *w->leases);
-    for (int64_t i = spec->concurrency; i-- > 0;) {
-        w->slots[i].worker = w;
+    (void)gethostname(host, sizeof host - 1);
+    (void)snprintf(w->name, sizeof w->name, "%s/%ld", host, (long)getpid());
+    w->slots = mem_new_array((size_t)options->slots, sizeof *w->slots);
+    w->free_n = options->slots;
+    for (int64_t i = options->slots; i-- > 0;) {
         w->slots[i].next_free = w->free;
         w->free = &w->slots[i];
     }
-    if (spec->deadline_ms > 0) {
-        loop_timer_start(options->loop, &w->deadline, spec->deadline_ms, worker_deadline, w);
+    LIST_INIT(&w->tenants);
+    w->watch = store_watch(options->store, options->loop, worker_on_news, w);
+    if (options->broker != NULL) {
+        w->consumer = broker_join(options->broker, options->loop, worker_on_token, w);
     }
-    w->end = (struct store_job_set){.op = {.loop = options->loop, .done = worker_started},
-                                    .job_id = options->job_id,
-                                    .state = JOB_RUNNING,
-                                    .now_ms = clock_wall_ms()};
-    store_job_set(options->store, &w->end);
+    worker_join(w);
+    worker_want(w);
     return w;
 }
 
-void worker_interrupt(struct worker *w) {
-    if (w->view.sched.stop == STOP_INTERRUPTED || worker_stopped(w)) {
-        worker_cut_off(w);
-    } else {
-        sched_stop_for(&w->view.sched, STOP_INTERRUPTED);
-    }
-    worker_pump(w);
+const struct work_view *worker_view(const struct worker *w, const char *job_id) {
+    const struct work *k = worker_find(w, job_id);
+    return k == NULL ? NULL : &k->view;
 }
 
-const struct worker_view *worker_view(const struct worker *w) {
-    return &w->view;
+/* --- the end */
+
+static void worker_quitted(struct store_op *op) {
+    struct worker *w = CONTAINER_OF(op, struct worker, op.quit.op);
+    if (op->err != ERR_OK) {
+        log_warn("cannot quit the store: %s", errinfo_text(&op->detail, op->err));
+    }
+    w->drained(w->drained_ctx);
+}
+
+static void worker_quit_if_empty(struct worker *w) {
+    if (!w->draining || w->quitting || w->jobs_n > 0 || w->op_under_way) {
+        return;
+    }
+    w->quitting = true;
+    loop_timer_stop(&w->beat);
+    loop_timer_stop(&w->grace);
+    store_unwatch(w->watch);
+    w->op.quit = (struct store_quit){.op = {.loop = w->options.loop, .done = worker_quitted},
+                                     .worker = w->number};
+    store_quit(w->options.store, &w->op.quit);
+}
+
+static void worker_grace_over(void *ctx) {
+    struct worker *w = ctx;
+    for (size_t i = w->jobs_n; i-- > 0;) {
+        work_cut_off(w->jobs[i]);
+    }
+}
+
+void worker_drain(struct worker *w, int64_t grace_ms, void (*done)(void *ctx), void *ctx) {
+    w->drained = done;
+    w->drained_ctx = ctx;
+    if (w->quitting) {
+        return;
+    }
+    if (!w->draining) {
+        w->draining = true;
+        if (w->consumer != NULL) {
+            broker_leave(w->consumer);
+            w->consumer = NULL;
+        }
+        for (size_t i = w->jobs_n; i-- > 0;) {
+            work_interrupt(w->jobs[i]);
+        }
+    }
+    loop_timer_start(w->options.loop, &w->grace, grace_ms, worker_grace_over, w);
+    worker_quit_if_empty(w);
 }
 
 void worker_free(struct worker *w) {
-    ASSERT(w->busy == 0 && w->ending);
-    hashset_release(&w->hashes);
+    ASSERT(w->quitting && w->jobs_n == 0 && LIST_EMPTY(&w->tenants));
     free(w->slots);
-    free(w->leases);
     free(w);
 }

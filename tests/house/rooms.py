@@ -16,11 +16,12 @@ ROOMS = {
     "io": {"base"},
     "llm": {"base", "json", "core", "io"},
     "store": {"base", "json", "core", "io"},
-    "worker": {"base", "json", "answer", "core", "io", "llm", "store"},
+    "broker": {"base", "io"},
+    "worker": {"base", "json", "answer", "core", "io", "llm", "store", "broker"},
     "httpd": {"base", "io"},
     "api": {"base", "json", "core", "io", "store", "httpd"},
     "sim": {"base", "json", "answer", "core", "io", "httpd"},
-    "cli": {"base", "json", "answer", "core", "io", "llm", "store", "worker", "httpd", "api", "sim"},
+    "cli": {"base", "json", "answer", "core", "io", "llm", "store", "broker", "worker", "httpd", "api", "sim"},
 }
 MAIN = {"base", "cli"}  # src/main.c: the table of subcommands
 

@@ -72,7 +72,7 @@ static void assert_end(const struct summary *s, const char *why, const char *nex
 static void test_a_finished_run_is_summed_up(void **state) {
     (void)state;
     struct job_row job = job_of_the_day();
-    struct worker_view view = {.replayed = 12};
+    struct work_view view = {.replayed = 12};
     struct llm_stats stats = {.retries = 7, .rate_limited = 3};
     struct summary s = {.job = &job,
                         .spend = spend,

@@ -1,0 +1,102 @@
+#include "worker/reconciler.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/store_work.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define RECONCILER_EVERY_MS 1000
+#define RECONCILER_REST_MS 20 /* between two looks that news ask for */
+#define RECONCILER_OF_TENANT_MAX 250
+
+struct reconciler {
+    struct loop *loop;
+    struct store *store;
+    struct broker *broker;
+    struct store_watch *watch;
+    struct loop_timer timer;
+    struct store_runnable op;
+    struct runnable_row *rows;
+    int64_t looked_ms; /* when it looked last, on the loop's clock */
+    bool looking, again, stopped;
+};
+
+static void reconciler_look(void *ctx);
+
+static void reconciler_free(struct reconciler *r) {
+    free(r->rows);
+    free(r);
+}
+
+static void reconciler_saw(struct store_op *op) {
+    struct reconciler *r = CONTAINER_OF(op, struct reconciler, op.op);
+    r->looking = false;
+    if (r->stopped) {
+        reconciler_free(r);
+        return;
+    }
+    if (op->err != ERR_OK) {
+        log_warn("cannot see which jobs wait: %s", errinfo_text(&op->detail, op->err));
+    }
+    for (size_t i = 0; op->err == ERR_OK && i < r->op.ret_n; i++) {
+        const struct runnable_row *row = &r->rows[i];
+        struct broker_token token = {.tenant = row->tenant, .priority = row->priority};
+        (void)snprintf(token.job_id, sizeof token.job_id, "%s", row->job_id);
+        broker_publish(r->broker, &token);
+    }
+    int64_t wait_ms = r->again ? RECONCILER_REST_MS : RECONCILER_EVERY_MS;
+    r->again = false;
+    loop_timer_start(r->loop, &r->timer, wait_ms, reconciler_look, r);
+}
+
+static void reconciler_look(void *ctx) {
+    struct reconciler *r = ctx;
+    r->looking = true;
+    r->looked_ms = loop_now_ms(r->loop);
+    r->op = (struct store_runnable){.op = {.loop = r->loop, .done = reconciler_saw},
+                                    .each_max = RECONCILER_OF_TENANT_MAX,
+                                    .ret = r->rows};
+    store_runnable(r->store, &r->op);
+}
+
+static void reconciler_on_news(void *ctx, const struct store_news *news) {
+    struct reconciler *r = ctx;
+    bool waits = news->lost;
+    for (size_t i = 0; i < news->jobs_n && !waits; i++) {
+        waits = news->jobs[i].state == JOB_QUEUED &&
+                (news->jobs[i].what & (STORE_CHANGED_STATE | STORE_CHANGED_HOME)) != 0;
+    }
+    if (!waits) {
+        return;
+    }
+    if (r->looking) {
+        r->again = true;
+    } else if (loop_now_ms(r->loop) - r->looked_ms >= RECONCILER_REST_MS) {
+        loop_timer_stop(&r->timer);
+        reconciler_look(r);
+    } else {
+        loop_timer_start(r->loop, &r->timer, RECONCILER_REST_MS, reconciler_look, r);
+    }
+}
+
+struct reconciler *reconciler_start(struct loop *l, struct store *s, struct broker *b) {
+    struct reconciler *r = mem_new(sizeof *r);
+    r->loop = l;
+    r->store = s;
+    r->broker = b;
+    r->rows = mem_new_array(STORE_RUNNABLE_MAX, sizeof *r->rows);
+    r->watch = store_watch(s, l, reconciler_on_news, r);
+    reconciler_look(r);
+    return r;
+}
+
+void reconciler_stop(struct reconciler *r) {
+    store_unwatch(r->watch);
+    loop_timer_stop(&r->timer);
+    r->stopped = true;
+    if (!r->looking) {
+        reconciler_free(r);
+    }
+}

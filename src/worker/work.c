@@ -1,0 +1,322 @@
+/* A job at home with a worker. work_pump() is the only place that decides: it is called whenever
+ * something changed, and reckons how many slots the job wants, hands free money to those who wait
+ * for it, or ends the run.
+ *
+ * Invariants (1) busy = slots that are not free, and those that the claim under way will fill; the
+ * job is left when busy is 0 and the scheduler has stopped; (2) at most one claim is under way, so
+ * that no attempt is launched twice; (3) once the scheduler has stopped, no attempt is begun, and
+ * calls are begun only where the way it stopped leaves attempts to be finished (work_may_call).
+ */
+#include "worker/work.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "worker/meter.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* First caps on output tokens, reasoning included: near the 99th percentile of what the roles
+ * write, since providers count the cap against their limits and a budget reserves all of it. */
+static const int64_t work_output_tokens_max[ROLE_COUNT] = {
+    [ROLE_ENGINEER] = 16000, [ROLE_CHECKER] = 16000, [ROLE_TARGET] = 32000};
+
+#define WORK_LOOK_MS 500
+#define WORK_GRACE_MS_MAX 60000
+#define WORK_PATIENCE_AFTER 20
+#define WORK_PATIENCE_FACTOR 3 /* times the 95th percentile of a role's latency */
+#define WORK_PATIENCE_MS_MIN 2000
+#define WORK_PATIENCE_MS_MAX 600000
+
+static bool work_stopped(const struct work *k) {
+    return k->view.sched.stop != STOP_NOT_YET;
+}
+
+bool work_may_call(const struct work *k) {
+    if (k->cut_off) {
+        return false;
+    }
+    switch (k->view.sched.stop) {
+    case STOP_NOT_YET:
+    case STOP_MAX_ATTEMPTS: /* what was begun is finished */
+    case STOP_INTERRUPTED:
+        return true;
+    case STOP_DONE:
+    case STOP_MAX_COST:
+    case STOP_DEADLINE:
+    case STOP_STALLED:
+    case STOP_ERRORS:
+    case STOP_CANCELLED:
+    case STOP_COUNT:
+        break;
+    }
+    return false;
+}
+
+void work_cut_off(struct work *k) {
+    struct slot *s, *next;
+    if (k->cut_off) {
+        return;
+    }
+    k->cut_off = true;
+    sched_stop_for(&k->view.sched, STOP_INTERRUPTED);
+    for (s = LIST_FIRST(&k->slots); s != NULL; s = next) {
+        next = LIST_NEXT(s, link);
+        slot_give_up(s);
+    }
+    work_pump(k);
+}
+
+void work_note_fatal(struct work *k, enum err e, const struct errinfo *detail) {
+    if (k->view.fatal == ERR_OK) {
+        k->view.fatal = e;
+        (void)snprintf(k->view.fatal_detail, sizeof k->view.fatal_detail, "%s",
+                       errinfo_text(detail, e));
+    }
+}
+
+void work_fail(struct work *k, enum err e, const struct errinfo *detail) {
+    work_note_fatal(k, e, detail);
+    work_cut_off(k);
+}
+
+void work_lose(struct work *k) {
+    k->lost = true;
+    work_cut_off(k);
+}
+
+void work_interrupt(struct work *k) {
+    sched_stop_for(&k->view.sched, STOP_INTERRUPTED);
+    work_pump(k);
+}
+
+void work_cancel(struct work *k) {
+    sched_stop_for(&k->view.sched, STOP_CANCELLED);
+    work_pump(k);
+}
+
+/* --- patience */
+
+/* Longer than nearly every answer to this role takes; long, while too few came to tell. */
+static int64_t work_patience_ms(const struct work *k, enum role role) {
+    const struct histogram *h = &k->view.latency_ms[role];
+    return h->n < WORK_PATIENCE_AFTER
+               ? WORK_PATIENCE_MS_MAX
+               : MAX(WORK_PATIENCE_FACTOR * histogram_quantile(h, 0.95), WORK_PATIENCE_MS_MIN);
+}
+
+/* Once in a while: which attempts hang? Near N the scheduler replaces them. */
+static void work_look(void *ctx) {
+    struct work *k = ctx;
+    const struct slot *s;
+    int64_t now_ms = loop_now_ms(k->loop);
+    int64_t late[ATTEMPT_STAGES] = {0};
+    LIST_FOREACH(s, &k->slots, link) {
+        if (s->state == SLOT_CALL &&
+            now_ms - s->called_ms > work_patience_ms(k, s->action.call->role)) {
+            late[s->stage]++;
+        }
+    }
+    sched_set_late(&k->view.sched, late);
+    loop_timer_start(k->loop, &k->look, WORK_LOOK_MS, work_look, k);
+    work_pump(k);
+}
+
+static void work_grace_over(void *ctx) {
+    work_cut_off(ctx);
+}
+
+/* No call is started any more, and those under way are paid: wait for their answers, but not much
+ * longer than answers take. */
+static void work_begin_grace(struct work *k) {
+    int64_t grace_ms = WORK_PATIENCE_MS_MIN;
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        grace_ms = MIN(MAX(grace_ms, work_patience_ms(k, (enum role)role)), WORK_GRACE_MS_MAX);
+    }
+    k->in_grace = true;
+    loop_timer_start(k->loop, &k->grace, grace_ms, work_grace_over, k);
+}
+
+/* --- attempts */
+
+static void work_claimed(struct store_op *op) {
+    struct work *k = CONTAINER_OF(op, struct work, op.claim.op);
+    struct lease *leases = k->leases;
+    int64_t asked = k->op.claim.n, n = op->err == ERR_OK ? k->op.claim.ret_n : 0;
+    bool is_first = k->row.attempts == 0 && k->view.sched.launched == 0;
+    if (op->err == ERR_STALE || op->err == ERR_NOT_FOUND) {
+        work_lose(k);
+    } else if (op->err == ERR_CONFLICT) {
+        work_interrupt(k); /* paused or cancelled; the news are still on their way */
+    } else if (op->err != ERR_OK) {
+        work_fail(k, op->err, &op->detail);
+    } else if (n == 0) {
+        sched_stop_for(&k->view.sched, STOP_MAX_ATTEMPTS); /* the store numbers no more */
+    } else if (is_first) {
+        meter_wait(k->worker->options.metrics, clock_wall_ms() - k->row.created_ms);
+    }
+    worker_give_back(k, asked - n);
+    for (int64_t i = 0; i < n; i++) {
+        slot_begin(worker_take_slot(k->worker, k), &leases[i]);
+    }
+    k->leases =
+        NULL; /* only now: beginning a slot may pump, and nothing may be claimed meanwhile */
+    free(leases);
+    work_pump(k);
+}
+
+void work_claim(struct work *k, int64_t n) {
+    ASSERT(k->leases == NULL && n > 0 && n <= STORE_CLAIM_MAX);
+    k->share.wants = 0;
+    k->leases = mem_new_array((size_t)n, sizeof *k->leases);
+    k->op.claim = (struct store_claim){.op = {.loop = k->loop, .done = work_claimed},
+                                       .job_id = k->job_id,
+                                       .worker = k->worker->number,
+                                       .n = n,
+                                       .attempts_max = k->spec->max_attempts,
+                                       .ret = k->leases};
+    store_claim(k->store, &k->op.claim);
+}
+
+/* --- money */
+
+bool work_reserve(struct work *k, int64_t nusd) {
+    if (!budget_reserve(&k->view.budget, nusd)) {
+        return false;
+    }
+    if (!purse_reserve(k->purse, nusd, clock_wall_ms())) {
+        budget_release(&k->view.budget, nusd);
+        k->purse_empty = true;
+        return false;
+    }
+    return true;
+}
+
+void work_settle(struct work *k, int64_t reserved_nusd, int64_t cost_nusd) {
+    budget_settle(&k->view.budget, reserved_nusd, cost_nusd);
+    purse_settle(k->purse, reserved_nusd, cost_nusd);
+}
+
+void work_unreserve(struct work *k, int64_t nusd) {
+    budget_release(&k->view.budget, nusd);
+    purse_release(k->purse, nusd);
+}
+
+static void work_give_up_waiting(struct work *k) {
+    struct slot *s, *next;
+    for (s = LIST_FIRST(&k->slots); s != NULL; s = next) {
+        next = LIST_NEXT(s, link);
+        if (s->state == SLOT_MONEY) {
+            slot_give_up(s);
+        }
+    }
+}
+
+/* Those nearest to their end first: they have cost most already. */
+static void work_share_money(struct work *k) {
+    struct slot *s, *next;
+    k->purse_empty = false;
+    for (int stage = ATTEMPT_STAGES - 1; stage >= 0; stage--) {
+        for (s = LIST_FIRST(&k->slots); k->waiting_money > 0 && s != NULL; s = next) {
+            next = LIST_NEXT(s, link);
+            if (s->state == SLOT_MONEY && (int)s->stage == stage && !slot_retry_money(s)) {
+                break; /* one of the same stage costs about the same */
+            }
+        }
+    }
+    if (k->waiting_money > 0 && k->view.calls_in_flight == 0 &&
+        (!k->purse_empty || purse_is_idle(k->purse))) {
+        /* Nobody will give any back. Also where it had stopped before, and lets attempts finish. */
+        sched_stop_for(&k->view.sched, k->purse_empty ? STOP_INTERRUPTED : STOP_MAX_COST);
+        work_give_up_waiting(k);
+    }
+}
+
+/* --- the end */
+
+static enum job_state work_end_state(const struct work *k) {
+    if (k->purse_empty && k->view.sched.stop == STOP_INTERRUPTED) {
+        return JOB_PAUSED;
+    }
+    switch (k->view.sched.stop) {
+    case STOP_DONE:
+        return JOB_SUCCEEDED;
+    case STOP_ERRORS:
+        return k->view.sched.outcomes[OUTCOME_ACCEPTED] > 0 ? JOB_PARTIAL : JOB_FAILED;
+    case STOP_INTERRUPTED:
+    case STOP_CANCELLED: /* the store knows that it was asked for, and makes it cancelled */
+        return JOB_QUEUED;
+    case STOP_NOT_YET:
+    case STOP_MAX_ATTEMPTS:
+    case STOP_MAX_COST:
+    case STOP_DEADLINE:
+    case STOP_STALLED:
+    case STOP_COUNT:
+        break;
+    }
+    return JOB_PARTIAL;
+}
+
+static struct str work_end_reason(const struct work *k) {
+    const struct sched *s = &k->view.sched;
+    if (k->purse_empty && s->stop == STOP_INTERRUPTED) {
+        return str_of("the API key has spent what it may spend today; resume the job tomorrow, or "
+                      "give it to a key with a higher limit");
+    }
+    if (s->stop == STOP_DONE || s->stop == STOP_CANCELLED) {
+        return str_of("");
+    }
+    return str_of(s->stop == STOP_ERRORS ? k->view.error : stop_name(s->stop));
+}
+
+void work_pump(struct work *k) {
+    if (k->state != WORK_RUNNING) {
+        return;
+    }
+    if (k->waiting_money > 0 && work_may_call(k)) {
+        work_share_money(k);
+    }
+    if (k->waiting_money > 0 && !work_may_call(k)) {
+        work_give_up_waiting(k);
+    }
+    int64_t wants = sched_launch_now(&k->view.sched, loop_now_ms(k->loop));
+    if (work_stopped(k) && !work_may_call(k) && !k->in_grace) {
+        work_begin_grace(k);
+    }
+    bool may_launch = !work_stopped(k) && k->waiting_money == 0 && k->leases == NULL;
+    k->share.wants = may_launch ? MIN(wants, STORE_CLAIM_MAX) : 0;
+    if (work_stopped(k) && k->busy == 0) {
+        work_leave(k, work_end_state(k), work_end_reason(k));
+    } else if (k->share.wants > 0) {
+        worker_share(k->worker);
+    }
+}
+
+static void work_deadline(void *ctx) {
+    work_pump(ctx);
+}
+
+void work_start(struct work *k, const uint64_t *hashes, size_t hashes_n) {
+    const struct job_spec *spec = k->spec;
+    const struct job_row *job = &k->row;
+    int64_t now_ms = loop_now_ms(k->loop);
+    k->setup = (struct attempt_setup){.spec = spec, .prompts = k->worker->options.prompts};
+    memcpy(k->setup.output_tokens_max, work_output_tokens_max, sizeof work_output_tokens_max);
+    /* A job of the service has its deadline from its submission on; one of worker_run() from now.
+     */
+    int64_t passed_ms = k->done != NULL ? 0 : MAX(clock_wall_ms() - job->created_ms, INT64_C(0));
+    sched_init(&k->view.sched, spec, now_ms - passed_ms, job->outcomes[OUTCOME_ACCEPTED],
+               job->attempts - job->leased);
+    budget_init(&k->view.budget, spec->max_cost_nusd, job->cost_nusd);
+    for (size_t i = 0; i < hashes_n; i++) {
+        (void)hashset_add(&k->hashes, hashes[i]);
+    }
+    if (spec->deadline_ms > 0) {
+        loop_timer_start(k->loop, &k->deadline, MAX(spec->deadline_ms - passed_ms, INT64_C(0)),
+                         work_deadline, k);
+    }
+    k->state = WORK_RUNNING;
+    loop_timer_start(k->loop, &k->look, WORK_LOOK_MS, work_look, k);
+    work_pump(k);
+}

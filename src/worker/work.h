@@ -1,0 +1,164 @@
+/* work.h - inside the worker: a job at home with it, and what its slots need. Not for other rooms.
+ *
+ *     WAITING ─► TAKING ─► READING ─► RECALLING ─► RUNNING ─► LEAVING ─► gone
+ *     (to join)    │ taken by somebody else, or not to be worked on       ▲
+ *                  └──────────────────────────────────────────────────────┘
+ */
+#ifndef STUMPER_WORKER_WORK_H
+#define STUMPER_WORKER_WORK_H
+
+#include "base/hashset.h"
+#include "core/share.h"
+#include "store/store_key.h"
+#include "worker/slot.h"
+
+enum work_state {
+    WORK_WAITING,   /* the worker has no number yet */
+    WORK_TAKING,    /* the store is asked for it */
+    WORK_READING,   /* its spec */
+    WORK_RECALLING, /* the hashes of its problems */
+    WORK_RUNNING,
+    WORK_LEAVING, /* nothing is in flight; the store is told */
+};
+
+LIST_HEAD(slot_list, slot);
+
+struct work {
+    struct worker *worker;
+    struct loop *loop; /* the worker's */
+    struct store *store;
+    struct share_job share; /* wants, and how much it has */
+    char job_id[STORE_ID_BYTES];
+    enum work_state state;
+    struct arena arena; /* its spec, models, texts */
+    struct job_row row; /* as it came home */
+    const struct job_spec *spec;
+    struct llm_chain models[ROLE_COUNT];
+    struct purse *purse; /* of its key; NULL: no limit */
+    struct work_view view;
+    struct attempt_setup setup;
+    struct hashset hashes;
+    struct slot_list slots; /* those that are busy with it */
+    int64_t busy;           /* so many, and those that a claim under way will fill */
+    int64_t granted;        /* of them, those that the worker gave just now */
+    int64_t waiting_money;  /* slots in SLOT_MONEY */
+    struct lease *leases;   /* of the claim under way, else NULL */
+    bool cut_off;  /* interrupted twice, or the store gave out: nothing in flight is awaited */
+    bool in_grace; /* `grace` was started: no call is begun, those under way are awaited for a while
+                    */
+    bool lost;     /* it is somebody else's now, or gone: leave without a word */
+    bool purse_empty; /* it stopped because its key has spent today's money */
+    struct loop_timer deadline, grace, look, again;
+    void (*done)(void *ctx, const struct work_view *view); /* of worker_run(), or NULL */
+    void *ctx;
+    union {
+        struct store_take take;
+        struct store_get_job get;
+        struct store_key_use key;
+        struct store_hashes hashes;
+        struct store_claim claim;
+        struct store_leave leave;
+    } op;
+};
+
+/** A job that is wanted here. @spec: in place of the stored one, or NULL. */
+struct work *work_new(struct worker *w, const char *job_id, const struct job_spec *spec);
+void work_free(struct work *k);
+
+/** Take it home: the worker has a number. */
+void work_take(struct work *k);
+
+/** So many of the free slots are its own now (work->share.wants at most): lease attempts. */
+void work_claim(struct work *k, int64_t n);
+
+/** Launch nothing more, finish what is in flight, leave. */
+void work_interrupt(struct work *k);
+
+/** It is to be cancelled: begin no call more, await those under way, leave. */
+void work_cancel(struct work *k);
+
+/** Await nothing any more. */
+void work_cut_off(struct work *k);
+
+/** It is not ours any more: drop all. */
+void work_lose(struct work *k);
+
+/* --- what slots ask of their job */
+
+/** Something changed: reckon anew, wake slots that wait for money, or end. */
+void work_pump(struct work *k);
+
+/** True while calls may still be started. */
+bool work_may_call(const struct work *k);
+
+/** Set money aside for a call / turn it into what it cost / give it back. */
+NODISCARD bool work_reserve(struct work *k, int64_t nusd);
+void work_settle(struct work *k, int64_t reserved_nusd, int64_t cost_nusd);
+void work_unreserve(struct work *k, int64_t nusd);
+
+/** Keep why it cannot be worked on; the first reason stays. / The store gave out: that, and cut
+ * off. */
+void work_note_fatal(struct work *k, enum err e, const struct errinfo *detail);
+void work_fail(struct work *k, enum err e, const struct errinfo *detail);
+
+/* --- between work.c and work_home.c, which fetch and return it */
+
+/** Its row and spec are read and its models are resolved: start. */
+void work_start(struct work *k, const uint64_t *hashes, size_t hashes_n);
+
+/** Nothing is in flight any more: tell the store, then be gone. */
+void work_leave(struct work *k, enum job_state state, struct str reason);
+
+/* --- what jobs ask of their worker (worker.c) */
+
+#define WORKER_NAME_BYTES 160
+
+struct worker_tenant {
+    LIST_ENTRY(worker_tenant) link;
+    struct share_tenant share;
+    int64_t number, jobs;
+};
+
+struct worker {
+    struct worker_options options;
+    char name[WORKER_NAME_BYTES];       /* for people */
+    int64_t number;                     /* in the store; 0: not joined yet */
+    struct slot *slots;                 /* options.slots of them, never moved */
+    struct slot *free;                  /* those in which no attempt is */
+    int64_t free_n;                     /* those that no job has, nor a claim under way keeps */
+    struct work *jobs[WORKER_JOBS_MAX]; /* in order of arrival */
+    struct share_job *shares[WORKER_JOBS_MAX]; /* of the same */
+    size_t jobs_n;
+    LIST_HEAD(, worker_tenant) tenants; /* who have jobs here */
+    struct share_tenant unknown;        /* of jobs whose row is not read yet */
+    struct broker_consumer *consumer;
+    struct store_watch *watch;
+    union {
+        struct store_join join;
+        struct store_beat beat;
+        struct store_quit quit;
+    } op;
+    bool op_under_way;
+    struct loop_timer beat, grace;
+    bool draining, quitting;
+    void (*drained)(void *ctx);
+    void *drained_ctx;
+};
+
+/** Give free slots to the jobs that want some. */
+void worker_share(struct worker *w);
+
+/** A slot of those that @k was given. */
+struct slot *worker_take_slot(struct worker *w, struct work *k);
+
+/** @s is free again / @n slots that @k was given are not needed. */
+void worker_give_slot(struct worker *w, struct slot *s);
+void worker_give_back(struct work *k, int64_t n);
+
+/** Its row is read: count it with its tenant's. */
+void worker_tell_tenant(struct work *k);
+
+/** The job is gone: free it. */
+void worker_forget(struct worker *w, struct work *k);
+
+#endif

@@ -1,0 +1,233 @@
+/* How a job comes home to a worker, and how it is let go: take ─► read ─► (recall) ─► start …
+ * leave.
+ *
+ * While the store is asked, the job may be lost or the worker may drain; that is looked at when the
+ * answer comes. A leave that the store could not write down is tried again, for a job that nobody
+ * knows to be free would never go on; only where somebody waits for the end (worker_run()) he is
+ * told at once.
+ */
+#include "worker/work.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define WORK_ARENA_BYTES_MAX ((size_t)4 << 30) /* seeds and hashes of millions of problems */
+#define WORK_AGAIN_MS 1000
+
+static void work_read(struct work *k);
+
+static void work_gone(struct work *k) {
+    void (*done)(void *ctx, const struct work_view *view) = k->done;
+    if (done != NULL) {
+        done(k->ctx, &k->view);
+    }
+    worker_forget(k->worker, k);
+}
+
+/* It never started, and is to be left as @state. */
+static void work_refuse(struct work *k, enum job_state state, enum err e,
+                        const struct errinfo *detail) {
+    work_note_fatal(k, e, detail);
+    work_leave(k, state, str_of(k->view.fatal_detail));
+}
+
+/* True if there is no sense in going on to start it. */
+static bool work_is_unwanted(struct work *k, const struct store_op *op) {
+    if (k->lost || op->err == ERR_STALE || op->err == ERR_NOT_FOUND) {
+        work_gone(k);
+        return true;
+    }
+    if (op->err != ERR_OK) {
+        work_refuse(k, JOB_QUEUED, op->err, &op->detail);
+        return true;
+    }
+    if (k->cut_off || k->view.sched.stop != STOP_NOT_YET) {
+        work_leave(k, JOB_QUEUED, str_of(""));
+        return true;
+    }
+    return false;
+}
+
+/* --- coming */
+
+static void work_taken(struct store_op *op) {
+    struct work *k = CONTAINER_OF(op, struct work, op.take.op);
+    if (op->err != ERR_OK) { /* somebody else was quicker, say: nothing has to be given back */
+        work_note_fatal(k, op->err, &op->detail);
+        work_gone(k);
+    } else if (!work_is_unwanted(k, op)) {
+        work_read(k);
+    }
+}
+
+void work_take(struct work *k) {
+    k->state = WORK_TAKING;
+    k->op.take = (struct store_take){.op = {.loop = k->loop, .done = work_taken},
+                                     .job_id = k->job_id,
+                                     .worker = k->worker->number,
+                                     .now_ms = clock_wall_ms()};
+    store_take(k->store, &k->op.take);
+}
+
+/* The stored spec; an error can only come of a store that another version wrote. */
+static enum err work_parse(struct work *k, const struct job_row *job, struct errinfo *reterr) {
+    struct job_spec *spec = ARENA_NEW(&k->arena, struct job_spec);
+    struct taxonomy taxonomy = {0};
+    const struct jnode *doc;
+    struct jcheck c;
+    jcheck_init(&c, &k->arena);
+    if (job->taxonomy.n > 0) {
+        enum err e = jnode_parse(job->taxonomy, &k->arena, &doc, reterr);
+        if (e != ERR_OK) {
+            return errinfo_wrap(reterr, ERR_CORRUPT, "its taxonomy");
+        }
+        (void)taxonomy_read(&c, jcheck_root(doc), &k->arena, &taxonomy);
+    }
+    enum err e = jnode_parse(job->spec, &k->arena, &doc, reterr);
+    if (e != ERR_OK) {
+        return errinfo_wrap(reterr, ERR_CORRUPT, "its specification");
+    }
+    if (!job_spec_read(&c, doc, &taxonomy, &k->arena, spec)) {
+        return errinfo_set(reterr, ERR_CORRUPT, "its specification: %s",
+                           jcheck_text(&c, &k->arena).p);
+    }
+    k->spec = spec;
+    return ERR_OK;
+}
+
+static enum err work_resolve(struct work *k, struct errinfo *reterr) {
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        enum err e = llm_chain_resolve(k->worker->options.llm, &k->spec->models[role],
+                                       &k->models[role], reterr);
+        if (e != ERR_OK) {
+            return errinfo_wrap(reterr, e, "%s model", role_name((enum role)role));
+        }
+    }
+    return ERR_OK;
+}
+
+static void work_recalled(struct store_op *op) {
+    struct work *k = CONTAINER_OF(op, struct work, op.hashes.op);
+    if (!work_is_unwanted(k, op)) {
+        work_start(k, k->op.hashes.ret, k->op.hashes.ret_n);
+    }
+}
+
+static void work_recall(struct work *k) {
+    if (k->row.attempts == 0) {
+        work_start(k, NULL, 0);
+        return;
+    }
+    k->state = WORK_RECALLING;
+    k->op.hashes = (struct store_hashes){
+        .op = {.loop = k->loop, .done = work_recalled}, .job_id = k->job_id, .a = &k->arena};
+    store_hashes(k->store, &k->op.hashes);
+}
+
+static void work_key_read(struct store_op *op) {
+    struct work *k = CONTAINER_OF(op, struct work, op.key.op);
+    if (!work_is_unwanted(k, op)) {
+        const struct store_key_use *use = &k->op.key;
+        k->purse = purse_get(k->worker->options.purses, k->row.tenant, use->ret_day_nusd_max,
+                             use->ret_day_nusd, use->ret_next_day_ms);
+        work_recall(k);
+    }
+}
+
+static void work_was_read(struct store_op *op) {
+    struct work *k = CONTAINER_OF(op, struct work, op.get.op);
+    struct errinfo detail;
+    if (work_is_unwanted(k, op)) {
+        return;
+    }
+    k->row = k->op.get.ret; /* its texts are in the arena */
+    worker_tell_tenant(k);
+    enum err e = k->spec == NULL ? work_parse(k, &k->row, &detail) : ERR_OK;
+    if (e == ERR_OK) {
+        e = work_resolve(k, &detail);
+    }
+    if (e != ERR_OK) {
+        work_refuse(k, JOB_FAILED, e, &detail);
+    } else if (k->row.tenant > 0 && k->worker->options.purses != NULL) {
+        k->op.key = (struct store_key_use){.op = {.loop = k->loop, .done = work_key_read},
+                                           .tenant = k->row.tenant};
+        store_key_use(k->store, &k->op.key);
+    } else {
+        work_recall(k);
+    }
+}
+
+static void work_read(struct work *k) {
+    k->state = WORK_READING;
+    k->op.get = (struct store_get_job){.op = {.loop = k->loop, .done = work_was_read},
+                                       .job_id = k->job_id,
+                                       .tenant = STORE_TENANT_ANY,
+                                       .with_spec = true,
+                                       .a = &k->arena};
+    store_get_job(k->store, &k->op.get);
+}
+
+/* --- going */
+
+static void work_leave_again(void *ctx);
+
+static void work_left(struct store_op *op) {
+    struct work *k = CONTAINER_OF(op, struct work, op.leave.op);
+    if (op->err == ERR_OK || op->err == ERR_STALE || op->err == ERR_NOT_FOUND || k->lost) {
+        work_gone(k);
+    } else if (k->done != NULL) {
+        work_note_fatal(k, op->err, &op->detail);
+        work_gone(k);
+    } else {
+        log_warn("job %s: %s; trying again", k->job_id, errinfo_text(&op->detail, op->err));
+        loop_timer_start(k->loop, &k->again, WORK_AGAIN_MS, work_leave_again, k);
+    }
+}
+
+static void work_leave_again(void *ctx) {
+    struct work *k = ctx;
+    k->op.leave.op = (struct store_op){.loop = k->loop, .done = work_left};
+    k->op.leave.now_ms = clock_wall_ms();
+    store_leave(k->store, &k->op.leave);
+}
+
+void work_leave(struct work *k, enum job_state state, struct str reason) {
+    k->state = WORK_LEAVING;
+    k->share.wants = 0;
+    loop_timer_stop(&k->deadline);
+    loop_timer_stop(&k->grace);
+    loop_timer_stop(&k->look);
+    k->op.leave = (struct store_leave){
+        .job_id = k->job_id,
+        .worker = k->worker->number,
+        .state = k->view.fatal != ERR_OK && state != JOB_FAILED ? JOB_QUEUED : state,
+        .reason = reason};
+    work_leave_again(k);
+}
+
+struct work *work_new(struct worker *w, const char *job_id, const struct job_spec *spec) {
+    struct work *k = mem_new(sizeof *k);
+    k->worker = w;
+    k->loop = w->options.loop;
+    k->store = w->options.store;
+    k->spec = spec;
+    (void)snprintf(k->job_id, sizeof k->job_id, "%s", job_id);
+    arena_init(&k->arena, WORK_ARENA_BYTES_MAX);
+    hashset_init(&k->hashes);
+    LIST_INIT(&k->slots);
+    k->share.tenant = &w->unknown;
+    return k;
+}
+
+void work_free(struct work *k) {
+    ASSERT(k->busy == 0 && LIST_EMPTY(&k->slots) && k->leases == NULL);
+    loop_timer_stop(&k->again);
+    purse_put(k->purse);
+    hashset_release(&k->hashes);
+    arena_release(&k->arena);
+    free(k);
+}
