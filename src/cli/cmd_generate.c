@@ -11,6 +11,7 @@
 #include "cli/sim_child.h"
 #include "cli/summary.h"
 #include "io/limits.h"
+#include "store/cache.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +23,8 @@
 /* Where the options that do not say what the job is put their values. */
 struct generate_flags {
     int64_t timeout_ms, tries, rpm, tpm;
-    const char *output, *state, *config, *sim;
+    const char *output, *state, *config, *sim, *cache;
+    bool cache_engineer;
     int format, keep;
     bool fresh, quiet, json_progress;
 };
@@ -36,6 +38,8 @@ struct generate {
     struct opt_result options; /* points into the two above */
     struct config config;
     struct llm_config llm;
+    struct cache *cache; /* NULL: none */
+    struct llm_cache llm_cache;
     struct job_spec spec;
     struct prompts prompts;
     struct sim_child sim;
@@ -92,6 +96,16 @@ static size_t generate_call_rows(struct generate_flags *f, struct opt *ret) {
          .min = 1,
          .max = LIMIT_SET_MAX,
          .help = "tokens per minute likewise"},
+        {.name = "cache",
+         .kind = OPT_STR,
+         .value = "FILE",
+         .to = &f->cache,
+         .help = "keep answers there, and take them from there instead of paying for the same call "
+                 "in another job"},
+        {.name = "cache-engineer",
+         .kind = OPT_FLAG,
+         .to = &f->cache_engineer,
+         .help = "the engineer's answers, too: the same problems again"},
         {.name = "sim",
          .kind = OPT_STR,
          .value = "FLAGS",
@@ -302,6 +316,42 @@ static void generate_interrupted(void *ctx, const struct work_view *view) {
     progress_interrupted(&g->progress, view);
 }
 
+static bool generate_cache_get(void *ctx, struct str request, struct sbuf *ret_text,
+                               struct call_answer *ret) {
+    return cache_get(ctx, request, ret_text, ret);
+}
+
+static void generate_cache_put(void *ctx, struct str request, const struct call_answer *answer) {
+    cache_put(ctx, request, answer);
+}
+
+static enum err generate_open_cache(struct generate *g) {
+    if (g->flags.cache == NULL) {
+        return ERR_OK;
+    }
+    enum err e = cache_open(g->flags.cache, &g->cache, &g->why);
+    if (e == ERR_OK) {
+        g->llm_cache = (struct llm_cache){.ctx = g->cache,
+                                          .get = generate_cache_get,
+                                          .put = generate_cache_put,
+                                          .roles = {[ROLE_ENGINEER] = g->flags.cache_engineer,
+                                                    [ROLE_CHECKER] = true,
+                                                    [ROLE_TARGET] = true}};
+        g->llm.cache = &g->llm_cache;
+    }
+    return e;
+}
+
+/* No run fails by its cache. */
+static void generate_close_cache(struct generate *g) {
+    struct errinfo why = {0};
+    enum err e = g->cache == NULL ? ERR_OK : cache_close(g->cache, &why);
+    if (e != ERR_OK) {
+        progress_note(&g->progress, "%s: not all answers could be kept or used: %s", g->flags.cache,
+                      errinfo_text(&why, e));
+    }
+}
+
 static enum err generate_run(struct generate *g) {
     const struct run_options options = {.state_path = g->state,
                                         .spec = &g->spec,
@@ -315,8 +365,12 @@ static enum err generate_run(struct generate *g) {
         e = generate_start_sim(g);
     }
     if (e == ERR_OK) {
+        e = generate_open_cache(g);
+    }
+    if (e == ERR_OK) {
         e = run_job(&options, &g->result, &g->why);
     }
+    generate_close_cache(g);
     sim_child_stop(&g->sim);
     progress_end(&g->progress);
     return e;

@@ -380,7 +380,8 @@ static void attempt_count(struct attempt *at, const struct call_answer *answer) 
     sum->output_tokens = sum_known(sum->output_tokens, one->output_tokens);
     sum->reasoning_tokens = sum_known(sum->reasoning_tokens, one->reasoning_tokens);
     at->problem.cost_nusd = sum_known(at->problem.cost_nusd, answer->cost_nusd);
-    at->problem.calls++;
+    at->problem.calls += !answer->reused;
+    at->problem.calls_reused += answer->reused;
 }
 
 static void attempt_read(struct attempt *at, const struct attempt_event *event) {

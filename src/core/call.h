@@ -71,7 +71,8 @@ struct call_answer {
     struct call_usage usage;
     int64_t cost_nusd;     /* MONEY_UNKNOWN without usage or price */
     int64_t latency_ms;    /* of the try that answered */
-    int64_t tries;         /* HTTP requests made, at least 1 */
+    int64_t tries;         /* HTTP requests made, at least 1; 0 if reused */
+    bool reused;           /* an earlier job paid for it */
     struct str model_id;   /* as the provider named it in the answer; may be empty */
     struct str request_id; /* the provider's; may be empty */
 };

@@ -158,6 +158,7 @@ static void write_usage(const struct problem *p, struct jwrite *w) {
     jwrite_key(w, "usage");
     jwrite_object(w);
     write_count(w, "calls", p->calls);
+    write_count(w, "calls_reused", p->calls_reused);
     write_count(w, "input_tokens", p->usage.input_tokens);
     write_count(w, "cached_tokens", p->usage.cached_tokens);
     write_count(w, "output_tokens", p->usage.output_tokens);

@@ -50,6 +50,7 @@ struct problem {
     struct call_usage usage; /* sum over the attempt's paid calls; -1 if one of them told nothing */
     int64_t cost_nusd;       /* sum, MONEY_UNKNOWN if one of them is */
     int64_t calls;           /* paid ones */
+    int64_t calls_reused;    /* whose answers an earlier job paid for (--cache) */
     uint64_t hash;           /* problem_hash() of the text; 0 while there is none */
 };
 

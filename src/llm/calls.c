@@ -82,6 +82,15 @@ static void llm_call_ended(void *ctx) {
     llm_call_fail(c, c->end_err, c->end_why);
 }
 
+static void llm_call_reused(void *ctx) {
+    struct llm_call *c = ctx;
+    struct sbuf texts = c->body; /* outlive the call's end */
+    struct call_answer answer = c->found;
+    sbuf_init(&c->body, LLM_BODY_BYTES_MAX);
+    llm_call_end(c, &answer);
+    sbuf_release(&texts);
+}
+
 static void llm_call_end_soon(struct llm_call *c, enum err e, const struct errinfo *why) {
     c->state = LLM_CALL_ENDING;
     c->end_err = e;
@@ -290,6 +299,7 @@ static void llm_call_answered(struct llm_call *c, const struct http_reply *reply
     answer->latency_ms = reply->total_us / 1000;
     answer->tries = c->tries;
     answer->model = model->full_name;
+    llm_reuse_put(c, answer);
     if (answer->cost_nusd == MONEY_UNKNOWN) { /* few tell what they take */
         answer->cost_nusd = price_cost(model->price, &answer->usage, clock_wall_ms());
     }
@@ -396,8 +406,13 @@ void llm_call(struct llm *m, const struct llm_request *request, struct llm_call 
     c->request.tag = NULL; /* the caller's */
     llm_call_address(c);
     *ret = c;
-    llm_call_wait(c);
-    llm_model_pump(c->model);
+    if (llm_reuse_get(c, &c->found)) {
+        c->state = LLM_CALL_ENDING;
+        loop_timer_start(m->loop, &c->timer, 0, llm_call_reused, c);
+    } else {
+        llm_call_wait(c);
+        llm_model_pump(c->model);
+    }
 }
 
 void llm_cancel(struct llm_call *c) {

@@ -36,6 +36,7 @@ struct llm_call {
     struct http_transfer *transfer; /* while SENT */
     struct llm_lane *lane;          /* that it was sent on last */
     struct limit_ticket ticket;     /* of that sending */
+    struct call_answer found;       /* an earlier job's answer; its texts are in `body` */
     enum err end_err;               /* while ENDING */
     const struct errinfo *end_why;
     int64_t sent_ms; /* on the loop's clock */
@@ -118,6 +119,14 @@ void llm_lane_note(struct llm_call *c, const struct http_reply *reply,
                    const struct wire_result *result, enum err e);
 
 /* --- calls.c */
+
+/* --- reuse.c */
+
+/** An earlier job's answer to it, with its texts in the call's body; false if there is none. */
+bool llm_reuse_get(struct llm_call *c, struct call_answer *ret);
+
+/** Keep an answer for later jobs. */
+void llm_reuse_put(struct llm_call *c, const struct call_answer *answer);
 
 /** Write its body if it has none yet. */
 void llm_call_prepare(struct llm_call *c);

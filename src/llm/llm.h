@@ -98,11 +98,22 @@ struct llm_provider {
 
 #define LLM_PROVIDERS_MAX 64
 
+/* Where answers are kept that were paid for (store/cache.h); the client knows no more of it. */
+struct llm_cache {
+    void *ctx;
+    /** True if it has an answer to @request; its texts are put into @ret_text. */
+    bool (*get)(void *ctx, struct str request, struct sbuf *ret_text, struct call_answer *ret);
+    /** An answer was paid for; nothing may be borrowed. */
+    void (*put)(void *ctx, struct str request, const struct call_answer *answer);
+    bool roles[ROLE_COUNT]; /* whose calls it is asked for */
+};
+
 struct llm_config {
     struct llm_provider providers[LLM_PROVIDERS_MAX];
     size_t providers_n;
     const struct price_table *prices;
-    struct limit_set limits; /* for every key and model of every provider (--rpm, --tpm) */
+    const struct llm_cache *cache; /* NULL: none */
+    struct limit_set limits;       /* for every key and model of every provider (--rpm, --tpm) */
     int64_t in_flight_max;
     int64_t connect_ms, first_byte_ms, total_ms; /* deadlines of one try */
     int64_t idle_ms;                             /* between two pieces of a stream */
@@ -163,6 +174,8 @@ struct llm_request {
     const struct call_spec *spec;
     const char *tag; /* sent as X-Client-Request-Id, so that a provider's log and our ledger can be
                         put side by side: "<job>/<attempt>/<call>" */
+    int64_t nth;  /* tells the same questions of one attempt apart: each has its own answer in the
+                     cache */
     int priority; /* 0..LLM_PRIORITY_MAX: of those that wait for one model the highest goes first,
                      among equals the oldest. How much was paid for already: an attempt's stage */
     llm_done_fn *done;

@@ -116,6 +116,7 @@ static bool reader_get_call(struct store_reader *r, struct sql_query *q, struct 
     answer->cost_nusd = reader_get_known(q, column++);
     answer->latency_ms = sql_int(q, column++);
     answer->tries = sql_int(q, column++);
+    answer->reused = answer->tries == 0;
     ret->created_ms = sql_int(q, column++);
     fits = fits && reader_get_str(q, column, a, &answer->model_id) &&
            reader_get_str(q, column + 1, a, &answer->request_id) &&

@@ -233,6 +233,7 @@ static bool slot_call(struct slot *s) {
              &(struct llm_request){.chain = chain,
                                    .spec = call,
                                    .tag = s->tag,
+                                   .nth = s->action.call_no,
                                    .priority = (int)s->stage,
                                    .done = slot_answered,
                                    .ctx = s},

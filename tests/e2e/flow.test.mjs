@@ -58,3 +58,25 @@ test('several keys are used in turn, each with its own limit', async (t) => {
   assert(refusals(sums) <= 5, `${refusals(sums)} refused`);
   assert(ms < 7000, `80 calls of the checker took ${ms} ms; one key alone would need 7 s`);
 });
+
+test('a job asked again with --cache pays for nothing twice, and says what it took from there', async (t) => {
+  const cwd = folder(t);
+  const provider = await sim(t, '--accept-all');
+  const again = (...more) => run(t, generate(5, '--concurrency', 5, '--seed', 7, '--cache', 'answers.db', ...more),
+    { cwd, env: provider.env });
+  await again('--cache-engineer');
+  const once = await provider.sums();
+  const first = jsonl(join(cwd, 'problems.jsonl'));
+  for (const p of first) assert.equal(p.usage.calls_reused, 0);
+  await again('--cache-engineer', '--fresh');
+  assert.deepEqual((await provider.sums()).calls, once.calls, 'nothing was asked');
+  const second = jsonl(join(cwd, 'problems.jsonl'));
+  assert.deepEqual(second.map((p) => p.problem).sort(), first.map((p) => p.problem).sort());
+  for (const p of second) {
+    assert.equal(p.usage.calls, 0);
+    assert.equal(p.usage.calls_reused, 4);
+    assert.equal(p.cost_usd, 0);
+  }
+  await again('--fresh');
+  assert((await provider.sums()).engineer >= once.engineer + 5, 'the engineer is asked unless told otherwise');
+});

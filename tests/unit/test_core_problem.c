@@ -50,21 +50,21 @@ static void test_an_accepted_problem_has_every_field_in_order(void **state) {
                         .usage = {100, 20, 50, 30},
                         .cost_nusd = 1230000,
                         .calls = 4};
-    assert_line(&p,
-                "{\"id\":\"p1\",\"job_id\":\"job_1\",\"attempt\":3,\"status\":\"accepted\","
-                "\"subject\":\"S\",\"topic\":\"T\",\"difficulty\":\"hard\","
-                "\"problem\":\"What is $\\\\frac12$?\",\"answer\":\"1/2\",\"hints\":{\"0\":\"h\"},"
-                "\"hints_were_corrected\":true,\"target_model_answer\":\"2\","
-                "\"target_model_text\":\"I think \\\\boxed{2}\",\"reference\":{\"problem\":\"q\"},"
-                "\"rejection_reason\":null,"
-                "\"verdict\":{\"method\":\"llm\",\"equivalent\":false,\"confidence\":0.05,"
-                "\"reason\":\"differs\"},"
-                "\"checks\":{\"initial\":{\"valid\":true,\"reason\":\"solved it\"}},\"samples\":1,"
-                "\"solve_rate\":0,\"similar\":null,"
-                "\"usage\":{\"calls\":4,\"input_tokens\":100,\"cached_tokens\":20,"
-                "\"output_tokens\":50,\"reasoning_tokens\":30},\"cost_usd\":0.00123,"
-                "\"models\":{\"engineer\":\"a/e\",\"checker\":\"b/c\",\"target\":\"c/t/x\"},"
-                "\"created_at\":\"1970-01-01T00:00:00.000Z\",\"notes\":[\"n\"]}");
+    assert_line(
+        &p, "{\"id\":\"p1\",\"job_id\":\"job_1\",\"attempt\":3,\"status\":\"accepted\","
+            "\"subject\":\"S\",\"topic\":\"T\",\"difficulty\":\"hard\","
+            "\"problem\":\"What is $\\\\frac12$?\",\"answer\":\"1/2\",\"hints\":{\"0\":\"h\"},"
+            "\"hints_were_corrected\":true,\"target_model_answer\":\"2\","
+            "\"target_model_text\":\"I think \\\\boxed{2}\",\"reference\":{\"problem\":\"q\"},"
+            "\"rejection_reason\":null,"
+            "\"verdict\":{\"method\":\"llm\",\"equivalent\":false,\"confidence\":0.05,"
+            "\"reason\":\"differs\"},"
+            "\"checks\":{\"initial\":{\"valid\":true,\"reason\":\"solved it\"}},\"samples\":1,"
+            "\"solve_rate\":0,\"similar\":null,"
+            "\"usage\":{\"calls\":4,\"calls_reused\":0,\"input_tokens\":100,\"cached_tokens\":20,"
+            "\"output_tokens\":50,\"reasoning_tokens\":30},\"cost_usd\":0.00123,"
+            "\"models\":{\"engineer\":\"a/e\",\"checker\":\"b/c\",\"target\":\"c/t/x\"},"
+            "\"created_at\":\"1970-01-01T00:00:00.000Z\",\"notes\":[\"n\"]}");
 }
 
 static void test_what_a_failed_attempt_did_not_reach_is_null(void **state) {
@@ -80,18 +80,18 @@ static void test_what_a_failed_attempt_did_not_reach_is_null(void **state) {
                         .usage = {-1, 0, -1, 0},
                         .cost_nusd = MONEY_UNKNOWN,
                         .calls = 2};
-    assert_line(&p,
-                "{\"id\":\"p1\",\"job_id\":\"job_1\",\"attempt\":3,\"status\":\"failed\","
-                "\"subject\":\"S\",\"topic\":\"T\",\"difficulty\":\"hard\",\"problem\":null,"
-                "\"answer\":null,\"hints\":null,\"hints_were_corrected\":false,"
-                "\"target_model_answer\":null,\"target_model_text\":null,\"reference\":null,"
-                "\"rejection_reason\":\"\\\"valid\\\" is missing\","
-                "\"error\":{\"cause\":\"engineer: malformed\",\"raw\":\"{\\\"x\\\":\"},"
-                "\"verdict\":null,\"checks\":{},\"samples\":1,\"solve_rate\":null,\"similar\":null,"
-                "\"usage\":{\"calls\":2,\"input_tokens\":null,\"cached_tokens\":0,"
-                "\"output_tokens\":null,\"reasoning_tokens\":0},\"cost_usd\":null,"
-                "\"models\":{\"engineer\":\"a/e\",\"checker\":\"b/c\",\"target\":\"c/t/x\"},"
-                "\"created_at\":\"1970-01-01T00:00:00.000Z\",\"notes\":null}");
+    assert_line(
+        &p, "{\"id\":\"p1\",\"job_id\":\"job_1\",\"attempt\":3,\"status\":\"failed\","
+            "\"subject\":\"S\",\"topic\":\"T\",\"difficulty\":\"hard\",\"problem\":null,"
+            "\"answer\":null,\"hints\":null,\"hints_were_corrected\":false,"
+            "\"target_model_answer\":null,\"target_model_text\":null,\"reference\":null,"
+            "\"rejection_reason\":\"\\\"valid\\\" is missing\","
+            "\"error\":{\"cause\":\"engineer: malformed\",\"raw\":\"{\\\"x\\\":\"},"
+            "\"verdict\":null,\"checks\":{},\"samples\":1,\"solve_rate\":null,\"similar\":null,"
+            "\"usage\":{\"calls\":2,\"calls_reused\":0,\"input_tokens\":null,\"cached_tokens\":0,"
+            "\"output_tokens\":null,\"reasoning_tokens\":0},\"cost_usd\":null,"
+            "\"models\":{\"engineer\":\"a/e\",\"checker\":\"b/c\",\"target\":\"c/t/x\"},"
+            "\"created_at\":\"1970-01-01T00:00:00.000Z\",\"notes\":null}");
 }
 
 static void test_outcomes_have_names_both_ways(void **state) {

@@ -1,0 +1,169 @@
+/* Promises of store/cache.h: only the very same question finds an answer, only those of earlier
+ * openings, whole and unpaid; a file that is none of ours or in use is refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "store/cache.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct fixture {
+    char folder[64], path[128];
+    struct sbuf text;
+    struct call_answer answer;
+};
+
+static int set_up(void **state) {
+    static struct fixture f;
+    (void)snprintf(f.folder, sizeof f.folder, "/tmp/stumper-cache-XXXXXX");
+    assert_non_null(mkdtemp(f.folder));
+    (void)snprintf(f.path, sizeof f.path, "%s/cache.db", f.folder);
+    sbuf_init(&f.text, 1 << 24);
+    *state = &f;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct fixture *f = *state;
+    char command[128];
+    sbuf_release(&f->text);
+    (void)snprintf(command, sizeof command, "rm -r %s", f->folder);
+    return system(command);
+}
+
+static struct cache *opened(const struct fixture *f) {
+    struct cache *c;
+    struct errinfo why = {0};
+    if (cache_open(f->path, &c, &why) != ERR_OK) {
+        fail_msg("%s", why.text);
+    }
+    return c;
+}
+
+static void closed(struct cache *c) {
+    assert_int_equal(cache_close(c, NULL), ERR_OK);
+}
+
+static const struct call_answer paid = {.finish = CALL_FINISH_LENGTH,
+                                        .text = {"four \xe2\x88\x9a", 8},
+                                        .model_id = {"m-1", 3},
+                                        .usage = {.input_tokens = 100, .output_tokens = 5},
+                                        .cost_nusd = 17,
+                                        .tries = 3};
+
+static void test_a_later_opening_finds_the_whole_answer_unpaid(void **state) {
+    struct fixture *f = *state;
+    struct cache *c = opened(f);
+    cache_put(c, S("2+2?"), &paid);
+    closed(c);
+    c = opened(f);
+    assert_true(cache_get(c, S("2+2?"), &f->text, &f->answer));
+    assert_true(str_eq(f->answer.text, paid.text));
+    assert_true(str_eq(f->answer.model_id, paid.model_id));
+    assert_int_equal(f->answer.finish, CALL_FINISH_LENGTH);
+    assert_int_equal(f->answer.err, ERR_OK);
+    assert_int_equal(f->answer.cost_nusd, 0);
+    assert_int_equal(f->answer.usage.input_tokens, 0);
+    assert_int_equal(f->answer.tries, 0);
+    assert_true(f->answer.reused);
+    assert_false(cache_get(c, S("2+2"), &f->text, &f->answer));
+    assert_false(cache_get(c, S("2+2? "), &f->text, &f->answer));
+    closed(c);
+}
+
+static void test_a_run_is_not_served_with_its_own_answers(void **state) {
+    struct fixture *f = *state;
+    struct cache *c = opened(f);
+    cache_put(c, S("2+2?"), &paid);
+    usleep(50000);
+    assert_false(cache_get(c, S("2+2?"), &f->text, &f->answer));
+    closed(c);
+}
+
+static void test_the_first_answer_to_a_question_stays(void **state) {
+    struct fixture *f = *state;
+    struct call_answer other = paid;
+    other.text = S("five");
+    for (int i = 0; i < 2; i++) {
+        struct cache *c = opened(f);
+        cache_put(c, S("2+2?"), i == 0 ? &paid : &other);
+        cache_put(c, S("2+2?"), &other);
+        closed(c);
+    }
+    struct cache *c = opened(f);
+    assert_true(cache_get(c, S("2+2?"), &f->text, &f->answer));
+    assert_true(str_eq(f->answer.text, paid.text));
+    closed(c);
+}
+
+static void test_many_answers_and_large_ones_come_back(void **state) {
+    struct fixture *f = *state;
+    struct cache *c = opened(f);
+    static char large[1 << 20];
+    memset(large, 'x', sizeof large);
+    for (int i = 0; i < 2000; i++) {
+        char request[32];
+        struct call_answer a = paid;
+        int n = snprintf(request, sizeof request, "question %d", i);
+        a.text = (struct str){large, (size_t)(i == 1000 ? sizeof large : (size_t)i)};
+        cache_put(c, (struct str){request, (size_t)n}, &a);
+    }
+    closed(c);
+    c = opened(f);
+    assert_true(cache_get(c, S("question 1000"), &f->text, &f->answer));
+    assert_int_equal(f->answer.text.n, sizeof large);
+    assert_true(cache_get(c, S("question 0"), &f->text, &f->answer));
+    assert_int_equal(f->answer.text.n, 0);
+    assert_true(cache_get(c, S("question 1999"), &f->text, &f->answer));
+    assert_int_equal(f->answer.text.n, 1999);
+    assert_false(cache_get(c, S("question 2000"), &f->text, &f->answer));
+    closed(c);
+}
+
+static void test_one_process_at_a_time_has_it(void **state) {
+    struct fixture *f = *state;
+    struct cache *c = opened(f), *second;
+    struct errinfo why = {0};
+    assert_int_equal(cache_open(f->path, &second, &why), ERR_BUSY);
+    assert_non_null(strstr(why.text, "cache.db"));
+    closed(c);
+    closed(opened(f));
+}
+
+static void test_another_file_is_refused_and_left_alone(void **state) {
+    struct fixture *f = *state;
+    struct cache *c;
+    struct errinfo why = {0};
+    FILE *file = fopen(f->path, "w");
+    assert_true(file != NULL && fputs("my diary, longer than a header of a database is", file) > 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(cache_open(f->path, &c, &why), ERR_CORRUPT);
+    assert_non_null(strstr(why.text, f->path));
+    file = fopen(f->path, "r");
+    char line[16];
+    assert_non_null(fgets(line, sizeof line, file));
+    assert_int_equal(fclose(file), 0);
+    assert_memory_equal(line, "my diary", 8);
+}
+
+#define CACHE_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CACHE_TEST(test_a_later_opening_finds_the_whole_answer_unpaid),
+        CACHE_TEST(test_a_run_is_not_served_with_its_own_answers),
+        CACHE_TEST(test_the_first_answer_to_a_question_stays),
+        CACHE_TEST(test_many_answers_and_large_ones_come_back),
+        CACHE_TEST(test_one_process_at_a_time_has_it),
+        CACHE_TEST(test_another_file_is_refused_and_left_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
