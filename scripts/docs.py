@@ -41,7 +41,8 @@ p{margin:.6rem 0;max-width:46rem}
 .route{display:flex;flex-wrap:wrap;gap:.6rem;align-items:center;margin:0 0 .75rem}
 .path{font-size:.9375rem;overflow-wrap:anywhere}.path i{color:var(--soft);font-style:normal}
 .verb{font-size:.6875rem;font-weight:700;letter-spacing:.04em;border:1px solid currentColor;border-radius:5px;padding:.05rem .4rem;line-height:1.5}
-nav .verb{border:0;padding:0;min-width:2.6rem;font-size:.625rem}
+nav .verb{border:0;padding:0;min-width:2.9rem;font-size:.625rem}
+#menu,label{display:none}
 .GET{color:var(--get)}.POST{color:var(--post)}.DELETE{color:var(--delete)}
 dl{margin:.35rem 0 0;border-top:1px solid var(--line)}
 dl>div{display:grid;grid-template-columns:minmax(9rem,15rem) minmax(0,1fr);gap:.25rem 1.25rem;padding:.55rem 0;border-bottom:1px solid var(--line)}
@@ -55,9 +56,11 @@ details>dl{margin-left:.25rem;padding-left:.9rem;border-left:2px solid var(--lin
 details>dl>div:last-child{border-bottom:0}
 footer{color:var(--soft);font-size:.8125rem;margin-top:4rem}
 @media(max-width:56rem){.page{display:block}nav{position:static;height:auto;border-right:0;border-bottom:1px solid var(--line);padding:1.25rem}
-nav .menu{columns:2;column-gap:1.25rem}nav section{break-inside:avoid}main{padding:1.5rem 1.25rem 4rem}h1{font-size:1.75rem}
+nav{display:flex;flex-wrap:wrap;justify-content:space-between;align-items:center}nav .menu{display:none;width:100%}
+label{display:block;font-size:.875rem;color:var(--accent);cursor:pointer;border:1px solid var(--line);border-radius:8px;padding:.3rem .8rem}
+#menu{display:block;position:absolute;opacity:0;pointer-events:none}#menu:focus-visible+label{outline:2px solid var(--accent)}
+#menu:checked~.menu{display:block}nav li a{padding:.3rem 0}main{padding:1.5rem 1.25rem 4rem}h1{font-size:1.75rem}
 article{padding:1.1rem 1.1rem;border-radius:10px}dl>div{grid-template-columns:1fr}}
-@media(max-width:32rem){nav .menu{columns:1}nav li a{padding:.3rem 0}}
 @media print{nav{display:none}.page{display:block}article{break-inside:avoid}}
 """
 
@@ -160,7 +163,7 @@ class Page:
         if "text/event-stream" in op["responses"].get("200", {}).get("content", {}):
             line = line.replace("curl", "curl -N")
         if "example" in content:
-            body = json.dumps(content["example"], indent=2)
+            body = json.dumps(content["example"], indent=2).replace("\n", "\n  ")
             line += f" \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"
         return f"<pre><code>{html.escape(line, quote=False)}</code></pre>"
 
@@ -214,7 +217,7 @@ class Page:
     def menu(self) -> str:
         info = self.api["info"]
         parts = [f'<a class="brand" href="#top">{html.escape(info["title"])}<small>HTTP interface, {info["version"]}</small></a>',
-                 '<div class="menu">']
+                 '<input type="checkbox" id="menu" aria-label="Contents"><label for="menu">Contents</label><div class="menu">']
         for tag in self.api["tags"]:
             parts.append(f'<section><h2>{tag["name"]}</h2><ul>')
             for path, verb, op in self.operations():
