@@ -131,6 +131,7 @@ static void problem_answer(struct call *c, const struct problem *p) {
     call_send(c, r);
 }
 
+PRINTF(3, 0)
 static void problem_format(struct call *c, struct problem *p, const char *fmt, va_list args) {
     char detail[PROBLEM_DETAIL_BYTES];
     (void)vsnprintf(detail, sizeof detail, fmt, args);
