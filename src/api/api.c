@@ -164,6 +164,7 @@ static void api_on_stop(struct loop_msg *msg) {
 
 static void *api_main(void *ctx) {
     struct api *api = ctx;
+    (void)pthread_setname_np(pthread_self(), "api"); /* for people who look at threads */
     api->loop = loop_new();
     loop_hold(api->loop);
     api->views = views_new(api);

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/rng.h"
 
-#include <stdio.h>
 #include <string.h>
 
 void id_new(const char *prefix, char ret[ID_BYTES]) {
@@ -16,8 +15,12 @@ void id_new(const char *prefix, char ret[ID_BYTES]) {
     }
     b[6] = (uint8_t)((b[6] & 0x0F) | 0x70);
     b[8] = (uint8_t)((b[8] & 0x3F) | 0x80);
-    int n = snprintf(ret, ID_BYTES, "%s_", prefix);
+    static const char digits[] = "0123456789abcdef";
+    char *to = stpcpy(ret, prefix);
+    *to++ = '_';
     for (size_t i = 0; i < sizeof b; i++) {
-        (void)snprintf(ret + n + 2 * i, 3, "%02x", b[i]);
+        *to++ = digits[b[i] >> 4];
+        *to++ = digits[b[i] & 15];
     }
+    *to = '\0';
 }

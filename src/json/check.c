@@ -44,16 +44,20 @@ struct jplace jcheck_root(const struct jnode *root) {
 /* "/key" below @parent, with "~" and "/" in the key written as "~0" and "~1" (RFC 6901). */
 static const char *jcheck_pointer(struct arena *a, const char *parent, struct str key) {
     struct str shown = str_take_utf8(key, JCHECK_KEY_BYTES_MAX);
-    char token[2 * JCHECK_KEY_BYTES_MAX];
-    size_t n = 0;
+    struct str cut = shown.n < key.n ? S("…") : S("");
+    size_t n = strlen(parent);
+    char *pointer = arena_alloc(a, n + 1 + 2 * shown.n + cut.n + 1);
+    memcpy(pointer, parent, n);
+    pointer[n++] = '/';
     for (size_t i = 0; i < shown.n; i++) {
         bool escaped = shown.p[i] == '~' || shown.p[i] == '/';
-        token[n++] = escaped ? '~' : shown.p[i];
+        pointer[n++] = escaped ? '~' : shown.p[i];
         if (escaped) {
-            token[n++] = shown.p[i] == '~' ? '0' : '1';
+            pointer[n++] = shown.p[i] == '~' ? '0' : '1';
         }
     }
-    return str_fmt(a, "%s/%.*s%s", parent, (int)n, token, shown.n < key.n ? "…" : "").p;
+    memcpy(pointer + n, cut.p, cut.n); /* the NUL is there */
+    return pointer;
 }
 
 struct jplace jcheck_member(struct jcheck *c, struct jplace object, const char *key) {
@@ -88,15 +92,18 @@ bool jcheck_is(struct jcheck *c, struct jplace place, enum jnode_type type, bool
     return false;
 }
 
+/* The member @key, NULL where absent or null. */
+static const struct jnode *jcheck_optional(struct jplace object, const char *key) {
+    const struct jnode *j = jnode_get(object.node, key);
+    return jcheck_absent(j) ? NULL : j;
+}
+
 /* The member @key if there is one to read. Where its type is wrong it says what @wanted would be.
  */
 static const struct jnode *jcheck_read(struct jcheck *c, struct jplace object, const char *key,
                                        enum jnode_type type, const char *wanted) {
-    const struct jnode *j = jnode_get(object.node, key);
-    if (jcheck_absent(j)) {
-        return NULL;
-    }
-    if (jcheck_type_fits(jnode_type(j), type)) {
+    const struct jnode *j = jcheck_optional(object, key);
+    if (j == NULL || jcheck_type_fits(jnode_type(j), type)) {
         return j;
     }
     jcheck_fail(c, jcheck_pointer(c->a, object.pointer, str_of(key)), "must be %s, not %s", wanted,
@@ -106,29 +113,33 @@ static const struct jnode *jcheck_read(struct jcheck *c, struct jplace object, c
 
 int64_t jcheck_int(struct jcheck *c, struct jplace object, const char *key, int64_t min,
                    int64_t max, int64_t otherwise) {
-    char wanted[96];
-    (void)snprintf(wanted, sizeof wanted, "an integer from %" PRId64 " to %" PRId64, min, max);
-    const struct jnode *j = jcheck_read(c, object, key, JNODE_INT, wanted);
+    const struct jnode *j = jcheck_optional(object, key);
     int64_t v = jnode_int(j, otherwise);
-    if (j == NULL || (v >= min && v <= max)) {
+    if (j == NULL || (jnode_type(j) == JNODE_INT && v >= min && v <= max)) {
         return v;
     }
-    jcheck_fail(c, jcheck_pointer(c->a, object.pointer, str_of(key)), "must be %s, not %" PRId64,
-                wanted, v);
+    char wanted[96];
+    (void)snprintf(wanted, sizeof wanted, "an integer from %" PRId64 " to %" PRId64, min, max);
+    if (jcheck_read(c, object, key, JNODE_INT, wanted) != NULL) {
+        jcheck_fail(c, jcheck_pointer(c->a, object.pointer, str_of(key)),
+                    "must be %s, not %" PRId64, wanted, v);
+    }
     return otherwise;
 }
 
 double jcheck_real(struct jcheck *c, struct jplace object, const char *key, double min, double max,
                    double otherwise) {
-    char wanted[96];
-    (void)snprintf(wanted, sizeof wanted, "a number from %g to %g", min, max);
-    const struct jnode *j = jcheck_read(c, object, key, JNODE_REAL, wanted);
+    const struct jnode *j = jcheck_optional(object, key);
     double v = jnode_real(j, otherwise);
-    if (j == NULL || (v >= min && v <= max)) {
+    if (j == NULL || (jcheck_type_fits(jnode_type(j), JNODE_REAL) && v >= min && v <= max)) {
         return v;
     }
-    jcheck_fail(c, jcheck_pointer(c->a, object.pointer, str_of(key)), "must be %s, not %g", wanted,
-                v);
+    char wanted[96];
+    (void)snprintf(wanted, sizeof wanted, "a number from %g to %g", min, max);
+    if (jcheck_read(c, object, key, JNODE_REAL, wanted) != NULL) {
+        jcheck_fail(c, jcheck_pointer(c->a, object.pointer, str_of(key)), "must be %s, not %g",
+                    wanted, v);
+    }
     return otherwise;
 }
 
