@@ -18,7 +18,7 @@
 struct sim_wish {
     struct sim_options server;
     int64_t port, ready_fd, parent_pid, seed;
-    const char *latency, *output_tokens, *reasoning_tokens;
+    const char *latency, *output_tokens, *reasoning_tokens, *batch_time;
     int64_t piece_tokens;
     struct opt_strs prices;
     const char *limits[LIMIT_SPEND]; /* by kind, as given */
@@ -139,6 +139,7 @@ static int sim_run(struct sim_wish *wish, struct arena *a) {
     o->prices = sim_prices(&wish->prices, a);
     if (o->prices == NULL || !sim_spread("latency", wish->latency, &o->latency_ms) ||
         !sim_spread("output-tokens", wish->output_tokens, &o->brain.output_tokens) ||
+        !sim_spread("batch-time", wish->batch_time, &o->batch_s) ||
         !sim_spread("reasoning-tokens", wish->reasoning_tokens, &o->brain.reasoning_tokens) ||
         !sim_limits(wish) || !sim_faults(wish)) {
         return EXIT_USAGE;
@@ -199,6 +200,10 @@ static size_t sim_server_rows(struct sim_wish *w, struct opt *ret) {
                 "tokens"),
         sim_int("stream-tokens", "N", &w->piece_tokens, 1, 100000, "16",
                 "tokens in one event of a stream"),
+        sim_row("batch-time", OPT_STR, "SECONDS", &w->batch_time, "2",
+                "how long a batch takes, a number or lognormal:MEAN,SIGMA"),
+        sim_rate("batch-expire", &w->server.batch_expire, "0",
+                 "share of a batch's requests that expire"),
         sim_row("ledger", OPT_STR, "FILE", &w->server.ledger_path, NULL,
                 "append a line for every call that is billed; the sums are at /ledger/summary"),
         sim_int("ready-fd", "FD", &w->ready_fd, -1, 1 << 20, "-1",
@@ -331,7 +336,8 @@ int cmd_sim(int argc, char **argv) {
         .summary = "a simulated provider: try everything without a key",
         .about = "An HTTP server that speaks OpenAI Chat Completions, Responses and embeddings and "
                  "Anthropic Messages at /v1, Gemini generateContent at /v1beta, whole and "
-                 "streamed, with the models engineer, checker and target. It writes mathematics "
+                 "streamed, and the batches of the first two, with the models engineer, checker "
+                 "and target. It writes mathematics "
                  "problems with exact answers "
                  "and makes mistakes on purpose, at the rates set below. What is said depends on "
                  "the seed and the request alone. Ctrl-C ends it.",

@@ -123,10 +123,7 @@ static void ask_entry(struct exchange *x) {
     e->role = reply->role;
     e->fault = reply->fault;
     e->request_hash = reply->request_hash;
-    e->usage = (struct call_usage){.input_tokens = reply->input_tokens,
-                                   .cached_tokens = reply->cached_tokens,
-                                   .output_tokens = reply->output_tokens,
-                                   .reasoning_tokens = reply->reasoning_tokens};
+    e->usage = brain_usage(reply);
     (void)snprintf(e->model, sizeof e->model, "%.*s", STR_ARG(x->said.model));
     (void)snprintf(e->client_id, sizeof e->client_id, "%.*s", STR_ARG(id));
 }
@@ -218,6 +215,11 @@ double ask(struct exchange *x, const struct format *f, bool stream) {
     struct sim_request *q = &s->request;
     struct sim_error error;
     x->format = f;
+    if (x->q->body->n > SIM_BODY_BYTES_MAX) {
+        EXCHANGE_REFUSE(x, TROUBLE_TOO_LARGE, NULL, NULL, "The request is larger than %zu bytes.",
+                        SIM_BODY_BYTES_MAX);
+        return 0;
+    }
     if (!f->read(x->q->body, q, &error)) {
         exchange_refuse(x, &error);
         return 0;

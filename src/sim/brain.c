@@ -127,6 +127,13 @@ static void brain_think(const struct brain *b, const struct sim_request *q,
     reply->cached_tokens = (int64_t)((double)reply->input_tokens * b->options->cached);
 }
 
+struct call_usage brain_usage(const struct brain_reply *reply) {
+    return (struct call_usage){.input_tokens = reply->input_tokens,
+                               .cached_tokens = reply->cached_tokens,
+                               .output_tokens = reply->output_tokens,
+                               .reasoning_tokens = reply->reasoning_tokens};
+}
+
 void brain_answer(struct brain *b, struct sim_request *q, struct sbuf *text,
                   struct brain_reply *ret) {
     uint64_t subject = 0, all = 0;

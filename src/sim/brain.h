@@ -72,6 +72,9 @@ struct brain_reply {
     int64_t reasoning_tokens;
 };
 
+/** What a provider charges for. */
+struct call_usage brain_usage(const struct brain_reply *reply);
+
 /**
  * Answer a request.
  *

@@ -33,6 +33,12 @@ struct str exchange_key(const struct exchange *x) {
     return httpd_query(x->q, "key");
 }
 
+int64_t exchange_limit(const struct exchange *x) {
+    int64_t limit;
+    bool told = str_to_i64(httpd_query(x->q, "limit"), &limit);
+    return told ? MIN(MAX(limit, INT64_C(1)), INT64_C(1000)) : 20;
+}
+
 void exchange_bill(struct exchange *x) {
     if (x->answer.billed) {
         ledger_add(&x->server->ledger, &x->answer.entry);

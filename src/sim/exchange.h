@@ -2,7 +2,8 @@
  *
  *     server.c    when something is due            handler.c   which path means what
  *     ask.c       a question to a model            models.c    what models there are
- *     embed.c     embeddings                       batch.c     questions by the thousand
+ *     embed.c     embeddings                       batch_*.c   questions by the thousand
+ *     files.c     what they are uploaded as
  *     exchange.c  what is sent in one piece        stream.c    what is sent bit by bit
  *     headers.c   each provider's headers
  */
@@ -11,14 +12,14 @@
 
 #include "httpd/buffer.h"
 #include "httpd/httpd.h"
-#include "sim/format.h"
+#include "sim/batch.h"
 #include "sim/ledger.h"
 #include "sim/server.h"
 #include "sim/timers.h"
 
 #define SIM_BODY_BYTES_MAX ((size_t)4 * 1024 * 1024)
-#define SIM_STREAM_BYTES_MAX (SIM_BODY_BYTES_MAX * 8)   /* events around every few words */
-#define SIM_ANSWER_BYTES_MAX ((size_t)64 * 1024 * 1024) /* of embeddings, the longest */
+#define SIM_STREAM_BYTES_MAX (SIM_BODY_BYTES_MAX * 8) /* events around every few words */
+#define SIM_ANSWER_BYTES_MAX BATCH_KEPT_BYTES_MAX     /* embeddings, results of batches */
 #define EMBED_MODEL "text-embedding"
 
 /* What will be sent. */
@@ -72,6 +73,7 @@ struct sim_server {
     struct ledger ledger;
     struct limits limits;
     struct brain brain;
+    struct depot depot;
     struct sim_request request; /* the one in hand */
     uint64_t serial;            /* of requests, for their ids */
     bool stopping;
@@ -99,6 +101,26 @@ double embed(struct exchange *x);
 /** GET /models, /models/x->name. */
 double models_list(struct exchange *x);
 double models_one(struct exchange *x);
+
+/** /files and /batches of OpenAI. */
+double files_create(struct exchange *x);
+double files_get(struct exchange *x);
+double files_content(struct exchange *x);
+double files_delete(struct exchange *x);
+double batch_openai_create(struct exchange *x);
+double batch_openai_list(struct exchange *x);
+double batch_openai_get(struct exchange *x);
+double batch_openai_cancel(struct exchange *x);
+
+/** /messages/batches of Anthropic. */
+double batch_anthropic_create(struct exchange *x);
+double batch_anthropic_list(struct exchange *x);
+double batch_anthropic_get(struct exchange *x);
+double batch_anthropic_cancel(struct exchange *x);
+double batch_anthropic_results(struct exchange *x);
+
+/** How many a list may show: ?limit=, 1..1000, 20 without. */
+int64_t exchange_limit(const struct exchange *x);
 
 /** An answer made of an error, in x->dialect. */
 void exchange_refuse(struct exchange *x, const struct sim_error *e);

@@ -37,7 +37,8 @@ static bool ledger_seen(struct table *t, uint64_t key, bool fault) {
 static int64_t ledger_cost(const struct ledger *l, const struct ledger_entry *e) {
     const struct price *p =
         l->prices != NULL ? price_find(l->prices, LEDGER_PROVIDER, str_of(e->model)) : NULL;
-    return p != NULL ? price_cost(p, &e->usage, clock_wall_ms()) : MONEY_UNKNOWN;
+    int64_t cost = p != NULL ? price_cost(p, &e->usage, clock_wall_ms()) : MONEY_UNKNOWN;
+    return e->batch && cost > 0 ? (cost + 1) / 2 : cost;
 }
 
 static void ledger_usage(const struct call_usage *u, struct jwrite *w) {
@@ -72,6 +73,8 @@ static void ledger_write(struct ledger *l, const struct ledger_entry *e, int64_t
     ledger_usage(&e->usage, &w);
     jwrite_key(&w, "cost_usd");
     jwrite_usd(&w, cost_nusd);
+    jwrite_key(&w, "batch");
+    jwrite_bool(&w, e->batch);
     jwrite_key(&w, "fault");
     jwrite_cstr(&w, e->fault != FAULT_NONE ? fault_name(e->fault) : NULL);
     jwrite_key(&w, "repeated");
@@ -86,6 +89,7 @@ void ledger_add(struct ledger *l, const struct ledger_entry *e) {
     bool repeated = ledger_seen(&l->requests, e->request_hash, fault);
     l->calls++;
     l->useless += fault;
+    l->in_batches += e->batch;
     l->repeated += repeated;
     if (e->client_id[0] != '\0') {
         l->repeated_ids += ledger_seen(&l->ids, table_hash(str_of(e->client_id), 0), fault);
@@ -132,6 +136,8 @@ void ledger_summary(const struct ledger *l, struct sbuf *out) {
     }
     jwrite_key(&w, "with_fault");
     jwrite_int(&w, l->useless);
+    jwrite_key(&w, "in_batches");
+    jwrite_int(&w, l->in_batches);
     jwrite_key(&w, "repeated");
     jwrite_int(&w, l->repeated);
     jwrite_key(&w, "repeated_request_ids");

@@ -20,6 +20,7 @@ struct ledger_entry {
     enum fault fault;
     uint64_t request_hash;
     struct call_usage usage;
+    bool batch;       /* answered in a batch, for half the price */
     double served_ms; /* the latency it was answered with */
     char model[64];
     char client_id[LEDGER_ID_BYTES]; /* X-Client-Request-Id, or empty */
@@ -30,6 +31,7 @@ struct ledger {
     const struct price_table *prices;
     struct table requests, ids; /* billed already */
     int64_t calls, useless;     /* all / of these with a fault */
+    int64_t in_batches;         /* of these */
     int64_t repeated;           /* same request as an earlier one that had no fault */
     int64_t repeated_ids;       /* same X-Client-Request-Id likewise */
     int64_t admitted;           /* requests that no limit refused */

@@ -309,6 +309,28 @@ void scan_skip(struct scan *s) {
     }
 }
 
+struct str scan_raw(struct scan *s) {
+    int depth = 0;
+    bool quoted = false;
+    scan_space(s);
+    char *from = s->p;
+    while (s->p < s->end && (depth > 0 || s->p == from)) {
+        char c = *s->p++;
+        if (quoted) {
+            s->p += c == '\\' && s->p < s->end ? 1 : 0;
+            quoted = c != '"';
+        } else {
+            quoted = c == '"';
+            depth += c == '{' || c == '[' ? 1 : c == '}' || c == ']' ? -1 : 0;
+        }
+    }
+    if (depth != 0 || s->p == from) {
+        scan_fail(s);
+        return S("");
+    }
+    return (struct str){from, (size_t)(s->p - from)};
+}
+
 bool scan_done(struct scan *s) {
     scan_space(s);
     return !s->failed && s->p == s->end;

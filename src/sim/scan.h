@@ -53,6 +53,10 @@ bool scan_bool(struct scan *s);
 /** Pass over one value of any type, checking its syntax. */
 void scan_skip(struct scan *s);
 
+/** Pass over one object or array and give it as it stands, to be read by itself: what is between
+ * its brackets is not checked. */
+struct str scan_raw(struct scan *s);
+
 /** True if the text held exactly one well-formed value and it has been read. */
 bool scan_done(struct scan *s);
 

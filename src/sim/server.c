@@ -51,7 +51,7 @@ static void server_refuse(void *ctx, struct httpd_request *q, int status, const 
     server_begin(ctx, q);
     if (status == 413) {
         (void)sim_error_set(&e, TROUBLE_TOO_LARGE, NULL, NULL,
-                            "The request is larger than %zu bytes.", SIM_BODY_BYTES_MAX);
+                            "The request is larger than %zu bytes.", BATCH_UPLOAD_BYTES_MAX);
     } else {
         (void)sim_error_set(&e, TROUBLE_REQUEST, NULL, NULL, "%s", reason);
     }
@@ -97,7 +97,7 @@ static enum err server_listen(struct sim_server *s, struct errinfo *reterr) {
         .handler = &server_handler,
         .ctx = s,
         .state_bytes = sizeof(struct exchange),
-        .body_bytes_max = SIM_BODY_BYTES_MAX,
+        .body_bytes_max = BATCH_UPLOAD_BYTES_MAX,
         .stream_bytes_max = SIM_STREAM_BYTES_MAX,
         .input_ms = o->input_ms,
         .idle_ms = o->idle_ms,
@@ -192,6 +192,7 @@ void sim_server_free(struct sim_server *s) {
     sbuf_release(&s->text);
     sbuf_release(&s->scratch);
     brain_release(&s->brain);
+    depot_release(&s->depot);
     ledger_close(&s->ledger);
     truth_close(&s->truth);
     free(s);

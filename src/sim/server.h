@@ -3,6 +3,8 @@
  *
  *     POST /v1/chat/completions, /v1/responses, /v1/embeddings           OpenAI
  *     POST /v1/messages                                                  Anthropic
+ *     POST /v1/files, /v1/batches; GET /v1/batches/{id} …                OpenAI's batches
+ *     POST /v1/messages/batches; GET /v1/messages/batches/{id} …         Anthropic's
  *     POST /v1beta/models/{model}:generateContent, :streamGenerateContent?alt=sse   Gemini
  *     GET  /v1/models, /v1/models/{id}, /v1beta/models, /v1beta/models/{id}
  *     GET  /healthz               "ok"
@@ -28,7 +30,9 @@ struct sim_options {
     struct limit_options limits;
     int64_t spend_nusd; /* once the bill is so high, nothing is answered any more; 0: no limit */
     struct spread latency_ms;
-    size_t piece_bytes; /* of text in one event of a stream; at least 4 */
+    struct spread batch_s; /* seconds that a batch takes */
+    double batch_expire;   /* share of its questions that expire */
+    size_t piece_bytes;    /* of text in one event of a stream; at least 4 */
     struct brain_options brain;
     const struct price_table *prices; /* for the ledger; may be NULL */
     int64_t input_ms, idle_ms;        /* deadlines of guard.h; 0: the usual ones */

@@ -30,6 +30,7 @@ enum dialect { DIALECT_OPENAI, DIALECT_ANTHROPIC, DIALECT_GEMINI, DIALECT_COUNT 
     X(MODEL, 404, "invalid_request_error", "model_not_found", 404, "not_found_error", 404,         \
       "NOT_FOUND")                                                                                 \
     X(NOT_FOUND, 404, "invalid_request_error", NULL, 404, "not_found_error", 404, "NOT_FOUND")     \
+    X(CONFLICT, 409, "invalid_request_error", NULL, 409, "conflict_error", 409, "ABORTED")         \
     X(TOO_LARGE, 413, "invalid_request_error", NULL, 413, "request_too_large", 400,                \
       "INVALID_ARGUMENT")                                                                          \
     X(REQUESTS, 429, "requests", "rate_limit_exceeded", 429, "rate_limit_error", 429,              \

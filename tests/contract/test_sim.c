@@ -261,7 +261,7 @@ static void test_smuggling_is_refused_and_the_connection_closed(void **state) {
         "Content-Length: 5\r\n",
         "Host: sim\r\nX-Bad: a\x01z\r\nContent-Length: 5\r\n",
         "Host: sim\r\nBad(name): a\r\nContent-Length: 5\r\n",
-        "Host: sim\r\nContent-Length: 50000000\r\n",
+        "Host: sim\r\nContent-Length: 500000000\r\n",
     };
     struct rig rig;
     rig_init(&rig);

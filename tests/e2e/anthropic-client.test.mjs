@@ -4,7 +4,7 @@ import { test } from 'node:test';
 
 import Anthropic from '@anthropic-ai/sdk';
 
-import { failure, KEY, sim } from './lib.mjs';
+import { failure, KEY, sim, wait } from './lib.mjs';
 
 const client = (provider, options = {}) => new Anthropic({ baseURL: provider.base, apiKey: KEY, maxRetries: 0, ...options });
 const ask = (text, more = {}) => ({ model: 'engineer', max_tokens: 4000, messages: [{ role: 'user', content: text }], ...more });
@@ -106,4 +106,60 @@ test('limits are told in headers; output counts as it is written', async (t) => 
   assert(refused instanceof Anthropic.RateLimitError);
   assert.match(refused.message, /output tokens per min/);
   assert(refused.headers.get('retry-after') >= 60);
+});
+
+/** Wait for the end of a batch; gives it and its results. */
+async function batchEnd({ messages: { batches } }, id) {
+  for (;;) {
+    const batch = await batches.retrieve(id);
+    if (batch.processing_status === 'ended') {
+      const results = [];
+      for await (const result of await batches.results(id)) results.push(result);
+      return { batch, results };
+    }
+    await wait(50);
+  }
+}
+
+const question = (i) => ({ custom_id: `q-${i}`, params: ask(`Problem \u00e9 "${i}"`, { model: i % 2 ? 'target' : 'engineer' }) });
+
+test('a batch gives what single calls give, out of order, for half the price', async (t) => {
+  const flags = ['--messy-rate', 0, '--seed', 3];
+  const provider = await sim(t, ...flags, '--batch-time', 0.5);
+  const anthropic = client(provider);
+  const bad = { custom_id: 'bad', params: { model: 'engineer', max_tokens: 9, messages: [] } };
+  const begun = await anthropic.messages.batches.create({ requests: [...Array.from({ length: 30 }, (_, i) => question(i)), bad] });
+  assert.equal(begun.processing_status, 'in_progress');
+  assert.equal(begun.request_counts.processing, 31);
+  const { batch, results } = await batchEnd(anthropic, begun.id);
+  assert.deepEqual(batch.request_counts, { processing: 0, succeeded: 30, errored: 1, expired: 0, canceled: 0 });
+  assert.notDeepEqual(results.slice(0, 30).map((r) => r.custom_id), Array.from({ length: 30 }, (_, i) => `q-${i}`));
+  const single = await sim(t, ...flags);
+  for (const { custom_id, result } of results) {
+    if (custom_id === 'bad') {
+      assert.equal(result.error.error.type, 'invalid_request_error');
+      continue;
+    }
+    const alone = await client(single).messages.create(question(Number(custom_id.slice(2))).params);
+    assert.deepEqual(result.message.content, alone.content);
+  }
+  const [sums, full] = [await provider.sums(), await single.sums()];
+  assert(Math.abs(sums.cost_usd - full.cost_usd / 2) < 1e-7);
+  const listed = [];
+  for await (const one of anthropic.messages.batches.list({ limit: 1 })) listed.push(one.id);
+  assert.deepEqual(listed, [begun.id]);
+});
+
+test('requests of a batch expire, a batch is cancelled; the server has them when a client comes back', async (t) => {
+  const provider = await sim(t, '--batch-time', 0.2, '--batch-expire', 0.5);
+  const requests = Array.from({ length: 40 }, (_, i) => question(i));
+  const { id } = await client(provider).messages.batches.create({ requests });
+  const { batch } = await batchEnd(client(provider), id); // by its id alone
+  assert(batch.request_counts.expired > 0 && batch.request_counts.succeeded > 0);
+  const slow = client(await sim(t, '--batch-time', 3600));
+  const begun = await slow.messages.batches.create({ requests });
+  assert.equal((await slow.messages.batches.cancel(begun.id)).processing_status, 'canceling');
+  const cancelled = await batchEnd(slow, begun.id);
+  assert.equal(cancelled.batch.request_counts.canceled + cancelled.batch.request_counts.succeeded, 40);
+  assert((await failure(slow.messages.batches.create({ requests: [] }))) instanceof Anthropic.BadRequestError);
 });

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import OpenAI from 'openai';
+import OpenAI, { toFile } from 'openai';
 
-import { failure, KEY, sim } from './lib.mjs';
+import { failure, KEY, sim, wait } from './lib.mjs';
 
 const client = (provider, options = {}) => new OpenAI({ baseURL: provider.url, apiKey: KEY, maxRetries: 0, ...options });
 const ask = (text, more = {}) => ({ model: 'engineer', messages: [{ role: 'user', content: text }], ...more });
@@ -218,4 +218,81 @@ test('the client tries again after a 429, when it was told to', async (t) => {
   assert(data.choices[0].message.content.length > 0);
   assert(performance.now() - begun >= Number(first.headers.get('retry-after-ms')) - 1);
   assert.equal((await provider.sums()).calls, 1);
+});
+
+/** Upload `lines` and start a batch of them. */
+async function startBatch(openai, lines, endpoint = '/v1/chat/completions') {
+  const text = lines.map((line) => JSON.stringify({ method: 'POST', url: endpoint, ...line })).join('\n');
+  const file = await openai.files.create({ file: await toFile(Buffer.from(text), 'batch.jsonl'), purpose: 'batch' });
+  return openai.batches.create({ input_file_id: file.id, endpoint, completion_window: '24h', metadata: { job: 'one' } });
+}
+
+/** Wait for the end of a batch; gives its object and its lines, results and errors. */
+async function batchEnd(openai, id) {
+  for (;;) {
+    const batch = await openai.batches.retrieve(id);
+    if (['completed', 'failed', 'expired', 'cancelled'].includes(batch.status)) {
+      const lines = async (file) => (file ? (await (await openai.files.content(file)).text()).trim().split('\n').map(JSON.parse) : []);
+      return { batch, results: await lines(batch.output_file_id), errors: await lines(batch.error_file_id) };
+    }
+    await wait(50);
+  }
+}
+
+const question = (i) => ({ custom_id: `q-${i}`, body: { ...ask(`Problem \u00e9 "${i}"`), model: i % 2 ? 'target' : 'engineer' } });
+
+test('a batch gives what single calls give, out of order, for half the price', async (t) => {
+  const flags = ['--messy-rate', 0, '--seed', 3];
+  const provider = await sim(t, ...flags, '--batch-time', 0.5);
+  const openai = client(provider);
+  const begun = await startBatch(openai, Array.from({ length: 30 }, (_, i) => question(i)));
+  assert.equal(begun.status, 'validating');
+  assert.deepEqual(begun.metadata, { job: 'one' });
+  const { batch, results, errors } = await batchEnd(openai, begun.id);
+  assert.equal(batch.status, 'completed');
+  assert.deepEqual(batch.request_counts, { total: 30, completed: 30, failed: 0 });
+  assert(batch.completed_at >= batch.created_at);
+  assert.deepEqual(errors, []);
+  assert.notDeepEqual(results.map((r) => r.custom_id), results.map((_, i) => `q-${i}`));
+  const single = await sim(t, ...flags);
+  for (const { custom_id, response } of results) {
+    const alone = await client(single).chat.completions.create(question(Number(custom_id.slice(2))).body);
+    assert.equal(response.status_code, 200);
+    assert.equal(response.body.choices[0].message.content, alone.choices[0].message.content);
+  }
+  const [sums, full] = [await provider.sums(), await single.sums()];
+  assert.equal(sums.in_batches, 30);
+  assert(Math.abs(sums.cost_usd - full.cost_usd / 2) < 1e-7);
+  const listed = [];
+  for await (const one of openai.batches.list({ limit: 1 })) listed.push(one.id);
+  assert.deepEqual(listed, [begun.id]);
+});
+
+test('what is wrong with a line stands in the error file, what is wrong with the file fails the batch', async (t) => {
+  const openai = client(await sim(t, '--batch-time', 0));
+  const bad = { custom_id: 'bad', body: { model: 'engineer', messages: [] } };
+  const { batch, results, errors } = await batchEnd(openai, (await startBatch(openai, [question(0), bad])).id);
+  assert.equal(batch.status, 'completed');
+  assert.deepEqual([results.length, errors.length], [1, 1]);
+  assert.equal(errors[0].response.status_code, 400);
+  assert.equal(errors[0].response.body.error.param, 'messages');
+  for (const lines of [[question(1), question(1)], [{ ...question(1), url: '/v1/other' }], []]) {
+    const failed = await batchEnd(openai, (await startBatch(openai, lines.length ? lines : [{ custom_id: '' }])).id);
+    assert.equal(failed.batch.status, 'failed');
+    assert.equal(failed.batch.errors.data.length, 1);
+  }
+});
+
+test('requests of a batch expire, a batch is cancelled', async (t) => {
+  const openai = client(await sim(t, '--batch-time', 0.2, '--batch-expire', 0.5));
+  const lines = Array.from({ length: 40 }, (_, i) => ({ custom_id: `r-${i}`, body: { model: 'target', input: `x ${i}` } }));
+  const { batch, results, errors } = await batchEnd(openai, (await startBatch(openai, lines, '/v1/responses')).id);
+  assert.equal(batch.status, 'expired');
+  assert.equal(results.length + errors.length, 40);
+  assert(results.length > 0 && errors.every((e) => e.error.code === 'batch_expired'));
+  const slow = client(await sim(t, '--batch-time', 3600));
+  const begun = await startBatch(slow, [question(1), question(2)]);
+  assert.match((await slow.batches.cancel(begun.id)).status, /^cancell/);
+  assert.equal((await batchEnd(slow, begun.id)).batch.status, 'cancelled');
+  assert((await failure(slow.batches.retrieve('batch_0'))) instanceof OpenAI.NotFoundError);
 });
