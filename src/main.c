@@ -1,6 +1,7 @@
 /* The table of subcommands, nothing else. What happens behind it:
  *
  *   generate ─► cli/cmd_generate.c   submits a job to a store and runs a worker on it
+ *   serve    ─► cli/cmd_serve.c      the service: store, broker, workers, API in one process
  *   sim      ─► cli/cmd_sim.c        a simulated provider, a real HTTP server (sim/)
  *   score    ─► cli/cmd_score.c      kept problems against what the simulator planted
  *   compare ─► cli/cmd_compare.c     two answers, or a file of pairs, by answer/
@@ -24,6 +25,7 @@ struct command {
 
 static const struct command commands[] = {
     {"generate", cmd_generate, "make problems that are valid and that the target model fails"},
+    {"serve", cmd_serve, "the service: jobs over HTTP, a durable queue, workers"},
     {"show", cmd_show, "problems, laid out for reading"},
     {"status", cmd_status, "where a job stands and what it has cost"},
     {"export", cmd_export, "write out the problems of a store"},

@@ -219,17 +219,10 @@ static enum err generate_start_sim(struct generate *g) {
     if (!generate_wants_sim(g)) {
         return ERR_OK;
     }
-    if (g->llm.providers_n == LLM_PROVIDERS_MAX) {
-        return errinfo_set(&g->why, ERR_TOO_BIG, "no room for the provider sim beside %d others",
-                           LLM_PROVIDERS_MAX);
-    }
     const char *truth = str_fmt(&g->arena, "%s.truth.jsonl", g->state).p;
-    enum err e = sim_child_start(&g->sim, truth, str_of(g->flags.sim), &g->why);
+    enum err e =
+        sim_child_provide(&g->sim, truth, str_of(g->flags.sim), &g->llm, &g->arena, &g->why);
     if (e == ERR_OK) {
-        g->llm.providers[g->llm.providers_n++] = (struct llm_provider){
-            .name = "sim",
-            .type = "openai-chat",
-            .base_url = str_fmt(&g->arena, "http://127.0.0.1:%d/v1", g->sim.port).p};
         progress_note(&g->progress,
                       "started a simulated provider on 127.0.0.1:%d (what it planted: %s)",
                       g->sim.port, truth);
@@ -304,8 +297,7 @@ static enum err generate_set_aside(struct generate *g) {
     return e;
 }
 
-static void generate_tick(void *ctx, const struct work_view *view,
-                          const struct llm_stats *stats) {
+static void generate_tick(void *ctx, const struct work_view *view, const struct llm_stats *stats) {
     struct generate *g = ctx;
     g->stats = *stats;
     progress_update(&g->progress, view, stats, clock_mono_ms());

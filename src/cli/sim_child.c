@@ -105,6 +105,22 @@ enum err sim_child_start(struct sim_child *c, const char *truth, struct str args
     return e;
 }
 
+enum err sim_child_provide(struct sim_child *c, const char *truth, struct str args,
+                           struct llm_config *llm, struct arena *a, struct errinfo *reterr) {
+    if (llm->providers_n == LLM_PROVIDERS_MAX) {
+        return errinfo_set(reterr, ERR_TOO_BIG, "no room for the provider sim beside %d others",
+                           LLM_PROVIDERS_MAX);
+    }
+    enum err e = sim_child_start(c, truth, args, reterr);
+    if (e == ERR_OK) {
+        llm->providers[llm->providers_n++] =
+            (struct llm_provider){.name = "sim",
+                                  .type = "openai-chat",
+                                  .base_url = str_fmt(a, "http://127.0.0.1:%d/v1", c->port).p};
+    }
+    return e;
+}
+
 void sim_child_stop(struct sim_child *c) {
     if (c->pid > 0) {
         (void)kill(c->pid, SIGTERM);

@@ -7,8 +7,7 @@
 #ifndef STUMPER_CLI_SIM_CHILD_H
 #define STUMPER_CLI_SIM_CHILD_H
 
-#include "base/err.h"
-#include "base/str.h"
+#include "llm/llm.h"
 
 #include <sys/types.h>
 
@@ -26,6 +25,16 @@ struct sim_child {
  */
 NODISCARD enum err sim_child_start(struct sim_child *c, const char *truth, struct str args,
                                    struct errinfo *reterr);
+
+/**
+ * sim_child_start(), and add the provider "sim" that is it.
+ *
+ * @a      owns the provider's texts
+ * @return also ERR_TOO_BIG: @llm has no room for another provider
+ */
+NODISCARD enum err sim_child_provide(struct sim_child *c, const char *truth, struct str args,
+                                     struct llm_config *llm, struct arena *a,
+                                     struct errinfo *reterr);
 
 /** Ask it to end and wait for it; harmless if there is none. */
 void sim_child_stop(struct sim_child *c);

@@ -56,14 +56,15 @@ void llm_free(struct llm *m) {
     free(m);
 }
 
-static enum err llm_no_provider(const struct llm *m, struct str name, struct errinfo *reterr) {
+static enum err llm_no_provider(const struct llm_config *c, struct str name,
+                                struct errinfo *reterr) {
     const char *nearest = NULL;
     size_t best = 3; /* more edits are another word */
-    for (size_t i = 0; i < m->config->providers_n; i++) {
-        size_t edits = str_distance(name, str_of(m->config->providers[i].name));
+    for (size_t i = 0; i < c->providers_n; i++) {
+        size_t edits = str_distance(name, str_of(c->providers[i].name));
         if (edits < best) {
             best = edits;
-            nearest = m->config->providers[i].name;
+            nearest = c->providers[i].name;
         }
     }
     if (nearest != NULL) {
@@ -150,6 +151,23 @@ static void llm_model_fill(struct llm_model *model, struct llm *m, const struct 
     }
 }
 
+enum err llm_config_check_model(const struct llm_config *c, const struct model_name *name,
+                                struct errinfo *reterr) {
+    const struct llm_provider *p = llm_config_find(c, name->provider);
+    if (p == NULL) {
+        return llm_no_provider(c, name->provider, reterr);
+    }
+    if (p->key_env != NULL && p->keys_n == 0 && !p->key_optional) {
+        return errinfo_set(reterr, ERR_AUTH, "%s needs a key: set the variable %s", p->name,
+                           p->key_env);
+    }
+    if (wire_find(p->type) == NULL) {
+        return errinfo_set(reterr, ERR_UNSUPPORTED, "%s: the wire format %s is not supported",
+                           p->name, p->type);
+    }
+    return ERR_OK;
+}
+
 enum err llm_resolve(struct llm *m, const struct model_name *name, const struct llm_model **ret,
                      struct errinfo *reterr) {
     for (struct llm_model *model = m->models; model != NULL; model = model->next) {
@@ -159,21 +177,13 @@ enum err llm_resolve(struct llm *m, const struct model_name *name, const struct 
             return ERR_OK;
         }
     }
+    enum err e = llm_config_check_model(m->config, name, reterr);
+    if (e != ERR_OK) {
+        return e;
+    }
     const struct llm_provider *p = llm_config_find(m->config, name->provider);
-    if (p == NULL) {
-        return llm_no_provider(m, name->provider, reterr);
-    }
-    if (p->key_env != NULL && p->keys_n == 0 && !p->key_optional) {
-        return errinfo_set(reterr, ERR_AUTH, "%s needs a key: set the variable %s", p->name,
-                           p->key_env);
-    }
-    const struct wire *wire = wire_find(p->type);
-    if (wire == NULL) {
-        return errinfo_set(reterr, ERR_UNSUPPORTED, "%s: the wire format %s is not supported",
-                           p->name, p->type);
-    }
     struct llm_model *model = ARENA_NEW(&m->arena, struct llm_model);
-    llm_model_fill(model, m, p, wire, name->model);
+    llm_model_fill(model, m, p, wire_find(p->type), name->model);
     m->models = model;
     *ret = model;
     return ERR_OK;

@@ -137,14 +137,18 @@ void llm_config_providers(struct llm_config *c, const struct jnode *yaml, struct
 /** The provider of that name, or NULL. */
 const struct llm_provider *llm_config_find(const struct llm_config *c, struct str name);
 
+/** Could this model be asked? Any thread. ERR_NOT_FOUND (no such provider: names the nearest and how
+ * to configure it), ERR_AUTH (its key variable is unset: names it), ERR_UNSUPPORTED (its type). */
+NODISCARD enum err llm_config_check_model(const struct llm_config *c, const struct model_name *name,
+                                          struct errinfo *reterr);
+
 /** @config must outlive the client. */
 struct llm *llm_new(struct loop *l, const struct llm_config *config);
 
 /** Calls under way end with ERR_CANCELED first; their `done` must not ask again. */
 void llm_free(struct llm *m);
 
-/** ERR_NOT_FOUND (no such provider: names the nearest and how to configure it), ERR_AUTH (its key
- * variable is unset: names it), ERR_UNSUPPORTED (its type). */
+/** The model to ask. Errors as of llm_config_check_model(). */
 NODISCARD enum err llm_resolve(struct llm *m, const struct model_name *name,
                                const struct llm_model **ret, struct errinfo *reterr);
 

@@ -1,0 +1,102 @@
+/* Started from the inside out (store, broker, crew, API) and ended the other way round, but that
+ * the API answers until the crew has drained: clients can follow their jobs to the last moment. */
+#include "cli/serve.h"
+
+#include "base/log.h"
+#include "cli/systemd.h"
+
+#include <signal.h>
+
+struct serve {
+    const struct serve_options *options;
+    struct loop *loop;
+    struct metrics *metrics;
+    struct store *store;
+    struct broker *broker;
+    struct crew *crew;
+    struct api *api;
+    bool draining;
+};
+
+static void serve_drained(void *ctx) {
+    struct serve *s = ctx;
+    loop_stop(s->loop);
+}
+
+static void serve_on_signal(void *ctx, int signum) {
+    struct serve *s = ctx;
+    (void)signum;
+    if (s->draining) {
+        crew_drain(s->crew, 0, serve_drained, s);
+        return;
+    }
+    s->draining = true;
+    systemd_notify("STOPPING=1");
+    api_drain(s->api);
+    if (s->options->draining != NULL) {
+        s->options->draining(s->options->ctx);
+    }
+    crew_drain(s->crew, s->options->drain_ms, serve_drained, s);
+}
+
+static void serve_until_drained(struct serve *s) {
+    loop_on_signal(s->loop, SIGINT, serve_on_signal, s);
+    loop_on_signal(s->loop, SIGTERM, serve_on_signal, s);
+    systemd_notify("READY=1");
+    if (s->options->ready != NULL) {
+        s->options->ready(s->options->ctx, api_port(s->api));
+    }
+    loop_run(s->loop);
+}
+
+static enum err serve_start_crew(struct serve *s, struct errinfo *reterr) {
+    const struct serve_options *o = s->options;
+    return crew_start(&(struct crew_options){.loop = s->loop,
+                                             .store = s->store,
+                                             .broker = s->broker,
+                                             .llm = o->llm,
+                                             .prompts = o->prompts,
+                                             .workers = o->workers,
+                                             .slots = o->slots,
+                                             .retain_ms = o->retain_ms,
+                                             .metrics = s->metrics},
+                      &s->crew, reterr);
+}
+
+/* The API failed to start: let the crew go that was there already. */
+static void serve_dismiss(struct serve *s) {
+    crew_drain(s->crew, 0, serve_drained, s);
+    loop_run(s->loop);
+}
+
+static enum err serve_on_store(struct serve *s, struct errinfo *reterr) {
+    struct api_options api = s->options->api;
+    s->broker = broker_local_new();
+    enum err e = serve_start_crew(s, reterr);
+    if (e == ERR_OK) {
+        api.store = s->store;
+        api.metrics = s->metrics;
+        e = api_start(&api, &s->api, reterr);
+        if (e == ERR_OK) {
+            serve_until_drained(s);
+            api_stop(s->api);
+        } else {
+            serve_dismiss(s);
+        }
+        crew_free(s->crew);
+    }
+    broker_free(s->broker);
+    return e;
+}
+
+enum err serve(const struct serve_options *options, struct errinfo *reterr) {
+    struct serve s = {.options = options, .loop = loop_new(), .metrics = metrics_new()};
+    enum err e = store_open(options->store_path, s.metrics, &s.store, reterr);
+    if (e == ERR_OK) {
+        e = serve_on_store(&s, reterr);
+        store_close(s.store);
+    }
+    loop_free(s.loop);
+    metrics_free(s.metrics);
+    return e;
+}

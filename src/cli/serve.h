@@ -1,0 +1,32 @@
+/* serve.h - the service in one process, once it is known what is wanted: store, broker, workers,
+ * API, from the start to the end of a drain. */
+#ifndef STUMPER_CLI_SERVE_H
+#define STUMPER_CLI_SERVE_H
+
+#include "api/api.h"
+#include "worker/crew.h"
+
+struct serve_options {
+    const char *store_path;
+    const struct llm_config *llm;
+    const struct prompts *prompts;
+    int64_t workers, slots; /* slots of each */
+    int64_t drain_ms, retain_ms;
+    struct api_options api; /* without store and metrics */
+    /** Called once, when requests are answered. */
+    void (*ready)(void *ctx, int port);
+    /** Called at the first SIGTERM or Ctrl-C. */
+    void (*draining)(void *ctx);
+    void *ctx;
+};
+
+/**
+ * Serve until SIGTERM or Ctrl-C; then drain: no job is taken, no attempt begun, what is in flight
+ * is finished for drain_ms at most, and given back after that. A second signal ends that at once.
+ *
+ * @return  ERR_OK: drained, everything is on disk | what store_open(), api_start(), crew_start()
+ * say
+ */
+NODISCARD enum err serve(const struct serve_options *options, struct errinfo *reterr);
+
+#endif
