@@ -22,6 +22,8 @@
 #define LIMIT_START_SHARE 8             /* a slow start begins at this part of the window, … */
 #define LIMIT_START_DOUBLES_MS 500.0    /* … and doubles every so often */
 #define LIMIT_RESUME_MS 1000.0          /* the pace goes from a half to the whole in this time */
+#define LIMIT_PAUSE_MS INT64_C(100)     /* at least, even where no wait is asked for */
+#define LIMIT_CIRCUIT_MS INT64_C(1000)
 #define LIMIT_RETRY_SHARE 0.1
 #define LIMIT_RETRIES_START 20.0
 #define LIMIT_RETRIES_MAX 100.0
@@ -308,6 +310,11 @@ void limit_answered(struct limit *l, int64_t now_ms, const struct limit_ticket *
     }
 }
 
+/* Twice as long with each probe that failed. */
+static int64_t limit_patience(int64_t first_ms, int64_t barren) {
+    return MIN(first_ms << MIN(barren, 20), LIMIT_CIRCUIT_MS_MAX);
+}
+
 void limit_refused(struct limit *l, int64_t now_ms, const struct limit_ticket *t, int64_t wait_ms) {
     double in_flight = (double)l->in_flight;
     bool probe = limit_is_probe(l, t);
@@ -322,7 +329,7 @@ void limit_refused(struct limit *l, int64_t now_ms, const struct limit_ticket *t
     l->barren += probe;
     l->window = MAX(1, MIN(l->window, in_flight) * LIMIT_CUT);
     l->trim = limit_is_known(l) ? MAX(LIMIT_TRIM_MIN, l->trim * LIMIT_TRIM) : 1;
-    limit_close(l, now_ms, wait_ms);
+    limit_close(l, now_ms, MAX(wait_ms, limit_patience(LIMIT_PAUSE_MS, l->barren)));
 }
 
 void limit_failed(struct limit *l, int64_t now_ms, const struct limit_ticket *t) {
@@ -331,7 +338,7 @@ void limit_failed(struct limit *l, int64_t now_ms, const struct limit_ticket *t)
     l->trouble++;
     l->barren += probe;
     if (t->seq > l->closed_seq && (probe || l->trouble >= LIMIT_TROUBLE_IN_ROW)) {
-        limit_close(l, now_ms, MIN(INT64_C(1000) << MIN(l->barren, 5), LIMIT_CIRCUIT_MS_MAX));
+        limit_close(l, now_ms, limit_patience(LIMIT_CIRCUIT_MS, l->barren));
     }
 }
 
@@ -348,6 +355,10 @@ void limit_stop(struct limit *l, int64_t now_ms) {
 
 bool limit_is_stopped(const struct limit *l, int64_t now_ms) {
     return l->stopped_to_ms > now_ms;
+}
+
+bool limit_is_barren(const struct limit *l, int64_t probes_max) {
+    return l->state == LIMIT_CLOSED && l->in_flight == 0 && l->barren >= probes_max;
 }
 
 bool limit_is_broken(const struct limit *l) {

@@ -157,6 +157,10 @@ bool limit_is_stopped(const struct limit *l, int64_t now_ms);
 /** True while failures in a row keep it closed or probing: the circuit is open. */
 bool limit_is_broken(const struct limit *l);
 
+/** True if @probes_max probes have failed, one after the other, and nothing is under way that may
+ * yet be answered: nobody gets through. */
+bool limit_is_barren(const struct limit *l, int64_t probes_max);
+
 /** How long the retry of a failure has to wait for the tenth that retries may take; it is counted
  * as made. */
 int64_t limit_retry_ms(struct limit *l, int64_t now_ms);

@@ -256,7 +256,7 @@ static void llm_call_back_off(struct llm_call *c, int64_t wait_ms) {
 
 /* Waiting one's turn is no failure; but where nobody gets through it is one. */
 static bool llm_call_has_failed(struct llm_call *c, enum err e) {
-    bool others_get_through = c->model->answers > c->answers_seen;
+    bool others_get_through = c->model->answers > c->answers_seen || c->lane->limit.in_flight > 0;
     c->answers_seen = c->model->answers;
     return e != ERR_RATE_LIMIT || !others_get_through;
 }

@@ -54,8 +54,7 @@ bool llm_model_is_dead(const struct llm_model *model) {
     bool dead = true;
     for (size_t i = 0; i < model->lanes_n; i++) {
         const struct limit *l = &model->lanes[i].limit;
-        dead = dead && (limit_is_stopped(l, now_ms) ||
-                        (l->state == LIMIT_CLOSED && l->barren >= probes_max));
+        dead = dead && (limit_is_stopped(l, now_ms) || limit_is_barren(l, probes_max));
     }
     return dead;
 }

@@ -550,6 +550,46 @@ static void test_what_was_paid_for_goes_before_what_is_new(void **state) {
     assert_true(begun[0].at_ms <= begun[1].at_ms && begun[1].at_ms <= begun[2].at_ms);
 }
 
+/* Others are being answered, it only takes them long: who is turned away meanwhile does not fail.
+ */
+static void serve_few_slowly(void *ctx, const struct tiny_request *request,
+                             struct tiny_reply *ret) {
+    struct meter *m = ctx;
+    (void)request;
+    int64_t now_ms = clock_mono_ms();
+    for (size_t i = 0; i < LIMIT; i++) {
+        if (m->busy_until_ms[i] <= now_ms) {
+            m->busy_until_ms[i] = now_ms + 500;
+            tiny_reply_set(ret, 200, "", S(ANSWER));
+            ret->delay_ms = 490;
+            return;
+        }
+    }
+    m->limited++;
+    tiny_reply_set(ret, 429, "retry-after: 0\r\n", S("{\"error\":{\"message\":\"busy\"}}"));
+}
+
+static void test_who_is_turned_away_while_others_are_answered_does_not_fail(void **state) {
+    struct fixture *f = *state;
+    struct meter m = {.f = f};
+    struct outcome outcomes[20] = {0};
+    struct llm_call *call;
+    tiny_server_stop(f->server);
+    f->server = tiny_server_start(serve_few_slowly, &m);
+    (void)snprintf(f->base_url, sizeof f->base_url, "%s/v1", tiny_server_url(f->server));
+    f->config.tries_max = 3;
+    f->config.limits.per_minute[LIMIT_REQUESTS] = 1000000; /* all go at once */
+    START(f, GOOD);
+    for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
+        call_with(f, "t", &outcomes[i], &call);
+    }
+    loop_run(f->loop);
+    for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
+        assert_int_equal(outcomes[i].err, ERR_OK);
+    }
+    assert_true(m.limited > 0 && m.limited < 200);
+}
+
 static void test_a_canceled_call_is_told_once_wherever_it_is(void **state) {
     struct fixture *f = *state;
     struct outcome sent = {0}, waiting = {0}, backing_off = {0};
@@ -653,6 +693,7 @@ int main(void) {
         LLM_TEST(test_an_alias_has_a_manner_of_its_own),
         LLM_TEST(test_a_queue_stands_before_the_http_client),
         LLM_TEST(test_a_storm_of_429_becomes_an_orderly_queue),
+        LLM_TEST(test_who_is_turned_away_while_others_are_answered_does_not_fail),
         LLM_TEST(test_a_canceled_call_is_told_once_wherever_it_is),
         LLM_TEST(test_freeing_the_client_ends_every_call),
         LLM_TEST(test_resolving_says_what_is_missing),
