@@ -93,11 +93,12 @@ struct keys_addition {
     struct store_key_add op;
 };
 
-static unsigned keys_read_scopes(struct jcheck *check, struct jplace root) {
+/* @first: there is no key yet, and this one closes the server to all that have none. */
+static unsigned keys_read_scopes(struct jcheck *check, struct jplace root, bool first) {
     struct jplace place = jcheck_member(check, root, "scopes");
     unsigned scopes = 0;
     if (!jcheck_is(check, place, JNODE_ARRAY, false)) {
-        return STORE_SCOPE_SUBMIT | STORE_SCOPE_READ;
+        scopes = STORE_SCOPE_SUBMIT | STORE_SCOPE_READ;
     }
     for (size_t i = 0; i < jnode_len(place.node); i++) {
         struct jplace one = jcheck_element(check, place, i);
@@ -107,8 +108,12 @@ static unsigned keys_read_scopes(struct jcheck *check, struct jplace root) {
         }
         scopes |= scope;
     }
-    if (jnode_len(place.node) == 0) {
+    if (scopes == 0) {
         jcheck_fail(check, place.pointer, "must name at least one scope");
+    } else if (first && (scopes & STORE_SCOPE_ADMIN) == 0) {
+        jcheck_fail(check, place.pointer,
+                    "must hold \"admin\": this is the first key, and without it "
+                    "nobody could make another");
     }
     return scopes;
 }
@@ -136,7 +141,7 @@ static bool keys_read(struct call *c, struct key_row *k) {
             jcheck_fail(&check, "/name", "is missing: a name tells people whose key it is");
         }
         (void)snprintf(k->name, sizeof k->name, "%.*s", STR_ARG(name));
-        k->scopes = keys_read_scopes(&check, root);
+        k->scopes = keys_read_scopes(&check, root, !c->api->auth.any);
         k->requests_per_minute =
             jcheck_int(&check, root, "requests_per_minute", 0, KEYS_REQUESTS_MAX, 0);
         k->jobs_max = jcheck_int(&check, root, "jobs_max", 0, INT32_MAX, 0);

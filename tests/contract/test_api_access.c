@@ -17,6 +17,7 @@
 #define JOB                                                                                        \
     "{\"num_problems\":1,\"engineer_model\":\"a/b\",\"checker_model\":\"a/"                        \
     "b\",\"target_model\":\"a/b\"}"
+#define ADMIN ",\"scopes\":[\"admin\"]"
 #define BEARER_BYTES 128
 
 static void assert_says(const struct talk_reply *reply, int status, const char *text) {
@@ -62,7 +63,9 @@ static void test_the_first_key_closes_the_server(void **state) {
     struct api_rig *r = *state;
     char admin[BEARER_BYTES], id[64], path[128];
     assert_int_equal(talk(r->port, "GET", "/jobs", "", NULL)->status, 200);
-    make_key(r, "", ",\"scopes\":[\"admin\"]", admin, id);
+    assert_says(talk(r->port, "POST", "/keys", "", "{\"name\":\"x\"}"), 422,
+                "must hold \\\"admin\\\"");
+    make_key(r, "", ADMIN, admin, id);
     const struct talk_reply *reply = until_status(r, "/jobs", "", 401);
     assert_string_equal(talk_header(reply, "www-authenticate"), "Bearer realm=\"stumper\"");
     assert_says(reply, 401, "\"code\":\"unauthorized\"");
@@ -86,7 +89,7 @@ static void test_a_key_sees_its_own_jobs_and_does_what_its_scopes_say(void **sta
     struct api_rig *r = *state;
     char admin[BEARER_BYTES], one[BEARER_BYTES], two[BEARER_BYTES], reader[BEARER_BYTES], id[64];
     char path[128], cancel[160];
-    make_key(r, "", ",\"scopes\":[\"admin\"]", admin, id);
+    make_key(r, "", ADMIN, admin, id);
     until_status(r, "/jobs", "", 401);
     make_key(r, admin, "", one, id);
     make_key(r, admin, "", two, id);
@@ -108,7 +111,7 @@ static void test_a_key_sees_its_own_jobs_and_does_what_its_scopes_say(void **sta
 static void test_a_key_is_held_to_its_rate_and_told_of_it(void **state) {
     struct api_rig *r = *state;
     char key[BEARER_BYTES], id[64];
-    make_key(r, "", ",\"requests_per_minute\":3", key, id);
+    make_key(r, "", ADMIN ",\"requests_per_minute\":3", key, id);
     until_status(r, "/jobs", "", 401);
     const struct talk_reply *reply = talk(r->port, "GET", "/jobs", key, NULL);
     assert_string_equal(talk_header(reply, "ratelimit-policy"), "\"default\";q=3;w=60");
@@ -124,7 +127,7 @@ static void test_a_key_is_held_to_its_rate_and_told_of_it(void **state) {
 static void test_a_key_has_no_more_jobs_than_it_may_but_its_retries_are_answered(void **state) {
     struct api_rig *r = *state;
     char key[BEARER_BYTES], keyed[BEARER_BYTES + 64], id[64], path[128];
-    make_key(r, "", ",\"jobs_max\":1", key, id);
+    make_key(r, "", ADMIN ",\"jobs_max\":1", key, id);
     until_status(r, "/jobs", "", 401);
     (void)snprintf(keyed, sizeof keyed, "%sIdempotency-Key: a\r\n", key);
     submit(r, keyed, path);
@@ -159,7 +162,7 @@ static void test_beyond_loopback_a_key_has_to_be_there_first(void **state) {
     assert_non_null(strstr(why.text, "stumper keys add"));
     r->options.listen.address = "127.0.0.1";
     assert_int_equal(api_rig_again(r, &why), ERR_OK);
-    make_key(r, "", "", key, id);
+    make_key(r, "", ADMIN, key, id);
     r->options.listen.address = "0.0.0.0";
     assert_int_equal(api_rig_again(r, &why), ERR_OK);
     assert_int_equal(talk(r->port, "GET", "/metrics", "", NULL)->status, 401);
