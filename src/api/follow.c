@@ -205,14 +205,10 @@ static void follow_read(struct follow *f) {
 }
 
 /* Read on if there is more, nothing is being read and the client has taken what it was given. */
-static void follow_go_on(struct follow *f) {
+void follow_more(struct follow *f) {
     if (f->more && f->answered && !f->over && f->reading == NULL && httpd_unsent(f->call->q) == 0) {
         follow_read(f);
     }
-}
-
-void follow_more(struct follow *f) {
-    follow_go_on(f);
 }
 
 void follow_begin(struct call *c, const struct follow_options *options) {
@@ -251,7 +247,7 @@ void follow_end(struct call *c) {
 
 static void follow_on_change(struct follow *f) {
     f->more = true;
-    follow_go_on(f);
+    follow_more(f);
 }
 
 void follows_on_news(struct follows *all, const struct store_news *news) {

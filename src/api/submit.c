@@ -19,15 +19,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SUBMIT_TREE_BYTES_MAX ((size_t)96 * 1024 * 1024)
-#define SUBMIT_SPEC_BYTES_MAX ((size_t)48 * 1024 * 1024)
+#define SUBMIT_SPEC_BYTES_MAX ((size_t)1024 * 1024 * 1024)
 #define SUBMIT_IDEM_BYTES_MAX ((size_t)255)
 #define SUBMIT_RETRY_AFTER "2"
 #define SUBMIT_JOBS_RETRY_S 10
 #define MS_PER_S INT64_C(1000)
 
+/* What a body of a given size becomes at worst: the smallest seeds and topics cost some 30 times
+ * their text while they are read. */
+#define SUBMIT_ARENA_BYTES(body_n) ((size_t)16 * 1024 * 1024 + 64 * (body_n))
+
 struct submit {
     struct task *task;
+    struct arena a;  /* what the operation points to */
     struct key *key; /* NULL: no limits to be kept */
     char job_id[ID_BYTES];
     char fingerprint[DIGEST_HEX_BYTES];
@@ -65,13 +69,14 @@ static void submit_fingerprint(struct submit *s, const struct jnode *doc, struct
     digest_hex(jnode_text_sorted(doc, tree), s->fingerprint);
 }
 
-static bool submit_spec(struct call *c, struct submit *s, const struct jnode *doc) {
+static bool submit_spec(struct call *c, struct submit *s, const struct jnode *doc,
+                        struct arena *tree) {
     const struct api_options *o = &c->api->o;
     const struct job_models none[ROLE_COUNT] = {0};
     struct jcheck check;
-    jcheck_init(&check, &s->task->a);
+    jcheck_init(&check, tree);
     if (job_spec_read_over(&check, doc, &c->api->taxonomy, o->models != NULL ? o->models : none,
-                           &s->task->a, &s->spec) &&
+                           &s->a, &s->spec) &&
         o->check_spec != NULL) {
         o->check_spec(o->ctx, &s->spec, &check);
     }
@@ -93,8 +98,8 @@ static bool submit_write(struct call *c, struct submit *s) {
     sbuf_init(&text, SUBMIT_SPEC_BYTES_MAX);
     jwrite_init(&w, &text);
     (builtin ? job_spec_write_rest : job_spec_write)(spec, &w);
-    bool fits = !sbuf_overflowed(&text) && text.n < arena_room(&s->task->a);
-    s->op.spec = fits ? str_dup(&s->task->a, sbuf_str(&text)) : S("");
+    bool fits = !sbuf_overflowed(&text) && text.n < arena_room(&s->a);
+    s->op.spec = fits ? str_dup(&s->a, sbuf_str(&text)) : S("");
     s->op.taxonomy = builtin ? c->api->taxonomy_text : S("");
     sbuf_release(&text);
     if (!fits) {
@@ -112,15 +117,16 @@ static bool submit_read(struct call *c, struct submit *s) {
     if (!submit_idem(c, &idem)) {
         return false;
     }
-    arena_init(&tree, SUBMIT_TREE_BYTES_MAX);
+    arena_init(&tree, SUBMIT_ARENA_BYTES(c->q->body->n));
+    arena_init(&s->a, SUBMIT_ARENA_BYTES(c->q->body->n));
     enum err e = jnode_parse(sbuf_str(c->q->body), &tree, &doc, &why);
-    bool good = e == ERR_OK && submit_spec(c, s, doc) && submit_write(c, s);
+    bool good = e == ERR_OK && submit_spec(c, s, doc, &tree) && submit_write(c, s);
     if (e != ERR_OK) {
         problem_send(c, PROBLEM_BAD_JSON, "%s", errinfo_text(&why, e));
     }
     if (good && idem.n > 0) {
         submit_fingerprint(s, doc, &tree);
-        s->op.idem_key = str_dup(&s->task->a, idem);
+        s->op.idem_key = str_dup(&s->a, idem);
         s->op.fingerprint = str_of(s->fingerprint);
     }
     arena_release(&tree);
@@ -203,6 +209,11 @@ static void submit_refused(struct call *c, enum err e, const struct errinfo *det
 
 /* --- asking the store */
 
+static void submit_free(struct submit *s) {
+    arena_release(&s->a);
+    task_free(s->task);
+}
+
 static void submit_on_stored(struct store_op *op) {
     struct submit *s = CONTAINER_OF(op, struct submit, op.op);
     struct task *t = s->task;
@@ -219,7 +230,7 @@ static void submit_on_stored(struct store_op *op) {
             submit_refused(c, op->err, &op->detail);
         }
     }
-    task_free(t);
+    submit_free(s);
 }
 
 static void submit_store(struct submit *s) {
@@ -246,25 +257,24 @@ static void submit_store(struct submit *s) {
  * take the last place. */
 static void submit_on_use(struct store_op *op) {
     struct submit *s = CONTAINER_OF(op, struct submit, use.op);
-    struct task *t = s->task;
-    struct call *c = t->call;
+    struct call *c = s->task->call;
     const struct key_row *row = &s->key->row;
     int64_t jobs = s->use.ret_jobs + s->key->given - s->counted;
     if (c == NULL) {
-        task_free(t);
+        submit_free(s);
     } else if (op->err != ERR_OK) {
         problem_send_store(c, op->err, &op->detail);
-        task_free(t);
+        submit_free(s);
     } else if (row->jobs_max > 0 && jobs >= row->jobs_max) {
         problem_send_later(c, PROBLEM_JOBS, SUBMIT_JOBS_RETRY_S,
                            "This key may have %" PRId64 " jobs that have not ended.",
                            row->jobs_max);
-        task_free(t);
+        submit_free(s);
     } else if (row->day_nusd_max > 0 && s->use.ret_day_nusd >= row->day_nusd_max) {
         int64_t left_ms = s->use.ret_next_day_ms - clock_wall_ms();
         problem_send_later(c, PROBLEM_SPEND, MAX((left_ms + MS_PER_S - 1) / MS_PER_S, INT64_C(1)),
                            "This key has spent what it may in a day (UTC).");
-        task_free(t);
+        submit_free(s);
     } else {
         submit_store(s);
     }
@@ -310,7 +320,7 @@ void submit_run(struct call *c) {
     s->task = t;
     s->op.tenant = c->key != NULL ? c->key->row.number : STORE_TENANT_NONE;
     if (!submit_read(c, s)) {
-        task_free(t);
+        submit_free(s);
         return;
     }
     if (c->key != NULL && (c->key->row.jobs_max > 0 || c->key->row.day_nusd_max > 0)) {

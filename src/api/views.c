@@ -38,7 +38,7 @@ struct view {
     /* as read last; nothing before the first time */
     int64_t tenant;
     enum job_state state;
-    struct str metadata; /* owned */
+    char *metadata; /* owned; NULL: not read yet */
     char etag[32];
     struct str body; /* ok's */
     struct httpd_response *ok, *unchanged;
@@ -84,7 +84,7 @@ static void view_free(struct view *view) {
     loop_timer_stop(&view->refresh);
     httpd_response_free(view->ok);
     httpd_response_free(view->unchanged);
-    free((void *)(uintptr_t)view->metadata.p);
+    free(view->metadata);
     free(view);
 }
 
@@ -225,11 +225,11 @@ static void view_take(struct view *view, const struct snapshot *s) {
     struct buffer *body = buffer_take(&view->views->api->buffers);
     view->tenant = s->job.ret.tenant;
     view->state = s->job.ret.state;
-    if (view->metadata.p == NULL) {
+    if (view->metadata == NULL) {
         struct str metadata = snapshot_metadata(s);
-        view->metadata = (struct str){mem_dup_cstr(metadata.p, metadata.n), metadata.n};
+        view->metadata = mem_dup_cstr(metadata.p, metadata.n);
     }
-    snapshot_render(s, view->metadata, view->views->api->o.retain_ms, &body->data);
+    snapshot_render(s, str_of(view->metadata), view->views->api->o.retain_ms, &body->data);
     view_keep(view, body);
 }
 
@@ -266,7 +266,7 @@ static void view_load(struct view *view) {
     view->loading = true;
     view->again = view->behind = false;
     view->reading++;
-    snapshot_read(view->views->api, view->id, view->metadata.p == NULL, view_on_read, view);
+    snapshot_read(view->views->api, view->id, view->metadata == NULL, view_on_read, view);
 }
 
 /* --- asking */

@@ -203,6 +203,38 @@ static void test_what_is_too_large_is_refused_as_a_problem(void **state) {
     assert_says(reply, 400, "\"code\":\"bad_request\"");
 }
 
+/* The most memory for the least text. */
+static void test_bodies_full_of_very_small_things_are_answered(void **state) {
+    struct api_rig *r = *state;
+    static const char *const parts[][2] = {
+        {"\"seed_data\":[{\"problem\":\"a\"}", ",{\"problem\":\"a\"}"},
+        {"\"seed_data\":[{}", ",{}"},
+        {"\"topics\":[\"a/b\"", ",\"\""},
+        {"\"taxonomy\":[\"a/b\"", ",[]"},
+        {"\"metadata\":[1", ",1"},
+    };
+    const size_t size = 400000;
+    char *body = malloc(size + 1000);
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        size_t n =
+            (size_t)sprintf(body, "{\"num_problems\":1,\"engineer_model\":\"a/b\",%s", parts[i][0]);
+        while (n < size) {
+            n += (size_t)sprintf(body + n, "%s", parts[i][1]);
+        }
+        (void)sprintf(body + n, "]}");
+        char head[128];
+        int fd = talk_dial(r->port);
+        (void)snprintf(head, sizeof head,
+                       "POST /generate HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n\r\n",
+                       strlen(body));
+        talk_say(fd, head);
+        talk_say(fd, body);
+        assert_int_equal(talk_hear(fd, 20000)->status, 422);
+        (void)close(fd);
+    }
+    free(body);
+}
+
 static void test_bad_webhook_secrets_are_refused_without_telling_them(void **state) {
     struct api_rig *r = *state;
     struct errinfo why = {0};
@@ -245,6 +277,7 @@ int main(void) {
         api_test(test_beyond_loopback_a_key_has_to_be_there_first),
         api_test(test_a_unix_socket_is_for_its_owner_and_replaces_a_dead_one),
         api_test(test_what_is_too_large_is_refused_as_a_problem),
+        api_test(test_bodies_full_of_very_small_things_are_answered),
         api_test(test_bad_webhook_secrets_are_refused_without_telling_them),
         api_test(test_a_client_that_vanishes_leaves_nothing_behind),
     };
