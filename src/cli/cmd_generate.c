@@ -6,6 +6,7 @@
 #include "cli/config.h"
 #include "cli/job_options.h"
 #include "cli/output.h"
+#include "cli/planted.h"
 #include "cli/progress.h"
 #include "cli/run.h"
 #include "cli/sim_child.h"
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define GENERATE_LINE_BYTES_MAX ((size_t)512 * 1024 * 1024)
 #define GENERATE_STATE_DEFAULT "stumper.db"        /* when the problems go to standard output */
 #define GENERATE_ARENA_BYTES_MAX ((size_t)4 << 30) /* millions of seeds */
 
@@ -43,6 +45,7 @@ struct generate {
     struct job_spec spec;
     struct prompts prompts;
     struct sim_child sim;
+    const char *truth; /* what it planted; NULL: it was not started */
     const char *output, *state;
     struct progress progress;
     struct llm_stats stats;
@@ -219,13 +222,13 @@ static enum err generate_start_sim(struct generate *g) {
     if (!generate_wants_sim(g)) {
         return ERR_OK;
     }
-    const char *truth = str_fmt(&g->arena, "%s.truth.jsonl", g->state).p;
+    g->truth = str_fmt(&g->arena, "%s.truth.jsonl", g->state).p;
     enum err e =
-        sim_child_provide(&g->sim, truth, str_of(g->flags.sim), &g->llm, &g->arena, &g->why);
+        sim_child_provide(&g->sim, g->truth, str_of(g->flags.sim), &g->llm, &g->arena, &g->why);
     if (e == ERR_OK) {
         progress_note(&g->progress,
                       "started a simulated provider on 127.0.0.1:%d (what it planted: %s)",
-                      g->sim.port, truth);
+                      g->sim.port, g->truth);
     }
     return e;
 }
@@ -368,11 +371,41 @@ static enum err generate_run(struct generate *g) {
     return e;
 }
 
+struct generate_scoring {
+    struct score *score;
+    struct arena line;
+};
+
+static bool generate_score_row(void *ctx, const struct problem_row *row) {
+    struct generate_scoring *to = ctx;
+    const struct jnode *line;
+    if (jnode_parse(row->line, &to->line, &line, NULL) == ERR_OK) {
+        score_add_problem(to->score, line);
+    }
+    arena_reset(&to->line);
+    return true;
+}
+
+/* The problems against what the run's own simulator planted. No score is no reason to fail. */
+static bool generate_score(struct generate *g, struct store_reader *reader, const char *job_id,
+                           struct score *ret) {
+    struct generate_scoring to = {.score = ret};
+    score_init(ret, &g->arena);
+    if (g->truth == NULL || planted_read_truth(ret, g->truth, NULL) != ERR_OK) {
+        return false;
+    }
+    arena_init(&to.line, GENERATE_LINE_BYTES_MAX);
+    enum err e = store_read_problems(reader, job_id, ~0u, generate_score_row, &to, NULL);
+    arena_release(&to.line);
+    return e == ERR_OK;
+}
+
 /* Write the problems out and tell how it went. */
 static enum err generate_report(struct generate *g) {
     struct store_reader *reader;
     struct job_row job;
     struct spend_row *spend = NULL;
+    struct score score = {0};
     struct summary s = {.job = &job,
                         .stop = g->result.was_done ? STOP_DONE : g->result.view.sched.stop};
     enum err e = store_reader_open(g->state, &reader, &g->why);
@@ -387,7 +420,9 @@ static enum err generate_report(struct generate *g) {
         e = output_write(reader, job.id, (enum output_format)g->flags.format,
                          (enum output_keep)g->flags.keep, g->output, &s.output_n, &g->why);
     }
+    bool scored = e == ERR_OK && generate_score(g, reader, job.id, &score);
     store_reader_close(reader);
+    s.score = scored ? &score : NULL;
     if (e == ERR_OK && !g->flags.quiet && !g->flags.json_progress) {
         s.spend = spend;
         s.view = g->result.was_done ? NULL : &g->result.view;
@@ -400,6 +435,7 @@ static enum err generate_report(struct generate *g) {
         s.state = g->state;
         summary_print(&s, stderr);
     }
+    score_release(&score);
     return e;
 }
 

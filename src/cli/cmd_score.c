@@ -1,34 +1,39 @@
 /* stumper score: how many kept problems are truly right and truly unsolved, by the simulator's own
  * account. The judgement is in sim/score.c. */
 #include "cli/cmd.h"
-#include "cli/lines.h"
-#include "sim/score.h"
+#include "cli/planted.h"
 #include "json/write.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 #define SCORE_ARENA_BYTES_MAX ((size_t)4 * 1024 * 1024 * 1024)
-#define SCORE_LINE_BYTES_MAX ((size_t)64 * 1024 * 1024)
 #define SCORE_JSON_BYTES_MAX ((size_t)4096)
 
+/* A count, and what it is a share of. */
 struct score_row {
     const char *key, *label;
-    int64_t n;
+    int64_t n, of; /* of -1: of nothing */
 };
 
-#define SCORE_ROWS 8
+#define SCORE_ROWS 12
 
 static void score_rows(const struct score *s, struct score_row ret[SCORE_ROWS]) {
+    int64_t known = s->kept - s->unknown;
     const struct score_row rows[SCORE_ROWS] = {
-        {"kept", "kept", s->kept},
-        {"unknown", "unknown to the simulator", s->unknown},
-        {"key_right", "stated answer truly right", s->key_right},
-        {"key_wrong", "stated answer wrong", s->key_wrong},
-        {"unsolved", "truly unsolved", s->unsolved},
-        {"falsely_kept", "falsely kept: the target was right", s->solved},
-        {"unsure", "target's answer neither right nor planted", s->unsure},
-        {"good", "truly right and truly unsolved", s->good},
+        {"kept", "kept", s->kept, -1},
+        {"unknown", "unknown to the simulator", s->unknown, -1},
+        {"key_right", "stated answer truly right", s->key_right, known},
+        {"key_wrong", "stated answer wrong", s->key_wrong, known},
+        {"unsolved", "truly unsolved", s->unsolved, known},
+        {"falsely_kept", "falsely kept: the target was right", s->solved, known},
+        {"unsure", "target's answer neither right nor planted", s->unsure, known},
+        {"good", "truly right and truly unsolved", s->good, known},
+        {"judged", "verdicts on a right stated answer", s->judged, -1},
+        {"by_proof", "by proof, without asking the checker", s->by_proof, s->judged},
+        {"false_accepts", "false accepts: called different, was right", s->false_accepts,
+         s->accepts},
+        {"false_solves", "false solves: called the same, was wrong", s->false_solves, s->solves},
     };
     for (int i = 0; i < SCORE_ROWS; i++) {
         ret[i] = rows[i];
@@ -36,11 +41,10 @@ static void score_rows(const struct score *s, struct score_row ret[SCORE_ROWS]) 
 }
 
 static void score_print(const struct score_row *rows) {
-    int64_t known = rows[0].n - rows[1].n;
     for (int i = 0; i < SCORE_ROWS; i++) {
         (void)printf("%-42s %8" PRId64, rows[i].label, rows[i].n);
-        if (i >= 2 && known > 0) {
-            (void)printf("  %5.1f %%", 100 * (double)rows[i].n / (double)known);
+        if (rows[i].of > 0) {
+            (void)printf("  %5.1f %%", 100 * (double)rows[i].n / (double)rows[i].of);
         }
         (void)printf("\n");
     }
@@ -61,54 +65,6 @@ static void score_print_json(const struct score_row *rows) {
     sbuf_release(&out);
 }
 
-/* Give every line of a file to @take. */
-static enum err score_read(struct score *s, const char *path,
-                           enum err (*take)(struct score *s, struct str line, struct arena *a,
-                                            struct errinfo *reterr),
-                           struct errinfo *reterr) {
-    struct lines l;
-    struct str line;
-    struct arena a;
-    enum err e = lines_open(&l, path, reterr);
-    if (e != ERR_OK) {
-        return e;
-    }
-    arena_init(&a, SCORE_LINE_BYTES_MAX);
-    while (e == ERR_OK && lines_next(&l, &line)) {
-        e = take(s, line, &a, reterr);
-        if (e != ERR_OK) {
-            e = errinfo_wrap(reterr, e, "%s line %" PRId64, path, l.number);
-        }
-        arena_reset(&a);
-    }
-    arena_release(&a);
-    enum err closed = lines_close(&l, e == ERR_OK ? reterr : NULL);
-    return e != ERR_OK ? e : closed;
-}
-
-/* A line that a crash cut off is passed over. */
-static enum err score_take_truth(struct score *s, struct str line, struct arena *a,
-                                 struct errinfo *reterr) {
-    const struct jnode *j;
-    if (lines_parse(line, a, &j, NULL) == ERR_OK && !score_add_truth(s, j)) {
-        return errinfo_set(reterr, ERR_INVALID, "this is not what `stumper sim --truth` writes");
-    }
-    return ERR_OK;
-}
-
-static enum err score_take_problem(struct score *s, struct str line, struct arena *a,
-                                   struct errinfo *reterr) {
-    const struct jnode *j;
-    enum err e = lines_parse(line, a, &j, reterr);
-    if (e == ERR_OK && jnode_type(jnode_get(j, "status")) != JNODE_STRING) {
-        e = errinfo_set(reterr, ERR_INVALID, "this is not a problem that `stumper generate` wrote");
-    }
-    if (e == ERR_OK) {
-        score_add_problem(s, j);
-    }
-    return e;
-}
-
 static int score_run(const char *problems, const char *truth, bool json) {
     struct arena a;
     struct score s;
@@ -116,9 +72,9 @@ static int score_run(const char *problems, const char *truth, bool json) {
     struct score_row rows[SCORE_ROWS];
     arena_init(&a, SCORE_ARENA_BYTES_MAX);
     score_init(&s, &a);
-    enum err e = score_read(&s, truth, score_take_truth, &why);
+    enum err e = planted_read_truth(&s, truth, &why);
     if (e == ERR_OK) {
-        e = score_read(&s, problems, score_take_problem, &why);
+        e = planted_read_problems(&s, problems, &why);
     }
     if (e == ERR_OK) {
         score_rows(&s, rows);
@@ -146,9 +102,11 @@ int cmd_score(int argc, char **argv) {
         .name = "score",
         .summary = "kept problems against what the simulator planted",
         .args = "PROBLEMS.jsonl",
-        .about = "The simulator knows which answers are right. This tells how many of the kept "
-                 "problems have a right answer and were truly missed by the target, and how many "
-                 "mistakes of the models came through.",
+        .about =
+            "The simulator knows which answers are right. This tells how many of the kept "
+            "problems have a right answer and were truly missed by the target, how many mistakes "
+            "of the models came through, and how often the verdict on two answers was wrong "
+            "(solved problems count there, too, if the file has them: --keep all).",
         .examples = "  stumper score problems.jsonl --truth truth.jsonl\n",
         .rows = rows,
         .rows_n = ARRAY_LEN(rows),

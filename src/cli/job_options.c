@@ -34,6 +34,10 @@ void job_options_rows(struct job_options *o, struct opt rows[JOB_OPTIONS_ROWS]) 
          .help = "a job request in JSON; options on the command line override its fields"},
         {.name = "prompts", .kind = OPT_STR, .value = "DIR", .to = &o->prompts,
          .help = "prompt templates to use instead of the built-in ones"},
+        {.name = "judge", .kind = OPT_STR, .value = "WHO", .to = &o->judge, .otherwise = "proof+llm",
+         .help = "who says whether answers are the same: proof+llm (a proof, else the checker), llm, both"},
+        {.name = "allow-text-answers", .kind = OPT_FLAG, .to = &o->allow_text_answers,
+         .help = "take problems whose answer is not mathematics, too"},
         {.name = "name", .kind = OPT_STR, .value = "TEXT", .to = &o->name,
          .help = "a name for the job, kept in its state"},
         {.name = "seed", .kind = OPT_INT, .value = "N", .to = &o->seed, .min = 1, .max = INT64_MAX,
@@ -64,7 +68,7 @@ void job_options_rows(struct job_options *o, struct opt rows[JOB_OPTIONS_ROWS]) 
 /* An option and the field that says the same in a request. */
 static const struct {
     const char *option, *field;
-    enum job_value { JOB_VALUE_INT, JOB_VALUE_USD, JOB_VALUE_SECONDS, JOB_VALUE_TEXT } value;
+    enum job_value { JOB_VALUE_INT, JOB_VALUE_USD, JOB_VALUE_SECONDS, JOB_VALUE_TEXT, JOB_VALUE_BOOL } value;
     size_t offset; /* in struct job_options */
 } job_fields[] = {
 #define FIELD(option, field, value, member)                                                        \
@@ -80,6 +84,8 @@ static const struct {
     FIELD("stall-attempts", "stall_attempts", JOB_VALUE_INT, stall_attempts),
     FIELD("stall-errors", "stall_errors", JOB_VALUE_INT, stall_errors),
     FIELD("seed", "seed", JOB_VALUE_INT, seed),
+    FIELD("judge", "judge", JOB_VALUE_TEXT, judge),
+    FIELD("allow-text-answers", "allow_text_answers", JOB_VALUE_BOOL, allow_text_answers),
     FIELD("name", "name", JOB_VALUE_TEXT, name),
 #undef FIELD
 };
@@ -163,8 +169,11 @@ static void job_write_option(const struct job_merge *m, size_t i, struct jwrite 
     const char *at = (const char *)m->o + job_fields[i].offset;
     int64_t number = 0;
     const char *text = NULL;
+    bool on = false;
     if (job_fields[i].value == JOB_VALUE_TEXT) {
         memcpy(&text, at, sizeof text);
+    } else if (job_fields[i].value == JOB_VALUE_BOOL) {
+        memcpy(&on, at, sizeof on);
     } else {
         memcpy(&number, at, sizeof number);
     }
@@ -181,6 +190,9 @@ static void job_write_option(const struct job_merge *m, size_t i, struct jwrite 
         break;
     case JOB_VALUE_TEXT:
         jwrite_cstr(w, text);
+        break;
+    case JOB_VALUE_BOOL:
+        jwrite_bool(w, on);
         break;
     }
 }

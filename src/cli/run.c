@@ -23,6 +23,7 @@ struct run {
     struct loop *loop;
     struct store *store;
     struct llm *llm;
+    struct judge_pool *judge; /* NULL: the job does without */
     struct worker *worker;
     struct job_spec spec; /* the request's, with the draws' seed filled in */
     struct job_row job;
@@ -84,6 +85,7 @@ static void run_start_worker(struct run *r) {
                                                       .store = r->store,
                                                       .llm = r->llm,
                                                       .prompts = r->options->prompts,
+                                                      .judge = r->judge,
                                                       .slots = r->spec.concurrency});
     worker_run(
         r->worker,
@@ -228,9 +230,16 @@ enum err run_job(const struct run_options *options, struct run_result *ret,
     struct run r = {.options = options, .spec = *options->spec, .result = ret, .reterr = reterr};
     *ret = (struct run_result){0};
     arena_init(&r.arena, RUN_ARENA_BYTES_MAX);
+    bool compares = r.spec.judge != JOB_JUDGE_LLM || !r.spec.allow_text_answers;
+    enum err e =
+        compares ? judge_pool_new_default(&r.judge, reterr) : ERR_OK; /* before any thread */
+    if (e != ERR_OK) {
+        arena_release(&r.arena);
+        return e;
+    }
     r.loop = loop_new();
     r.llm = llm_new(r.loop, options->llm);
-    enum err e = run_resolve(&r); /* before anything is written */
+    e = run_resolve(&r); /* before anything is written */
     if (e == ERR_OK) {
         e = store_open(options->state_path, NULL, &r.store, reterr);
     }
@@ -239,6 +248,9 @@ enum err run_job(const struct run_options *options, struct run_result *ret,
         store_close(r.store);
     }
     llm_free(r.llm);
+    if (r.judge != NULL) {
+        judge_pool_free(r.judge);
+    }
     loop_free(r.loop);
     arena_release(&r.arena);
     return e;

@@ -11,6 +11,7 @@ struct serve {
     const struct serve_options *options;
     struct loop *loop;
     struct metrics *metrics;
+    struct judge_pool *judge;
     struct store *store;
     struct broker *broker;
     struct crew *crew;
@@ -56,6 +57,7 @@ static enum err serve_start_crew(struct serve *s, struct errinfo *reterr) {
                                              .broker = s->broker,
                                              .llm = o->llm,
                                              .prompts = o->prompts,
+                                             .judge = s->judge,
                                              .workers = o->workers,
                                              .slots = o->slots,
                                              .retain_ms = o->retain_ms,
@@ -90,12 +92,19 @@ static enum err serve_on_store(struct serve *s, struct errinfo *reterr) {
 }
 
 enum err serve(const struct serve_options *options, struct errinfo *reterr) {
-    struct serve s = {.options = options, .loop = loop_new(), .metrics = metrics_new()};
-    enum err e = store_open(options->store_path, s.metrics, &s.store, reterr);
+    struct serve s = {.options = options};
+    enum err e = judge_pool_new_default(&s.judge, reterr); /* before any thread */
+    if (e != ERR_OK) {
+        return e;
+    }
+    s.loop = loop_new();
+    s.metrics = metrics_new();
+    e = store_open(options->store_path, s.metrics, &s.store, reterr);
     if (e == ERR_OK) {
         e = serve_on_store(&s, reterr);
         store_close(s.store);
     }
+    judge_pool_free(s.judge);
     loop_free(s.loop);
     metrics_free(s.metrics);
     return e;

@@ -257,6 +257,24 @@ static void summary_calls(const struct summary *s, struct sbuf *out) {
     sbuf_add_char(out, '\n');
 }
 
+/* "judge  382 verdicts, 355 (93%) by proof, without asking the checker" */
+static void summary_judge(const struct summary *s, struct sbuf *out) {
+    if (s->view != NULL && s->view->judged > 0) {
+        sbuf_addf(out, "  judge  %s verdicts, %s (%s) by proof, without asking the checker\n",
+                  term_count(s->view->judged).s, term_count(s->view->proved).s,
+                  term_share(s->view->proved, s->view->judged).s);
+    }
+    if (s->score != NULL && s->score->judged > 0) {
+        sbuf_addf(out,
+                  "  truth  %s of %s accepts false (%s), %s of %s solves false (%s): what the "
+                  "simulator planted\n",
+                  term_count(s->score->false_accepts).s, term_count(s->score->accepts).s,
+                  term_share(s->score->false_accepts, s->score->accepts).s,
+                  term_count(s->score->false_solves).s, term_count(s->score->solves).s,
+                  term_share(s->score->false_solves, s->score->solves).s);
+    }
+}
+
 static void summary_files(const struct summary *s, struct sbuf *out) {
     if (s->output != NULL) {
         sbuf_addf(out, "  files  %s (%s problem%s), state in %s\n",
@@ -275,6 +293,7 @@ void summary_text(const struct summary *s, struct arena *a, struct sbuf *out) {
     sbuf_add_char(out, '\n');
     summary_spend(s, out);
     summary_calls(s, out);
+    summary_judge(s, out);
     summary_files(s, out);
     sbuf_add_cstr(out, "  ended  ");
     summary_why(s, out);

@@ -3,6 +3,7 @@
 #define STUMPER_CLI_SUMMARY_H
 
 #include "cli/progress.h"
+#include "sim/score.h"
 
 #include <stdio.h>
 
@@ -11,13 +12,15 @@ struct summary {
     const struct job_row *job;
     const struct spend_row *spend;
     size_t spend_n;
-    const struct work_view *view; /* of the run that just ended; NULL: none did (status) */
-    const struct llm_stats *stats;  /* of that run; NULL: none */
-    int64_t elapsed_ms;             /* of that run; -1: not known */
-    enum stop stop;                 /* STOP_NOT_YET: still going on */
-    const char *cause;              /* STOP_ERRORS: the error; may be NULL */
-    enum err fatal;                 /* not OK: the store gave out */
+    const struct work_view *view;  /* of the run that just ended; NULL: none did (status) */
+    const struct llm_stats *stats; /* of that run; NULL: none */
+    int64_t elapsed_ms;            /* of that run; -1: not known */
+    enum stop stop;                /* STOP_NOT_YET: still going on */
+    const char *cause;             /* STOP_ERRORS: the error; may be NULL */
+    enum err fatal;                /* not OK: the store gave out */
     const char *fatal_detail;
+    const struct score
+        *score;           /* against what the run's own simulator planted; NULL: there is none */
     const char *output;   /* file of problems; NULL: none; "-": standard output */
     int64_t output_n;     /* problems in it */
     const char *state;    /* the store's file */

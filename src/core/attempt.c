@@ -1,13 +1,13 @@
 /* Each stage is one call that may be asked again:
  *
  *     stage      asked by                 its answer goes to
- *     ENGINEER   attempt_ask_engineer()   attempt_engineered() ─► dedup ─► attempt_deduped()
- *     CHECK      attempt_ask_check()      attempt_checked()
- *     TARGET     attempt_ask_target()     attempt_tried()
- *     JUDGE      attempt_ask_judge()      attempt_judged()
+ *     ENGINEER   attempt_ask_engineer()   attempt_engineered() ─► attempt_deduped() ─►
+ * attempt_defined() CHECK      attempt_ask_check()      attempt_checked() TARGET
+ * attempt_ask_target()     attempt_tried() JUDGE      attempt_compare() ─► attempt_compared() ─►
+ * attempt_ask_judge() ─► attempt_judged()
  *
  * attempt_answered() sorts out what is of no use before a stage sees it. attempt_finish() is the
- * only way to an outcome; attempt_judged() is its only caller with ACCEPTED (invariant 2). A new
+ * only way to an outcome; attempt_conclude() is its only caller with ACCEPTED (invariant 2). A new
  * stage begins in attempt_begin_stage(), which starts a new conversation: nothing said in one stage
  * is heard in another (invariant 3).
  */
@@ -24,7 +24,14 @@
 #define ATTEMPT_REFUSAL_BYTES_MAX ((size_t)500)
 
 /* What the next event must be. */
-enum attempt_awaited { AWAIT_START, AWAIT_ANSWER, AWAIT_DEDUP, AWAIT_NOTHING };
+enum attempt_awaited {
+    AWAIT_START,
+    AWAIT_ANSWER,
+    AWAIT_DEDUP,
+    AWAIT_DEFINED,
+    AWAIT_COMPARED,
+    AWAIT_NOTHING
+};
 
 struct attempt {
     struct arena *a;
@@ -301,8 +308,19 @@ static void attempt_engineered(struct attempt *at, const struct call_answer *ans
 static void attempt_deduped(struct attempt *at, bool duplicate) {
     if (duplicate) {
         attempt_finish(at, OUTCOME_DUPLICATE, S("the job has this problem already"));
-    } else {
+    } else if (at->setup->spec->allow_text_answers) {
         attempt_ask_check(at);
+    } else {
+        at->awaited = AWAIT_DEFINED;
+    }
+}
+
+static void attempt_defined(struct attempt *at, bool definite) {
+    if (definite) {
+        attempt_ask_check(at);
+    } else {
+        attempt_finish(at, OUTCOME_REJECTED,
+                       S("its answer is not one definite mathematical answer"));
     }
 }
 
@@ -342,7 +360,43 @@ static void attempt_tried(struct attempt *at, const struct call_answer *answer,
         return;
     }
     at->problem.target_answer = final_answer;
-    attempt_ask_judge(at);
+    if (at->setup->spec->judge == JOB_JUDGE_LLM) {
+        attempt_ask_judge(at);
+    } else {
+        at->stage = ATTEMPT_STAGE_JUDGE;
+        at->awaited = AWAIT_COMPARED;
+    }
+}
+
+/* There is a verdict: the end. */
+static void attempt_conclude(struct attempt *at, bool equivalent, double confidence,
+                             const char *method, struct str reason) {
+    at->problem.verdict.stated = true;
+    at->problem.verdict.equivalent = equivalent;
+    at->problem.verdict.confidence = confidence;
+    at->problem.verdict.method = method;
+    at->problem.verdict.reason = reason;
+    attempt_finish(at, equivalent ? OUTCOME_SOLVED : OUTCOME_ACCEPTED, S(""));
+}
+
+static bool attempt_is_proven(const struct attempt *at) {
+    const struct comparison *c = &at->problem.verdict.comparison;
+    return c->asked && c->proof && c->verdict != COMPARISON_UNDECIDED;
+}
+
+static void attempt_conclude_by_proof(struct attempt *at) {
+    const struct comparison *c = &at->problem.verdict.comparison;
+    attempt_conclude(at, c->verdict == COMPARISON_EQUAL, 1, "proof", c->reason);
+}
+
+static void attempt_compared(struct attempt *at, const struct comparison *comparison) {
+    at->problem.verdict.comparison = *comparison;
+    at->problem.verdict.comparison.asked = true;
+    if (at->setup->spec->judge == JOB_JUDGE_PROOF_LLM && attempt_is_proven(at)) {
+        attempt_conclude_by_proof(at);
+    } else {
+        attempt_ask_judge(at);
+    }
 }
 
 static void attempt_judged(struct attempt *at, const struct call_answer *answer) {
@@ -354,12 +408,14 @@ static void attempt_judged(struct attempt *at, const struct call_answer *answer)
         return;
     }
     attempt_note_mended(at, reply.mended);
-    at->problem.verdict.stated = true;
-    at->problem.verdict.equivalent = reply.equivalent;
-    at->problem.verdict.confidence = reply.confidence;
-    at->problem.verdict.method = "llm";
-    at->problem.verdict.reason = reply.reason;
-    attempt_finish(at, reply.equivalent ? OUTCOME_SOLVED : OUTCOME_ACCEPTED, S(""));
+    const struct comparison *c = &at->problem.verdict.comparison;
+    at->problem.verdict.disagreed =
+        c->verdict == (reply.equivalent ? COMPARISON_DIFFERENT : COMPARISON_EQUAL);
+    if (attempt_is_proven(at)) {
+        attempt_conclude_by_proof(at);
+    } else {
+        attempt_conclude(at, reply.equivalent, reply.confidence, "llm", reply.reason);
+    }
 }
 
 /* --- the step --- */
@@ -431,6 +487,14 @@ static void attempt_action(const struct attempt *at, struct attempt_action *ret)
     case AWAIT_DEDUP:
         *ret = (struct attempt_action){.kind = ATTEMPT_ACT_DEDUP, .hash = at->problem.hash};
         return;
+    case AWAIT_DEFINED:
+        *ret = (struct attempt_action){.kind = ATTEMPT_ACT_DEFINE, .gold = at->problem.answer};
+        return;
+    case AWAIT_COMPARED:
+        *ret = (struct attempt_action){.kind = ATTEMPT_ACT_COMPARE,
+                                       .gold = at->problem.answer,
+                                       .given = at->problem.target_text};
+        return;
     case AWAIT_NOTHING:
         *ret = (struct attempt_action){.kind = ATTEMPT_ACT_FINISH, .problem = &at->problem};
         return;
@@ -444,7 +508,9 @@ void attempt_step(struct attempt *at, const struct attempt_event *event,
                   struct attempt_action *ret) {
     static const enum attempt_awaited answers_to[] = {[ATTEMPT_EV_START] = AWAIT_START,
                                                       [ATTEMPT_EV_ANSWER] = AWAIT_ANSWER,
-                                                      [ATTEMPT_EV_DEDUP] = AWAIT_DEDUP};
+                                                      [ATTEMPT_EV_DEDUP] = AWAIT_DEDUP,
+                                                      [ATTEMPT_EV_DEFINED] = AWAIT_DEFINED,
+                                                      [ATTEMPT_EV_COMPARED] = AWAIT_COMPARED};
     ASSERT(at->awaited == answers_to[event->kind]); /* invariant 1 */
     switch (event->kind) {
     case ATTEMPT_EV_START:
@@ -455,6 +521,12 @@ void attempt_step(struct attempt *at, const struct attempt_event *event,
         break;
     case ATTEMPT_EV_DEDUP:
         attempt_deduped(at, event->duplicate);
+        break;
+    case ATTEMPT_EV_DEFINED:
+        attempt_defined(at, event->definite);
+        break;
+    case ATTEMPT_EV_COMPARED:
+        attempt_compared(at, &event->comparison);
         break;
     }
     attempt_action(at, ret);

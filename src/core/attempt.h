@@ -1,16 +1,23 @@
 /* attempt.h - one try at one problem, as a pure state machine: events in, one action out.
  *
- *     START ─► engineer ─► dedup ─► checker (initial) ─► target ─► checker (equivalence)
- *                            │             │               │                │
- *                            ▼             ▼               ▼                ▼
- *                        duplicate      rejected        failed      solved or accepted
+ *     START ─► engineer ─► dedup ─► define ─► checker ─► target ─► compare ─► checker
+ *                            │        │       (initial)    │          │ proof  (equivalence)
+ *                            ▼        ▼          ▼         ▼          ▼           ▼
+ *                       duplicate  rejected   rejected   failed    solved or accepted
+ *
+ * define: is the engineer's answer read whole as mathematics? compare: are the two answers the
+ * same? Both are asked of whoever drives the machine (answer/), not of a model, and cost nothing; a
+ * job may do without either (job_spec.allow_text_answers, job_spec.judge).
  *
  * No I/O, no clock, no randomness: the same pick and the same answers give the same actions, so a
  * resumed attempt replays the answers in the ledger and goes on with the first call that has none.
+ * (A comparison that was undecided for want of time may be decided in the replay, or the other way
+ * round: it has no number among the calls, so the ledger still fits.)
  *
  * Invariants
  *   (1) after a step exactly one thing is awaited: an answer, a dedup result, or nothing (the end)
- *   (2) ACCEPTED is reached only by a stated, well-formed, coherent "not equivalent" (promise G7)
+ *   (2) ACCEPTED is reached only by a proof that the answers differ, or by a stated, well-formed,
+ *       coherent "not equivalent" that no proof contradicts (promise G7)
  *   (3) the target's messages hold nothing of the engineer's but the problem's text
  *   (4) calls are numbered 0, 1, 2 … as they are asked for, fewer than ATTEMPT_CALLS_MAX
  *
@@ -50,6 +57,8 @@ enum attempt_event_kind {
     ATTEMPT_EV_START,
     ATTEMPT_EV_ANSWER, /* of the call that was asked for last */
     ATTEMPT_EV_DEDUP,
+    ATTEMPT_EV_DEFINED,
+    ATTEMPT_EV_COMPARED,
 };
 
 struct attempt_event {
@@ -58,13 +67,17 @@ struct attempt_event {
         *answer;             /* ANSWER: its text must live as long as the attempt's arena */
     struct str final_answer; /* ANSWER of the target: what answer_extract() found; may be empty */
     bool duplicate;          /* DEDUP */
+    bool definite;           /* DEFINED */
+    struct comparison comparison; /* COMPARED; its texts live as long as the attempt's arena */
 };
 
 enum attempt_action_kind {
     ATTEMPT_ACT_CALL,   /* make `call` and come back with its answer */
     ATTEMPT_ACT_DEDUP,  /* has the job a problem with `hash` already? Remember it and come back with
                            the answer */
-    ATTEMPT_ACT_FINISH, /* over; `problem` says how. No event may follow */
+    ATTEMPT_ACT_DEFINE, /* is `gold` a definite answer? */
+    ATTEMPT_ACT_COMPARE, /* are `gold` and the answer in `given` the same? */
+    ATTEMPT_ACT_FINISH,  /* over; `problem` says how. No event may follow */
 };
 
 struct attempt_action {
@@ -72,6 +85,8 @@ struct attempt_action {
     const struct call_spec *call;  /* CALL: borrowed until the next step */
     int64_t call_no;               /* CALL: 0, 1, 2 … */
     uint64_t hash;                 /* DEDUP */
+    struct str gold;               /* DEFINE, COMPARE: the engineer's answer */
+    struct str given;              /* COMPARE: the target's whole text */
     const struct problem *problem; /* FINISH: borrowed from the arena */
 };
 

@@ -7,11 +7,33 @@
 
 /* Every field that a request may have, in the order in which a spec is written. */
 static const char *const job_fields[] = {
-    "num_problems", "engineer_model", "checker_model", "target_model",     "target_models",
-    "taxonomy",     "topics",         "use_seed_data", "seed_data",        "benchmark_name",
-    "concurrency",  "max_attempts",   "max_cost_usd",  "deadline_seconds", "stall_attempts",
-    "stall_errors", "seed",           "name",          "metadata",         "use_search",
-    "samples",      "solve_rate_max", "votes",         "priority",         "webhook_url",
+    "num_problems",
+    "engineer_model",
+    "checker_model",
+    "target_model",
+    "target_models",
+    "taxonomy",
+    "topics",
+    "use_seed_data",
+    "seed_data",
+    "benchmark_name",
+    "concurrency",
+    "max_attempts",
+    "max_cost_usd",
+    "deadline_seconds",
+    "stall_attempts",
+    "stall_errors",
+    "seed",
+    "name",
+    "metadata",
+    "use_search",
+    "samples",
+    "solve_rate_max",
+    "votes",
+    "priority",
+    "webhook_url",
+    "judge",
+    "allow_text_answers",
     NULL,
 };
 
@@ -186,6 +208,24 @@ static void job_read_limits(struct jcheck *c, struct jplace root, struct job_spe
     spec->seed = (uint64_t)jcheck_int(c, root, "seed", 0, INT64_MAX, 0);
 }
 
+const char *job_judge_name(enum job_judge judge) {
+    static const char *const names[JOB_JUDGES] = {
+        [JOB_JUDGE_PROOF_LLM] = "proof+llm", [JOB_JUDGE_LLM] = "llm", [JOB_JUDGE_BOTH] = "both"};
+    ASSERT((unsigned)judge < JOB_JUDGES);
+    return names[judge];
+}
+
+static enum job_judge job_read_judge(struct jcheck *c, struct jplace root) {
+    struct str name = jcheck_str(c, root, "judge", JOB_NAME_BYTES_MAX);
+    for (int i = 0; i < JOB_JUDGES; i++) {
+        if (name.n == 0 || str_eq(name, str_of(job_judge_name((enum job_judge)i)))) {
+            return (enum job_judge)i;
+        }
+    }
+    jcheck_fail(c, "/judge", "must be \"proof+llm\", \"llm\" or \"both\"");
+    return JOB_JUDGE_PROOF_LLM;
+}
+
 /* A number, or one of three names. */
 static int64_t job_read_priority(struct jcheck *c, struct jplace root) {
     static const struct {
@@ -280,6 +320,8 @@ bool job_spec_read_over(struct jcheck *c, const struct jnode *request,
     job_read_topics(c, root, builtin, a, &spec);
     job_read_seeds(c, root, a, &spec);
     job_read_limits(c, root, &spec);
+    spec.judge = job_read_judge(c, root);
+    spec.allow_text_answers = jcheck_bool(c, root, "allow_text_answers", false);
     job_read_labels(c, root, a, &spec);
     job_check_unavailable(c, root);
     if (c->n == errors) {
@@ -309,6 +351,17 @@ static void job_write_limits(const struct job_spec *spec, struct jwrite *w) {
     jwrite_int(w, spec->stall_errors);
     jwrite_key(w, "seed");
     jwrite_int(w, (int64_t)spec->seed);
+}
+
+static void job_write_judge(const struct job_spec *spec, struct jwrite *w) {
+    if (spec->judge != JOB_JUDGE_PROOF_LLM) {
+        jwrite_key(w, "judge");
+        jwrite_cstr(w, job_judge_name(spec->judge));
+    }
+    if (spec->allow_text_answers) {
+        jwrite_key(w, "allow_text_answers");
+        jwrite_bool(w, true);
+    }
 }
 
 static void job_write_labels(const struct job_spec *spec, struct jwrite *w) {
@@ -369,6 +422,7 @@ static void job_write(const struct job_spec *spec, bool with_taxonomy, struct jw
         jwrite_end(w);
     }
     job_write_limits(spec, w);
+    job_write_judge(spec, w);
     job_write_labels(spec, w);
     jwrite_end(w);
 }
@@ -406,6 +460,9 @@ const char *job_spec_difference(const struct job_spec *a, const struct job_spec 
     }
     if (a->seeds_n == 0 && !taxonomy_eq(&a->taxonomy, &b->taxonomy)) {
         return "taxonomy";
+    }
+    if (a->judge != b->judge || a->allow_text_answers != b->allow_text_answers) {
+        return a->judge != b->judge ? "judge" : "allow_text_answers";
     }
     return a->seed != b->seed ? "seed" : NULL;
 }

@@ -61,6 +61,16 @@ struct job_models {
     size_t n; /* at least 1 */
 };
 
+/* Who says whether two answers are the same. */
+enum job_judge {
+    JOB_JUDGE_PROOF_LLM, /* a proof, where the comparison finds one; else the checker */
+    JOB_JUDGE_LLM,       /* the checker */
+    JOB_JUDGE_BOTH,      /* both are asked; a proof wins, and a disagreement is recorded */
+    JOB_JUDGES
+};
+/** "proof+llm", "llm", "both". */
+const char *job_judge_name(enum job_judge judge);
+
 struct job_spec {
     int64_t num_problems;
     struct job_models models[ROLE_COUNT];
@@ -76,6 +86,9 @@ struct job_spec {
     int64_t stall_errors; /* stop after so many errors in a row with one cause; 0: never */
     uint64_t seed; /* of the picks: the same seed gives the same subjects and variations; 0: chosen
                       when the job begins */
+    enum job_judge judge;
+    bool allow_text_answers; /* else a problem whose answer is not read whole as mathematics is
+                                rejected before anybody is paid for looking at it */
     struct str name;
     struct str metadata; /* a JSON object as text; may be empty */
     int64_t priority;

@@ -121,6 +121,32 @@ static void write_text_fields(const struct problem *p, struct jwrite *w) {
     }
 }
 
+const char *comparison_name(enum comparison_verdict verdict) {
+    static const char *const names[] = {[COMPARISON_UNDECIDED] = "undecided",
+                                        [COMPARISON_EQUAL] = "equal",
+                                        [COMPARISON_DIFFERENT] = "different"};
+    ASSERT((unsigned)verdict < ARRAY_LEN(names));
+    return names[verdict];
+}
+
+static void write_comparison(const struct comparison *c, struct jwrite *w) {
+    jwrite_key(w, "comparison");
+    if (!c->asked) {
+        jwrite_null(w);
+        return;
+    }
+    jwrite_object(w);
+    jwrite_key(w, "verdict");
+    jwrite_cstr(w, comparison_name(c->verdict));
+    jwrite_key(w, "certainty");
+    jwrite_cstr(w, c->verdict == COMPARISON_UNDECIDED ? "none" : c->proof ? "proof" : "evidence");
+    jwrite_key(w, "method");
+    jwrite_str(w, c->method);
+    jwrite_key(w, "reason");
+    jwrite_str(w, c->reason);
+    jwrite_end(w);
+}
+
 static void write_verdict(const struct problem *p, struct jwrite *w) {
     jwrite_key(w, "verdict");
     if (!p->verdict.stated) {
@@ -136,6 +162,9 @@ static void write_verdict(const struct problem *p, struct jwrite *w) {
     jwrite_real(w, p->verdict.confidence);
     jwrite_key(w, "reason");
     jwrite_str(w, p->verdict.reason);
+    write_comparison(&p->verdict.comparison, w);
+    jwrite_key(w, "disagreed");
+    jwrite_bool(w, p->verdict.disagreed);
     jwrite_end(w);
 }
 

@@ -20,6 +20,20 @@ const char *outcome_name(enum outcome o);
 /** The outcome of a name; OUTCOME_COUNT if there is none of that name. */
 enum outcome outcome_from_name(struct str name);
 
+/* What the comparison of two answers found (answer/compare.h), as data. */
+enum comparison_verdict { COMPARISON_UNDECIDED, COMPARISON_EQUAL, COMPARISON_DIFFERENT };
+
+struct comparison {
+    bool asked; /* false: nobody compared */
+    enum comparison_verdict verdict;
+    bool proof;        /* else it is evidence, or nothing */
+    struct str method; /* "exact", "points", … */
+    struct str reason;
+};
+
+/** "undecided", "equal", "different". */
+const char *comparison_name(enum comparison_verdict verdict);
+
 /* All text is borrowed from the attempt's arena; empty where the attempt did not get that far. */
 struct problem {
     enum outcome outcome;
@@ -37,8 +51,10 @@ struct problem {
         bool stated; /* false: the equivalence check was never reached */
         bool equivalent;
         double confidence;  /* NaN: not told */
-        const char *method; /* "llm" */
+        const char *method; /* "proof", "llm" */
         struct str reason;
+        struct comparison comparison; /* what the comparison of the answers said, if it was asked */
+        bool disagreed;               /* comparison and checker said opposite things */
     } verdict;
     struct {
         bool stated; /* false: the initial check was never reached, or gave no verdict */
@@ -69,7 +85,8 @@ struct problem_ids {
  * Write the line's object. What the attempt did not get to is null. Fields, in this order: id
  * job_id attempt status subject topic difficulty problem answer hints hints_were_corrected
  * target_model_answer target_model_text reference rejection_reason error (FAILED only: {cause,
- * raw}) verdict {method, equivalent, confidence, reason} checks {initial: {valid, reason}} samples
+ * raw}) verdict {method, equivalent, confidence, reason, comparison {verdict, certainty, method,
+ * reason}, disagreed} checks {initial: {valid, reason}} samples
  * solve_rate similar usage {calls and tokens; -1 becomes null} cost_usd models created_at notes.
  */
 void problem_write(const struct problem *p, const struct problem_ids *ids, struct jwrite *w);

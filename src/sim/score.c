@@ -65,24 +65,53 @@ static const struct score_truth *score_find(struct score *s, struct str problem)
     return bsearch(&key, s->entries, s->entries_n, sizeof *s->entries, score_order);
 }
 
-void score_add_problem(struct score *s, const struct jnode *line) {
-    if (!str_eq(jnode_get_str(line, "status"), S("accepted"))) {
-        return;
-    }
-    const struct score_truth *t = score_find(s, jnode_get_str(line, "problem"));
+/* What the target truly did, if the truth knows. */
+struct score_facts {
+    bool key;              /* the stated answer is a right one */
+    bool solved, unsolved; /* so is the target's / that is a planted wrong one */
+};
+
+static struct score_facts score_facts(const struct score_truth *t, const struct jnode *line) {
     struct str target = jnode_get_str(line, "target_model_answer");
-    s->kept++;
-    if (t == NULL) {
-        s->unknown++;
+    bool solved = form_find(t->right, t->right_n, target) >= 0;
+    return (struct score_facts){
+        .key = form_find(t->right, t->right_n, jnode_get_str(line, "answer")) >= 0,
+        .solved = solved,
+        .unsolved = !solved && form_find(t->wrong, t->wrong_n, target) >= 0};
+}
+
+/* With a wrong key no verdict about sameness is right or wrong: these are left out. */
+static void score_add_verdict(struct score *s, const struct score_facts *f,
+                              const struct jnode *line) {
+    const struct jnode *verdict = jnode_get(line, "verdict");
+    if (jnode_type(verdict) != JNODE_OBJECT || !f->key || (!f->solved && !f->unsolved)) {
         return;
     }
-    bool key = form_find(t->right, t->right_n, jnode_get_str(line, "answer")) >= 0;
-    bool solved = form_find(t->right, t->right_n, target) >= 0;
-    bool unsolved = !solved && form_find(t->wrong, t->wrong_n, target) >= 0;
-    s->key_right += key;
-    s->key_wrong += !key;
-    s->solved += solved;
-    s->unsolved += unsolved;
-    s->unsure += !solved && !unsolved;
-    s->good += key && unsolved;
+    bool same = jnode_bool(jnode_get(verdict, "equivalent"), false);
+    s->judged++;
+    s->by_proof += str_eq(jnode_get_str(verdict, "method"), S("proof"));
+    s->accepts += !same;
+    s->solves += same;
+    s->false_accepts += !same && f->solved;
+    s->false_solves += same && f->unsolved;
+}
+
+void score_add_problem(struct score *s, const struct jnode *line) {
+    bool kept = str_eq(jnode_get_str(line, "status"), S("accepted"));
+    const struct score_truth *t = score_find(s, jnode_get_str(line, "problem"));
+    s->kept += kept;
+    if (t == NULL) {
+        s->unknown += kept;
+        return;
+    }
+    struct score_facts f = score_facts(t, line);
+    score_add_verdict(s, &f, line);
+    if (kept) {
+        s->key_right += f.key;
+        s->key_wrong += !f.key;
+        s->solved += f.solved;
+        s->unsolved += f.unsolved;
+        s->unsure += !f.solved && !f.unsolved;
+        s->good += f.key && f.unsolved;
+    }
 }

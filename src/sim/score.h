@@ -20,6 +20,11 @@ struct score {
     int64_t unsolved, solved, unsure; /* was the target's answer a planted wrong one / a right one
                                          / neither of them? */
     int64_t good;                     /* key right and unsolved */
+    /* of all problems with a verdict, kept or solved, whose stated answer is right: */
+    int64_t judged, by_proof; /* how many; of them, without asking the checker */
+    int64_t accepts,
+        false_accepts;            /* called different; of them, those where the target was right */
+    int64_t solves, false_solves; /* called the same; of them, those where it was wrong */
 };
 
 /** Nothing counted; @a owns what is read of the truth. */
@@ -29,7 +34,7 @@ void score_release(struct score *s);
 /** Add a line of a truth file; false if it is not one. */
 NODISCARD bool score_add_truth(struct score *s, const struct jnode *line);
 
-/** Count a line of a problems file; those with another status than "accepted" are passed over. */
+/** Count a line of a problems file: an accepted one, and the verdict of any that has one. */
 void score_add_problem(struct score *s, const struct jnode *line);
 
 #endif

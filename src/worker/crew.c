@@ -132,6 +132,7 @@ static void *hand_main(void *arg) {
                                                       .store = o->store,
                                                       .llm = h->llm,
                                                       .prompts = o->prompts,
+                                                      .judge = o->judge,
                                                       .slots = o->slots,
                                                       .broker = o->broker,
                                                       .purses = h->crew->purses,

@@ -53,6 +53,7 @@
 /* In a message: this, then the two texts, for each pair. */
 struct request {
     uint64_t number;
+    enum judge_question question;
     struct answer_options options;
     uint32_t gold_n, given_n;
 };
@@ -120,10 +121,21 @@ static void helper_timer(int ms) {
     (void)setitimer(ITIMER_REAL, &t, NULL); /* its signal ends the process */
 }
 
+static struct answer_result helper_define(struct helper *h, struct str gold) {
+    bool definite = answer_is_definite(gold, &h->arena);
+    return (struct answer_result){.verdict = definite ? ANSWER_EQUAL : ANSWER_UNDECIDED,
+                                  .certainty = definite ? ANSWER_PROOF : ANSWER_NONE,
+                                  .confidence = definite,
+                                  .method = "grammar",
+                                  .reason = definite ? "it is read whole"
+                                                     : "it is not read whole as mathematics"};
+}
+
 static struct reply helper_answer(struct helper *h, const struct request *q, const char *texts) {
-    struct answer_result r =
-        answer_compare((struct str){texts, q->gold_n}, (struct str){texts + q->gold_n, q->given_n},
-                       &q->options, &h->arena);
+    struct str gold = {texts, q->gold_n}, given = {texts + q->gold_n, q->given_n};
+    struct answer_result r = q->question == JUDGE_DEFINITE
+                                 ? helper_define(h, gold)
+                                 : answer_compare(gold, given, &q->options, &h->arena);
     struct reply reply = {.number = q->number,
                           .verdict = (int32_t)r.verdict,
                           .certainty = (int32_t)r.certainty,
@@ -175,7 +187,7 @@ static bool keeper_report(struct helper *h, int status) {
     bool late = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
     struct reply reply = {
         .number = number, .verdict = ANSWER_UNDECIDED, .certainty = ANSWER_NONE, .died = 1};
-    (void)snprintf(reply.method, sizeof reply.method, "limits");
+    (void)snprintf(reply.method, sizeof reply.method, JUDGE_METHOD_LIMITS);
     (void)snprintf(reply.reason, sizeof reply.reason, "%s",
                    late ? "the deadline passed" : "the comparison broke down");
     return number == 0 || send(h->fd, &reply, sizeof reply, MSG_NOSIGNAL) > 0;
@@ -265,7 +277,7 @@ static void finish(struct judge_call *call, const struct reply *reply) {
 
 static void finish_unsent(struct judge_call *call, const char *reason) {
     struct reply reply = {.verdict = ANSWER_UNDECIDED, .certainty = ANSWER_NONE};
-    (void)snprintf(reply.method, sizeof reply.method, "limits");
+    (void)snprintf(reply.method, sizeof reply.method, JUDGE_METHOD_LIMITS);
     (void)snprintf(reply.reason, sizeof reply.reason, "%s", reason);
     finish(call, &reply);
 }
@@ -342,16 +354,19 @@ static void slot_read(struct judge_pool *pool, struct slot *s) {
     }
 }
 
-/* Big texts are cut down to the answers in them; false if they still do not fit. */
+/* Big texts are cut down to the answers in them; false if they still do not fit, or if the answer
+ * would be a guess: one that came out of its text would not be known for it any more. */
 static bool fit(struct judge_call *call) {
     struct str *texts[] = {&call->gold, &call->given};
     for (size_t i = 0; i < 2; i++) {
         if (texts[i]->n > TEXTS_BYTES_MAX / 2 && texts[i]->n <= ANSWER_TEXT_BYTES_MAX) {
             struct arena a;
             arena_init(&a, (size_t)8 << 20);
-            struct str cut = answer_extract(*texts[i], &a);
-            call->cut[i] = mem_dup_cstr(cut.n > 0 ? cut.p : "", cut.n);
-            *texts[i] = (struct str){call->cut[i], cut.n};
+            struct answer_found found = answer_find(*texts[i], call->options.choices, &a);
+            if (found.source <= ANSWER_FROM_TAG) {
+                call->cut[i] = mem_dup_cstr(found.text.n > 0 ? found.text.p : "", found.text.n);
+                *texts[i] = (struct str){call->cut[i], found.text.n};
+            }
             arena_release(&a);
         }
     }
@@ -373,6 +388,7 @@ static bool slot_send(struct judge_pool *pool, struct slot *s, size_t max) {
     while (call != NULL && n < max &&
            (n == 0 || texts + call->gold.n + call->given.n <= TEXTS_BYTES_MAX / 2)) {
         struct request q = {.number = call->number,
+                            .question = call->question,
                             .options = call->options,
                             .gold_n = (uint32_t)call->gold.n,
                             .given_n = (uint32_t)call->given.n};
@@ -518,6 +534,11 @@ enum err judge_pool_new(int helpers, int deadline_ms, struct judge_pool **ret,
     }
     *ret = pool;
     return ERR_OK;
+}
+
+enum err judge_pool_new_default(struct judge_pool **ret, struct errinfo *reterr) {
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return judge_pool_new((int)MAX(MIN(cores, 4L), 1L), 50, ret, reterr);
 }
 
 void judge_pool_submit(struct judge_pool *pool, struct judge_call *call) {

@@ -17,12 +17,19 @@
 #include "base/err.h"
 #include "base/mailbox.h"
 
+#define JUDGE_METHOD_LIMITS "limits" /* the method of what a helper could not finish */
 #define JUDGE_HELPERS_MAX 64
 #define JUDGE_DEADLINE_MS_MAX 10000
 
 struct judge_pool;
 
+enum judge_question {
+    JUDGE_SAME,     /* are `gold` and `given` the same answer? */
+    JUDGE_DEFINITE, /* is `gold` read whole as mathematics? EQUAL: yes, UNDECIDED: no */
+};
+
 struct judge_call {
+    enum judge_question question;
     struct str gold, given;
     struct answer_options options;
     void (*done)(struct judge_call *call);
@@ -57,6 +64,9 @@ struct answer_result judge_pool_compare(struct judge_pool *pool, struct judge_ca
 
 /** How often a helper had to be started again, because of a crash or the deadline. */
 int64_t judge_pool_restarts(const struct judge_pool *pool);
+
+/** As many helpers as there are cores, at most 4, with the usual deadline (50 ms). */
+NODISCARD enum err judge_pool_new_default(struct judge_pool **ret, struct errinfo *reterr);
 
 /** Ends the helpers. All calls must be done. */
 void judge_pool_free(struct judge_pool *pool);

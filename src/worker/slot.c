@@ -27,12 +27,16 @@ static void slot_set_state(struct slot *s, enum slot_state to) {
     static const unsigned allowed_from[SLOT_STATES] = {
         [SLOT_FREE] = 1u << SLOT_FINISH | 1u << SLOT_RELEASE | 1u << SLOT_RECORD,
         [SLOT_REPLAY] = 1u << SLOT_FREE,
-        [SLOT_CALL] = 1u << SLOT_FREE | 1u << SLOT_REPLAY | 1u << SLOT_RECORD | 1u << SLOT_MONEY,
+        [SLOT_CALL] = 1u << SLOT_FREE | 1u << SLOT_REPLAY | 1u << SLOT_RECORD | 1u << SLOT_COMPARE |
+                      1u << SLOT_MONEY,
         [SLOT_RECORD] = 1u << SLOT_CALL,
-        [SLOT_MONEY] = 1u << SLOT_FREE | 1u << SLOT_REPLAY | 1u << SLOT_RECORD,
-        [SLOT_FINISH] = 1u << SLOT_FREE | 1u << SLOT_REPLAY | 1u << SLOT_CALL | 1u << SLOT_RECORD,
+        [SLOT_COMPARE] =
+            1u << SLOT_FREE | 1u << SLOT_REPLAY | 1u << SLOT_RECORD | 1u << SLOT_COMPARE,
+        [SLOT_MONEY] = 1u << SLOT_FREE | 1u << SLOT_REPLAY | 1u << SLOT_RECORD | 1u << SLOT_COMPARE,
+        [SLOT_FINISH] = 1u << SLOT_FREE | 1u << SLOT_REPLAY | 1u << SLOT_CALL | 1u << SLOT_RECORD |
+                        1u << SLOT_COMPARE,
         [SLOT_RELEASE] = 1u << SLOT_FREE | 1u << SLOT_REPLAY | 1u << SLOT_CALL | 1u << SLOT_RECORD |
-                         1u << SLOT_MONEY,
+                         1u << SLOT_COMPARE | 1u << SLOT_MONEY,
     };
     ASSERT(allowed_from[to] & 1u << s->state);
     s->work->waiting_money += (to == SLOT_MONEY) - (s->state == SLOT_MONEY);
@@ -90,10 +94,17 @@ static void slot_note_failure(struct work_view *v, const struct problem *p) {
                    STR_ARG(reason));
 }
 
+static void slot_note_verdict(struct work *k, const struct problem *p) {
+    k->view.judged += p->verdict.stated;
+    k->view.proved += p->verdict.stated && k->spec->judge == JOB_JUDGE_PROOF_LLM &&
+                      strcmp(p->verdict.method, "proof") == 0;
+}
+
 static void slot_finished(struct store_op *op) {
     struct slot *s = CONTAINER_OF(op, struct slot, op.finish.op);
     struct work *k = s->work;
     if (op->err == ERR_OK) {
+        slot_note_verdict(k, s->action.problem);
         meter_outcome(k->worker->options.metrics, s->op.finish.ret_outcome);
         sched_ended(&k->view.sched, s->launch, s->stage, s->op.finish.ret_outcome,
                     s->action.problem->cause);
@@ -251,6 +262,64 @@ static const struct ledger_call *slot_replayed(const struct slot *s) {
     return NULL;
 }
 
+/* --- comparisons */
+
+static struct comparison slot_comparison(struct slot *s, const struct answer_result *r) {
+    static const enum comparison_verdict verdicts[] = {[ANSWER_EQUAL] = COMPARISON_EQUAL,
+                                                       [ANSWER_DIFFERENT] = COMPARISON_DIFFERENT,
+                                                       [ANSWER_UNDECIDED] = COMPARISON_UNDECIDED};
+    return (struct comparison){.verdict = verdicts[r->verdict],
+                               .proof = r->certainty == ANSWER_PROOF,
+                               .method = str_dup(&s->arena, str_of(r->method)),
+                               .reason = str_dup(&s->arena, str_of(r->reason))};
+}
+
+static void slot_judged(struct loop_msg *msg) {
+    struct slot *s = CONTAINER_OF(msg, struct slot, op.judged.msg);
+    const struct judge_call *call = &s->op.judged.call;
+    /* Whether it is definite is not known where the helper broke down, or had no time: go on. */
+    bool unknown = strcmp(call->result.method, JUDGE_METHOD_LIMITS) == 0;
+    struct attempt_event event = {.kind = ATTEMPT_EV_DEFINED,
+                                  .definite = unknown || call->result.verdict == ANSWER_EQUAL};
+    loop_unhold(s->work->loop);
+    if (call->question == JUDGE_SAME) {
+        event = (struct attempt_event){.kind = ATTEMPT_EV_COMPARED,
+                                       .comparison = slot_comparison(s, &call->result)};
+    }
+    slot_step(s, &event);
+    slot_act(s);
+}
+
+/* On the pool's thread. */
+static void slot_on_judged(struct judge_call *call) {
+    struct slot *s = call->ctx;
+    loop_post(s->work->loop, &s->op.judged.msg);
+}
+
+static void slot_judge(struct slot *s, enum judge_question question) {
+    slot_set_state(s, SLOT_COMPARE);
+    s->op.judged = (struct slot_judged){.msg.fn = slot_judged,
+                                        .call = {.question = question,
+                                                 .gold = s->action.gold,
+                                                 .given = s->action.given,
+                                                 .done = slot_on_judged,
+                                                 .ctx = s}};
+    loop_hold(s->work->loop); /* the answer comes from another thread */
+    judge_pool_submit(s->work->worker->options.judge, &s->op.judged.call);
+}
+
+/* True if the machine's question was answered at once; else the slot waits for the pool. */
+static bool slot_compare(struct slot *s) {
+    bool define = s->action.kind == ATTEMPT_ACT_DEFINE;
+    if (s->work->worker->options.judge != NULL) {
+        slot_judge(s, define ? JUDGE_DEFINITE : JUDGE_SAME);
+        return false;
+    }
+    slot_step(s, define ? &(struct attempt_event){.kind = ATTEMPT_EV_DEFINED, .definite = true}
+                        : &(struct attempt_event){.kind = ATTEMPT_EV_COMPARED});
+    return true;
+}
+
 /* Do what the machine asks for until something must be awaited. */
 static void slot_act(struct slot *s) {
     struct work *k = s->work;
@@ -262,6 +331,12 @@ static void slot_act(struct slot *s) {
         if (s->action.kind == ATTEMPT_ACT_DEDUP) {
             bool is_new = hashset_add(&k->hashes, s->action.hash);
             slot_step(s, &(struct attempt_event){.kind = ATTEMPT_EV_DEDUP, .duplicate = !is_new});
+            continue;
+        }
+        if (s->action.kind != ATTEMPT_ACT_CALL) {
+            if (!slot_compare(s)) {
+                return;
+            }
             continue;
         }
         const struct ledger_call *known = slot_replayed(s);

@@ -15,6 +15,7 @@ enum slot_state {
     SLOT_CALL,    /* the model's answer */
     SLOT_RECORD,  /* the answer's commit */
     SLOT_MONEY,   /* a reservation: others hold what is left of the budget */
+    SLOT_COMPARE, /* the judge pool */
     SLOT_FINISH,  /* the outcome's commit */
     SLOT_RELEASE, /* the commit that gives the lease back */
     SLOT_STATES
@@ -22,6 +23,12 @@ enum slot_state {
 
 #define SLOT_TAG_BYTES 96
 #define SLOT_ID_BYTES 48
+
+/* A question to the judge pool, and its way back to the loop. */
+struct slot_judged {
+    struct judge_call call;
+    struct loop_msg msg;
+};
 
 struct slot {
     LIST_ENTRY(slot) link; /* of the job's busy slots */
@@ -44,6 +51,7 @@ struct slot {
     char tag[SLOT_TAG_BYTES];
     char problem_id[SLOT_ID_BYTES];
     union {
+        struct slot_judged judged;
         struct store_calls calls;
         struct store_record record;
         struct store_finish finish;

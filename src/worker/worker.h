@@ -26,6 +26,7 @@
 #include "llm/llm.h"
 #include "store/store_read.h"
 #include "store/store_work.h"
+#include "worker/judge_pool.h"
 #include "worker/purse.h"
 
 struct worker;
@@ -38,9 +39,10 @@ struct worker_options {
     struct llm *llm;
     const struct prompts *prompts;
     int64_t slots;
-    struct broker *broker;   /* NULL: no jobs but those of worker_run() */
-    struct purses *purses;   /* NULL: keys have no limits here */
-    struct metrics *metrics; /* NULL: nothing is counted */
+    struct broker *broker;    /* NULL: no jobs but those of worker_run() */
+    struct judge_pool *judge; /* NULL: no answers are compared, and all count as definite */
+    struct purses *purses;    /* NULL: keys have no limits here */
+    struct metrics *metrics;  /* NULL: nothing is counted */
 };
 
 /** Begin. Everything that @options points to outlives the worker. Free with worker_free(). */
@@ -54,6 +56,7 @@ struct work_view {
     int64_t calls, input_tokens, output_tokens; /* of this run */
     int64_t calls_unpriced;
     int64_t calls_in_flight;
+    int64_t judged, proved;        /* verdicts; of them, by a proof in place of a call */
     int64_t replayed;              /* calls that a resumed run did not pay again */
     char error[2 * ERRINFO_BYTES]; /* why an attempt last failed: its cause and, in brackets, the
                                       detail */

@@ -29,7 +29,11 @@ void run_init(struct run *r) {
                                   &r->prompts.templates[kind], NULL);
         ASSERT(e == ERR_OK);
     }
-    r->spec = (struct job_spec){.num_problems = 1, .taxonomy = {r->topics, 1}, .seed = 1};
+    r->spec = (struct job_spec){.num_problems = 1,
+                                .taxonomy = {r->topics, 1},
+                                .seed = 1,
+                                .judge = JOB_JUDGE_LLM,
+                                .allow_text_answers = true};
     r->setup = (struct attempt_setup){
         .spec = &r->spec, .prompts = &r->prompts, .output_tokens_max = {1000, 2000, 3000}};
 }
@@ -60,6 +64,13 @@ static void run_step(struct run *r, const struct attempt_event *event) {
         return;
     case ATTEMPT_ACT_DEDUP:
         sbuf_add_cstr(&r->trace, "dedup\n");
+        return;
+    case ATTEMPT_ACT_DEFINE:
+        sbuf_addf(&r->trace, "define %.*s\n", STR_ARG(r->action.gold));
+        return;
+    case ATTEMPT_ACT_COMPARE:
+        sbuf_addf(&r->trace, "compare %.*s | %.*s\n", STR_ARG(r->action.gold),
+                  STR_ARG(r->action.given));
         return;
     case ATTEMPT_ACT_FINISH:
         break;
@@ -96,6 +107,18 @@ void run_answer(struct run *r, const char *text) {
 
 void run_dedup(struct run *r, bool duplicate) {
     run_step(r, &(struct attempt_event){.kind = ATTEMPT_EV_DEDUP, .duplicate = duplicate});
+}
+
+void run_define(struct run *r, bool definite) {
+    run_step(r, &(struct attempt_event){.kind = ATTEMPT_EV_DEFINED, .definite = definite});
+}
+
+void run_compare(struct run *r, enum comparison_verdict verdict, bool proof) {
+    run_step(r, &(struct attempt_event){.kind = ATTEMPT_EV_COMPARED,
+                                        .comparison = {.verdict = verdict,
+                                                       .proof = proof,
+                                                       .method = S("exact"),
+                                                       .reason = S("because")}});
 }
 
 void run_to(struct run *r, enum attempt_stage stage) {

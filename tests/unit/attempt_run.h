@@ -22,7 +22,7 @@ struct run {
     struct sbuf trace;
 };
 
-/** The setup with small templates, one topic, caps of 1000, 2000, 3000 tokens. */
+/** The setup with small templates, one topic, caps of 1000, 2000, 3000 tokens, no comparisons. */
 void run_init(struct run *r);
 void run_release(struct run *r);
 
@@ -36,6 +36,8 @@ void run_answer(struct run *r, const char *text);
 void run_answer_as(struct run *r, struct call_answer answer, const char *final_answer);
 
 void run_dedup(struct run *r, bool duplicate);
+void run_define(struct run *r, bool definite);
+void run_compare(struct run *r, enum comparison_verdict verdict, bool proof);
 
 /** Go on to a stage by good answers. */
 void run_to(struct run *r, enum attempt_stage stage);

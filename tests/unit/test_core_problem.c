@@ -43,6 +43,11 @@ static void test_an_accepted_problem_has_every_field_in_order(void **state) {
                         .verdict = {.stated = true,
                                     .equivalent = false,
                                     .confidence = 0.05,
+                                    .disagreed = true,
+                                    .comparison = {.asked = true,
+                                                   .verdict = COMPARISON_EQUAL,
+                                                   .method = S("points"),
+                                                   .reason = S("agree")},
                                     .method = "llm",
                                     .reason = S("differs")},
                         .check = {.stated = true, .valid = true, .reason = S("solved it")},
@@ -58,7 +63,8 @@ static void test_an_accepted_problem_has_every_field_in_order(void **state) {
             "\"target_model_text\":\"I think \\\\boxed{2}\",\"reference\":{\"problem\":\"q\"},"
             "\"rejection_reason\":null,"
             "\"verdict\":{\"method\":\"llm\",\"equivalent\":false,\"confidence\":0.05,"
-            "\"reason\":\"differs\"},"
+            "\"reason\":\"differs\",\"comparison\":{\"verdict\":\"equal\",\"certainty\":"
+            "\"evidence\",\"method\":\"points\",\"reason\":\"agree\"},\"disagreed\":true},"
             "\"checks\":{\"initial\":{\"valid\":true,\"reason\":\"solved it\"}},\"samples\":1,"
             "\"solve_rate\":0,\"similar\":null,"
             "\"usage\":{\"calls\":4,\"calls_reused\":0,\"input_tokens\":100,\"cached_tokens\":20,"
