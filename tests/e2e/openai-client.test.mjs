@@ -1,11 +1,14 @@
 // The simulator against the official OpenAI client: shapes, error classes and waits are judged by code that knows
 // nothing of ours.
 import assert from 'node:assert/strict';
+import { File } from 'node:buffer';
 import { test } from 'node:test';
 
 import OpenAI, { toFile } from 'openai';
 
 import { failure, KEY, sim, wait } from './lib.mjs';
+
+globalThis.File ??= File; // Node 18 has it, but not as a global
 
 const client = (provider, options = {}) => new OpenAI({ baseURL: provider.url, apiKey: KEY, maxRetries: 0, ...options });
 const ask = (text, more = {}) => ({ model: 'engineer', messages: [{ role: 'user', content: text }], ...more });
