@@ -34,7 +34,7 @@ static void http_admit(struct http_transfer *t) {
     t->counted = true;
     t->target->connecting++;
     TAILQ_INSERT_TAIL(&c->active, t, link);
-    t->shard = http_shard_with_room(c);
+    t->shard = http_shard_for(t);
     t->shard->transfers++;
     http_transfer_prepare(t);
     ASSERT(curl_multi_add_handle(t->shard->multi, t->easy) == CURLM_OK);
@@ -88,6 +88,7 @@ static void http_collect(struct http_shard *s) {
         struct http_transfer *t = NULL;
         ASSERT(curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&t) == CURLE_OK);
         http_transfer_note(t, code);
+        http_transfer_note_version(t);
         http_finish(t);
         if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY) {
             http_target_unresolved(t->target);
@@ -159,7 +160,9 @@ static struct http_deadline http_deadline_of(const struct http_transfer *t) {
         d = (struct http_deadline){t->sent_ms + r->first_byte_ms, r->first_byte_ms,
                                    "no first byte of an answer"};
     }
-    if (t->state == HTTP_ACTIVE && !t->connected && t->admitted_ms + r->connect_ms < d.at_ms) {
+    bool queued = t->state == HTTP_ACTIVE && t->shard->origin != NULL && t->target->joined;
+    if (t->state == HTTP_ACTIVE && !t->connected && !queued &&
+        t->admitted_ms + r->connect_ms < d.at_ms) {
         d = (struct http_deadline){t->admitted_ms + r->connect_ms, r->connect_ms,
                                    HTTP_NO_CONNECTION};
     }
@@ -318,8 +321,7 @@ struct http_client *http_new(struct loop *l, const struct http_client_options *o
     c->share = http_share_new();
     c->no_proxy = options->public_only || !http_proxy_is_set();
     c->public_only = options->public_only;
-    c->http_proxy =
-        c->no_proxy || http_env("http_proxy") != NULL ? NULL : http_env("HTTP_PROXY");
+    c->http_proxy = c->no_proxy || http_env("http_proxy") != NULL ? NULL : http_env("HTTP_PROXY");
     c->roots_file = http_roots_file();
     struct http_sockets_calls calls = {c, http_shard_on_ready, http_on_batch_over};
     c->sockets = http_sockets_new(l, &calls);

@@ -1,10 +1,10 @@
 /* http.h - the HTTP client: thousands of POSTs in flight on one thread.
  *
  * libcurl's multi interface on the loop, in shards of at most HTTP_SHARD_TRANSFERS_MAX transfers
- * (its cost per transfer grows with the number of transfers in one handle). HTTP/1.1, http and
- * https only, no redirects; proxies as curl takes them from the environment; certificates are
- * checked against the system's roots, or those of SSL_CERT_FILE. Connections are kept alive and
- * used again. This header is the seam: nothing above it knows curl.
+ * (its cost per transfer grows with the number of transfers in one handle). HTTP/1.1, or HTTP/2
+ * for those who ask for it; http and https only, no redirects; proxies as curl takes them from the
+ * environment; certificates are checked against the system's roots, or those of SSL_CERT_FILE.
+ * Connections are kept alive and used again. This header is the seam: nothing above it knows curl.
  *
  * Ownership  a request and everything in it must live until its `done` was called; nothing is
  *            copied.
@@ -25,6 +25,7 @@
 
 #define HTTP_SHARD_TRANSFERS_MAX 256
 #define HTTP_HEADERS_MAX 32
+#define HTTP_STREAMS_MAX 100
 
 struct http_client;
 struct http_transfer;
@@ -57,6 +58,9 @@ struct http_request {
                                    the first that is not quiet */
     int64_t total_ms;           /* from the start to the last byte */
     size_t body_bytes_max;      /* of the reply */
+    bool http2;                 /* over TLS: share few connections, HTTP_STREAMS_MAX requests on
+                                   each at once; for servers that are known to speak it. One that
+                                   turns out not to is served by HTTP/1.1 from its first reply on */
     http_stream_fn *stream;     /* takes the body of a 200 of the type text/event-stream as it
                                    comes; every other body is gathered as ever. NULL: all are */
     void *stream_ctx;

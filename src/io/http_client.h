@@ -31,6 +31,7 @@ struct http_shard {
     CURLM *multi;
     struct loop_timer timer; /* curl's own */
     int64_t transfers;
+    char *origin; /* "host:port" that all of it goes to, over HTTP/2; NULL: HTTP/1.1, to any */
     bool touched; /* may have transfers that ended */
 };
 
@@ -77,6 +78,8 @@ struct http_target {
     struct http_transfers waiting; /* oldest first */
     int64_t connecting;            /* transfers let in that have no connection yet */
     bool resolved;                 /* its address is in the DNS cache */
+    bool http1;                    /* HTTP/2 was offered, and not taken */
+    bool joined;                   /* HTTP/2: a connection is there, others may wait for a place */
     size_t url_n;
     char url[];
 };
@@ -106,8 +109,8 @@ struct http_client {
  */
 void http_pump(struct http_client *c);
 
-/** A shard that may take one more, made if need be. */
-struct http_shard *http_shard_with_room(struct http_client *c);
+/** A shard that may take @t, made if need be. */
+struct http_shard *http_shard_for(const struct http_transfer *t);
 
 /** Take @t out of its shard; what it had under way is cut off. */
 void http_shard_leave(struct http_transfer *t);
@@ -138,6 +141,9 @@ void http_transfer_prepare(struct http_transfer *t);
 
 /** What curl's result means; keeps what was noted before. */
 void http_transfer_note(struct http_transfer *t, CURLcode code);
+
+/** Remember of its target whether HTTP/2 was taken where it was offered. */
+void http_transfer_note_version(struct http_transfer *t);
 
 /** Make the reply of a finished transfer; borrowed from it. */
 void http_transfer_reply(const struct http_transfer *t, struct http_reply *ret);

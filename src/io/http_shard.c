@@ -3,11 +3,16 @@
  * with fewer in flight the later shards fall quiet and the warm connections are those in use.
  * Smaller shards cost less per transfer, but each reads the trusted certificates for itself (50 ms,
  * 0.8 MB).
+ *
+ * HTTP/2 needs few connections, and curl must be told how many: without a cap it opens one per
+ * transfer all the same. The cap holds for each host of a handle alike, so each origin has a handle
+ * of its own.
  */
 #include "base/mem.h"
 #include "io/http_client.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void http_shard_act(struct http_shard *s, curl_socket_t fd, int events) {
     int running; /* counted better by us */
@@ -54,7 +59,7 @@ static int http_shard_wants_socket(CURL *easy, curl_socket_t fd, int what, void 
 #define HTTP_MULTI_SET(multi, option, value)                                                       \
     ASSERT(curl_multi_setopt(multi, option, value) == CURLM_OK)
 
-static struct http_shard *http_shard_new(struct http_client *c) {
+static struct http_shard *http_shard_new(struct http_client *c, const char *origin) {
     struct http_shard *s = mem_new(sizeof *s);
     s->client = c;
     s->multi = curl_multi_init();
@@ -64,7 +69,14 @@ static struct http_shard *http_shard_new(struct http_client *c) {
     HTTP_MULTI_SET(s->multi, CURLMOPT_TIMERFUNCTION, http_shard_wants_timer);
     HTTP_MULTI_SET(s->multi, CURLMOPT_TIMERDATA, (void *)s);
     HTTP_MULTI_SET(s->multi, CURLMOPT_MAXCONNECTS, (long)HTTP_SHARD_TRANSFERS_MAX);
-    HTTP_MULTI_SET(s->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+    HTTP_MULTI_SET(s->multi, CURLMOPT_PIPELINING,
+                   (long)(origin != NULL ? CURLPIPE_MULTIPLEX : CURLPIPE_NOTHING));
+    if (origin != NULL) {
+        int64_t connections = (c->in_flight_max + HTTP_STREAMS_MAX - 1) / HTTP_STREAMS_MAX;
+        HTTP_MULTI_SET(s->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)connections);
+        HTTP_MULTI_SET(s->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)HTTP_STREAMS_MAX);
+        s->origin = mem_dup_cstr(origin, strlen(origin));
+    }
     return s;
 }
 
@@ -72,27 +84,48 @@ void http_shard_free(struct http_shard *s) {
     ASSERT(s->transfers == 0);
     ASSERT(curl_multi_cleanup(s->multi) == CURLM_OK);
     loop_timer_stop(&s->timer);
+    free(s->origin);
     free(s);
 }
 
-struct http_shard *http_shard_with_room(struct http_client *c) {
-    size_t i = c->shards_room;
-    while (i < c->shards_n && c->shards[i]->transfers == HTTP_SHARD_TRANSFERS_MAX) {
-        i++;
+static struct http_shard *http_shard_add(struct http_client *c, const char *origin) {
+    c->shards = mem_resize(c->shards, c->shards_n + 1, sizeof(struct http_shard *));
+    c->shards[c->shards_n] = http_shard_new(c, origin);
+    return c->shards[c->shards_n++];
+}
+
+/* The shard of an origin. */
+static struct http_shard *http_shard_of(struct http_client *c, const char *origin) {
+    for (size_t i = 0; i < c->shards_n; i++) {
+        if (c->shards[i]->origin != NULL && strcmp(c->shards[i]->origin, origin) == 0) {
+            return c->shards[i];
+        }
     }
-    c->shards_room = i;
-    if (i == c->shards_n) {
-        c->shards = mem_resize(c->shards, c->shards_n + 1, sizeof(struct http_shard *));
-        c->shards[c->shards_n++] = http_shard_new(c);
+    return http_shard_add(c, origin);
+}
+
+/* May it take another transfer of any target? */
+static bool http_shard_has_room(const struct http_shard *s) {
+    return s->origin == NULL && s->transfers < HTTP_SHARD_TRANSFERS_MAX;
+}
+
+struct http_shard *http_shard_for(const struct http_transfer *t) {
+    struct http_client *c = t->client;
+    bool tls = strncmp(t->request->url, "https:", 6) == 0;
+    if (t->request->http2 && tls && !t->target->http1) {
+        return http_shard_of(c, t->target->name);
     }
-    return c->shards[i];
+    while (c->shards_room < c->shards_n && !http_shard_has_room(c->shards[c->shards_room])) {
+        c->shards_room++;
+    }
+    return c->shards_room < c->shards_n ? c->shards[c->shards_room] : http_shard_add(c, NULL);
 }
 
 void http_shard_leave(struct http_transfer *t) {
     struct http_shard *s = t->shard;
     struct http_client *c = t->client;
     ASSERT(curl_multi_remove_handle(s->multi, t->easy) == CURLM_OK);
-    if (s->transfers-- == HTTP_SHARD_TRANSFERS_MAX) {
+    if (s->transfers-- == HTTP_SHARD_TRANSFERS_MAX && s->origin == NULL) {
         size_t i = 0;
         while (c->shards[i] != s) {
             i++;

@@ -182,6 +182,7 @@ static int http_transfer_on_connected(void *ctx, char *peer_ip, char *own_ip, in
         return CURL_PREREQFUNC_ABORT;
     }
     t->connected = true;
+    t->target->joined = true;
     t->counted = false;
     t->target->connecting--;
     t->client->gate_moved = true;
@@ -216,7 +217,6 @@ struct http_transfer *http_transfer_new(struct http_client *c) {
     HTTP_SET(t->easy, CURLOPT_SHARE, c->share);
     HTTP_SET(t->easy, CURLOPT_USERAGENT, c->user_agent);
     HTTP_SET(t->easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    HTTP_SET(t->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     HTTP_SET(t->easy, CURLOPT_BUFFERSIZE, HTTP_RECEIVE_BYTES);
     HTTP_SET(t->easy, CURLOPT_DNS_CACHE_TIMEOUT, HTTP_DNS_CACHE_S);
     if (c->roots_file != NULL) {
@@ -260,7 +260,11 @@ static struct curl_slist *http_transfer_chain_headers(struct http_transfer *t) {
 void http_transfer_prepare(struct http_transfer *t) {
     const struct http_request *r = t->request;
     ASSERT(strcmp(r->method, "POST") == 0 || strcmp(r->method, "GET") == 0);
+    bool http2 = t->shard->origin != NULL;
     HTTP_SET(t->easy, CURLOPT_CURLU, t->target->parsed);
+    HTTP_SET(t->easy, CURLOPT_HTTP_VERSION,
+             (long)(http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+    HTTP_SET(t->easy, CURLOPT_PIPEWAIT, (long)http2);
     if (t->client->http_proxy != NULL) { /* the other schemes' stay as the environment says */
         bool tls = strncmp(r->url, "https:", 6) == 0;
         HTTP_SET(t->easy, CURLOPT_PROXY, tls ? NULL : t->client->http_proxy);
@@ -304,6 +308,15 @@ void http_transfer_note(struct http_transfer *t, CURLcode code) {
         t->why_ms = t->request->connect_ms;
     } else if (t->err != ERR_OK && t->curl_text[0] == '\0') {
         t->why = curl_easy_strerror(code);
+    }
+}
+
+void http_transfer_note_version(struct http_transfer *t) {
+    long version = 0;
+    bool told = t->shard->origin != NULL &&
+                curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &version) == CURLE_OK;
+    if (told && version == CURL_HTTP_VERSION_1_1) {
+        t->target->http1 = true;
     }
 }
 

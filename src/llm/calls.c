@@ -214,7 +214,8 @@ static void llm_call_fill_request(struct llm_call *c, const struct llm_lane *lan
                                     .connect_ms = config->connect_ms,
                                     .first_byte_ms = config->first_byte_ms,
                                     .total_ms = config->total_ms,
-                                    .body_bytes_max = LLM_REPLY_BYTES_MAX};
+                                    .body_bytes_max = LLM_REPLY_BYTES_MAX,
+                                    .http2 = model->provider->http2};
     if (c->ask.stream) {
         llm_call_start_stream(c);
     }

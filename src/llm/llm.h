@@ -91,6 +91,7 @@ struct llm_provider {
     bool legacy_max_tokens;     /* openai-chat: begin with max_tokens, the older name of the cap */
     enum llm_dialect dialect;   /* openai-chat */
     enum llm_stream stream;
+    bool http2; /* over TLS (docs/adr/0010) */
     struct llm_manner manner;
     const struct llm_alias *aliases;
     size_t aliases_n;
@@ -137,8 +138,9 @@ void llm_config_providers(struct llm_config *c, const struct jnode *yaml, struct
 /** The provider of that name, or NULL. */
 const struct llm_provider *llm_config_find(const struct llm_config *c, struct str name);
 
-/** Could this model be asked? Any thread. ERR_NOT_FOUND (no such provider: names the nearest and how
- * to configure it), ERR_AUTH (its key variable is unset: names it), ERR_UNSUPPORTED (its type). */
+/** Could this model be asked? Any thread. ERR_NOT_FOUND (no such provider: names the nearest and
+ * how to configure it), ERR_AUTH (its key variable is unset: names it), ERR_UNSUPPORTED (its type).
+ */
 NODISCARD enum err llm_config_check_model(const struct llm_config *c, const struct model_name *name,
                                           struct errinfo *reterr);
 

@@ -1,14 +1,13 @@
 // `stumper doctor` and `stumper models` against little servers that are wrong in one way each: the finding must name
 // the cause and what to do, and never the key.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { folder, KEY, run, sim } from './lib.mjs';
+import { certificate, folder, KEY, run, sim } from './lib.mjs';
 
 /** Serve `answer(request, response)` on a free port; gives "host:port". */
 async function serve(t, answer, tls) {
@@ -33,14 +32,6 @@ const completion = json(200, {
   usage: { prompt_tokens: 9, completion_tokens: 1 },
 });
 const openaiError = (message, code, type = 'invalid_request_error') => ({ error: { message, type, param: null, code } });
-
-function certificate(t) {
-  const path = folder(t);
-  const [key, cert] = [join(path, 'key.pem'), join(path, 'cert.pem')];
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=localhost', '-days', '1',
-    '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert], { stdio: 'ignore' });
-  return { key: readFileSync(key), cert: readFileSync(cert), path: cert };
-}
 
 /** What the doctor says of provider `lab`, described by `members`. */
 async function finding(t, members, { env = {}, code = 1, model = 'lab/our-model' } = {}) {
@@ -136,7 +127,7 @@ test('models are listed as the flags take them, aliases first', async (t) => {
   const cwd = folder(t);
   writeFileSync(join(cwd, 'stumper.yaml'), `providers:\n  lab:\n    base_url: ${provider.url}\n    models: {quick: target}\n`);
   const { stdout } = await run(t, ['models', 'lab'], { cwd });
-  assert.equal(stdout, 'lab/quick\nlab/engineer\nlab/checker\nlab/target\n');
+  assert.match(stdout, /^lab\/quick\nlab\/engineer\nlab\/checker\nlab\/target\n/);
 });
 
 test('models that cannot be listed are explained', async (t) => {

@@ -3,7 +3,7 @@
 // STUMPER names the program under test (default: build/stumper). Every test gets a folder of its own and an
 // environment without the caller's settings and keys; what it started is ended with it.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -139,6 +139,15 @@ export async function sim(t, ...flags) {
     /** Environment that makes it the provider "openai". */
     env: { OPENAI_BASE_URL: `${base}/v1`, OPENAI_API_KEY: KEY },
   };
+}
+
+/** A certificate for 127.0.0.1 that nobody vouches for: { key, cert }, and the path of the latter. */
+export function certificate(t) {
+  const at = folder(t);
+  const [key, cert] = [join(at, 'key.pem'), join(at, 'cert.pem')];
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=localhost', '-days', '1',
+    '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert], { stdio: 'ignore' });
+  return { key: text(key), cert: text(cert), path: cert };
 }
 
 export const MODELS = ['--engineer', 'openai/engineer', '--checker', 'openai/checker', '--target', 'openai/target'];

@@ -278,6 +278,7 @@ static void test_what_is_wrong_in_yaml_is_named_with_its_place(void **state) {
         {"providers: {lab: {base_url: 'http://h', api_key_env: [A, {}]}}",
          "/providers/lab/api_key_env/1", "variable"},
         {"providers: {lab: {base_url: 'http://h', preset: vlm}}", "/providers/lab/preset", "vlm"},
+        {"providers: {lab: {base_url: 'http://h', http2: 2}}", "/providers/lab/http2", "true"},
         {"providers: {lab: {base_url: 'http://h', stream: maybe}}", "/providers/lab/stream",
          "auto"},
         {"providers: {lab: {base_url: 'http://h', effort: huge}}", "/providers/lab/effort",
