@@ -54,7 +54,7 @@ void limit_set_inherit(struct limit_set *set, const struct limit_set *from);
 
 /* What the headers of an answer tell; -1: nothing. */
 struct limit_told {
-    struct {
+    struct limit_quota {
         int64_t per_minute;
         int64_t remaining;
     } of[LIMIT_KINDS];

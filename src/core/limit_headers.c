@@ -23,6 +23,8 @@ static const struct {
 } header_forms[] = {
     {"x-ratelimit-", "-requests", LIMIT_REQUESTS, 1},
     {"x-ratelimit-", "-tokens", LIMIT_TOKENS, 1},
+    {"x-ratelimit-", "-project-tokens", LIMIT_TOKENS,
+     1}, /* beside the other: the lower one counts */
     {"x-ratelimit-", "-tokens-prompt", LIMIT_INPUT, 60},
     {"x-ratelimit-", "-tokens-generated", LIMIT_OUTPUT, 60},
     {"anthropic-ratelimit-requests-", "", LIMIT_REQUESTS, 1},
@@ -136,6 +138,16 @@ static bool header_is_per_minute(const double numbers[PARTS]) {
     return numbers[PART_RESET] * numbers[PART_LIMIT] / missing <= HEADERS_WINDOW_MS_MAX;
 }
 
+/* Of two numbers for the same the lower one; -1: nothing yet. */
+static int64_t header_lower(int64_t told, double number) {
+    return number < 0 ? told : told < 0 ? (int64_t)number : MIN(told, (int64_t)number);
+}
+
+static void header_tell(const double numbers[PARTS], double per_minute, struct limit_quota *ret) {
+    ret->per_minute = header_lower(ret->per_minute, numbers[PART_LIMIT] * per_minute);
+    ret->remaining = header_lower(ret->remaining, numbers[PART_REMAINING] * per_minute);
+}
+
 void limit_read_headers(struct str headers, struct limit_told *ret) {
     double numbers[ARRAY_LEN(header_forms)][PARTS];
     for (size_t f = 0; f < ARRAY_LEN(header_forms); f++) {
@@ -156,9 +168,7 @@ void limit_read_headers(struct str headers, struct limit_told *ret) {
     }
     for (size_t f = 0; f < ARRAY_LEN(header_forms); f++) {
         if (numbers[f][PART_LIMIT] >= 1 && header_is_per_minute(numbers[f])) {
-            double by = header_forms[f].per_minute, left = numbers[f][PART_REMAINING];
-            ret->of[header_forms[f].kind].per_minute = (int64_t)(numbers[f][PART_LIMIT] * by);
-            ret->of[header_forms[f].kind].remaining = left < 0 ? -1 : (int64_t)(left * by);
+            header_tell(numbers[f], header_forms[f].per_minute, &ret->of[header_forms[f].kind]);
         }
     }
 }

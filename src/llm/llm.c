@@ -202,6 +202,14 @@ enum err llm_chain_resolve(struct llm *m, const struct job_models *names, struct
     return e;
 }
 
+bool llm_chain_is_dead(const struct llm_chain *chain) {
+    bool dead = true;
+    for (size_t i = 0; i < chain->n; i++) {
+        dead = dead && llm_model_is_dead(chain->models[i]);
+    }
+    return dead;
+}
+
 int64_t llm_chain_bound(const struct llm_chain *chain, const struct call_spec *spec) {
     int64_t bound = 0;
     for (size_t i = 0; i < chain->n; i++) {

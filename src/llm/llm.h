@@ -168,6 +168,10 @@ struct llm_chain {
 NODISCARD enum err llm_chain_resolve(struct llm *m, const struct job_models *names,
                                      struct llm_chain *ret, struct errinfo *reterr);
 
+/** True if nobody of @chain will answer for a while: its keys are wrong or out of quota, or no
+ * probe got through. */
+bool llm_chain_is_dead(const struct llm_chain *chain);
+
 /** The most that a call can cost, whoever of @chain answers it; a model without a price counts as
  * free (core/price.h). */
 int64_t llm_chain_bound(const struct llm_chain *chain, const struct call_spec *spec);

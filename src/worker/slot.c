@@ -214,6 +214,9 @@ static void slot_answered(void *ctx, const struct call_answer *answer) {
                                    .role = role,
                                    .model = answer->model,
                                    .created_ms = clock_wall_ms()};
+    if (answer->err != ERR_OK && llm_chain_is_dead(&k->models[role])) {
+        sched_stop_for(&k->view.sched, STOP_ERRORS); /* every attempt would end like this one */
+    }
     slot_keep(s, answer);
     slot_step_answer(s, &s->paid.answer, role, s->paid.model);
     const struct ledger_call *paid = answer->err == ERR_OK ? &s->paid : NULL;

@@ -534,6 +534,11 @@ static void test_each_providers_headers_are_read(void **state) {
     assert_int_equal(t.of[LIMIT_OUTPUT].remaining, 0);
     assert_int_equal(t.of[LIMIT_TOKENS].per_minute, 2400000);
     assert_int_equal(t.of[LIMIT_TOKENS].remaining, -1);
+    t = read_headers("x-ratelimit-limit-tokens: 900\r\nx-ratelimit-remaining-tokens: 10\r\n"
+                     "x-ratelimit-limit-project-tokens: 600\r\n"
+                     "x-ratelimit-remaining-project-tokens: 500\r\n");
+    assert_int_equal(t.of[LIMIT_TOKENS].per_minute, 600);
+    assert_int_equal(t.of[LIMIT_TOKENS].remaining, 10);
     t = read_headers("X-Ratelimit-Limit-Tokens-Prompt: 60000\nx-ratelimit-limit-tokens-generated: "
                      "600\nx-ratelimit-remaining-tokens-generated: 60\n");
     assert_int_equal(t.of[LIMIT_INPUT].per_minute, 3600000);
