@@ -80,3 +80,17 @@ test('a job asked again with --cache pays for nothing twice, and says what it to
   await again('--fresh');
   assert((await provider.sums()).engineer >= once.engineer + 5, 'the engineer is asked unless told otherwise');
 });
+
+test('an account that runs out of money ends the job at once; with money again it goes on where it stopped', async (t) => {
+  const cwd = folder(t);
+  const poor = await sim(t, '--accept-all', '--spend-limit', '0.003', '--truth', join(cwd, 'truth.jsonl'));
+  const it = await run(t, generate(40, '--concurrency', 8), { cwd, env: poor.env, code: 3 });
+  assert.match(it.stderr, /quota|credit|billing|spend|limit/i);
+  const paid = (await poor.sums()).calls;
+  assert(refusals(await poor.sums()) <= 16, 'nobody asks again and again');
+  const rich = await sim(t, '--accept-all', '--truth', join(cwd, 'truth.jsonl'));
+  await run(t, generate(40, '--concurrency', 8), { cwd, env: rich.env });
+  assertExactly(40, jsonl(join(cwd, 'problems.jsonl')));
+  const calls = paid + (await rich.sums()).calls;
+  assert(calls <= 40 * 4 + 8 * 4, `${calls} calls were paid for 40 problems`);
+});
