@@ -15,12 +15,14 @@
 #include "store/store_read.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SUBMIT_SPEC_BYTES_MAX ((size_t)1024 * 1024 * 1024)
 #define SUBMIT_IDEM_BYTES_MAX ((size_t)255)
+#define SUBMIT_LARGE_BYTES ((size_t)1024 * 1024)
 #define SUBMIT_RETRY_AFTER "2"
 #define SUBMIT_JOBS_RETRY_S 10
 #define MS_PER_S INT64_C(1000)
@@ -31,7 +33,8 @@
 
 struct submit {
     struct task *task;
-    struct arena a;  /* what the operation points to */
+    struct arena a; /* what the operation points to */
+    size_t body_n;
     struct key *key; /* NULL: no limits to be kept */
     char job_id[ID_BYTES];
     char fingerprint[DIGEST_HEX_BYTES];
@@ -117,8 +120,8 @@ static bool submit_read(struct call *c, struct submit *s) {
     if (!submit_idem(c, &idem)) {
         return false;
     }
-    arena_init(&tree, SUBMIT_ARENA_BYTES(c->q->body->n));
-    arena_init(&s->a, SUBMIT_ARENA_BYTES(c->q->body->n));
+    arena_init(&tree, SUBMIT_ARENA_BYTES(s->body_n));
+    arena_init(&s->a, SUBMIT_ARENA_BYTES(s->body_n));
     enum err e = jnode_parse(sbuf_str(c->q->body), &tree, &doc, &why);
     bool good = e == ERR_OK && submit_spec(c, s, doc, &tree) && submit_write(c, s);
     if (e != ERR_OK) {
@@ -209,9 +212,14 @@ static void submit_refused(struct call *c, enum err e, const struct errinfo *det
 
 /* --- asking the store */
 
+/* What a large one took goes back to the system, not into holes of the heap. */
 static void submit_free(struct submit *s) {
+    bool large = s->body_n > SUBMIT_LARGE_BYTES;
     arena_release(&s->a);
     task_free(s->task);
+    if (large) {
+        (void)malloc_trim(0); /* whether there was anything to give back is all the same */
+    }
 }
 
 static void submit_on_stored(struct store_op *op) {
@@ -318,6 +326,7 @@ void submit_run(struct call *c) {
     struct task *t = task_new(c->api, c);
     struct submit *s = ARENA_NEW(&t->a, struct submit);
     s->task = t;
+    s->body_n = c->q->body->n;
     s->op.tenant = c->key != NULL ? c->key->row.number : STORE_TENANT_NONE;
     if (!submit_read(c, s)) {
         submit_free(s);
