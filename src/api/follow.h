@@ -41,6 +41,6 @@ void follow_more(struct follow *f);
 /** The client is gone, or has it all; harmless for a call that follows nothing. */
 void follow_end(struct call *c);
 
-void follows_on_news(struct follows *f, const struct store_news *news);
+void follows_on_news(struct follows *all, const struct store_news *news);
 
 #endif

@@ -88,17 +88,19 @@ static void meters_gauge(struct sbuf *out, const char *name, const char *help, c
     sbuf_addf(out, "# HELP %s %s\n# TYPE %s %s\n%s %.15g\n", name, help, name, kind, name, v);
 }
 
+/* The second number of statm: pages that are resident. */
 static double meters_resident_bytes(void) {
-    long pages = 0;
+    char line[128] = "";
+    int64_t pages = 0;
     FILE *f = fopen("/proc/self/statm", "re");
     if (f == NULL) {
         return 0;
     }
-    if (fscanf(f, "%*s %ld", &pages) != 1) {
-        pages = 0;
-    }
+    struct str text = fgets(line, sizeof line, f) != NULL ? str_of(line) : S("");
     (void)fclose(f); /* was only read */
-    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+    (void)str_split(&text, ' ');
+    return str_to_i64(str_split(&text, ' '), &pages) ? (double)pages * (double)sysconf(_SC_PAGESIZE)
+                                                     : 0;
 }
 
 static int meters_files(void) {

@@ -131,29 +131,25 @@ static void problem_answer(struct call *c, const struct problem *p) {
     call_send(c, r);
 }
 
-PRINTF(3, 0)
-static void problem_format(struct call *c, struct problem *p, const char *fmt, va_list args) {
-    char detail[PROBLEM_DETAIL_BYTES];
-    (void)vsnprintf(detail, sizeof detail, fmt, args);
-    p->detail = str_of(detail);
-    problem_answer(c, p);
-}
-
 void problem_send(struct call *c, enum problem_code code, const char *fmt, ...) {
-    struct problem p = {.code = code};
+    char detail[PROBLEM_DETAIL_BYTES];
     va_list args;
     va_start(args, fmt);
-    problem_format(c, &p, fmt, args);
+    (void)vsnprintf(detail, sizeof detail, fmt, args); /* what does not fit is cut */
     va_end(args);
+    const struct problem p = {.code = code, .detail = str_of(detail)};
+    problem_answer(c, &p);
 }
 
 void problem_send_later(struct call *c, enum problem_code code, int64_t retry_s, const char *fmt,
                         ...) {
-    struct problem p = {.code = code, .retry_s = retry_s};
+    char detail[PROBLEM_DETAIL_BYTES];
     va_list args;
     va_start(args, fmt);
-    problem_format(c, &p, fmt, args);
+    (void)vsnprintf(detail, sizeof detail, fmt, args);
     va_end(args);
+    const struct problem p = {.code = code, .detail = str_of(detail), .retry_s = retry_s};
+    problem_answer(c, &p);
 }
 
 void problem_send_method(struct call *c, const char *allow) {

@@ -47,23 +47,30 @@ struct submit {
 
 /* --- reading */
 
-/* A bare token or a quoted string. False: answered. */
-static bool submit_idem(struct call *c, struct str *ret) {
-    struct str key = str_trim(httpd_header(c->q, "idempotency-key"));
-    bool quoted = key.n >= 2 && key.p[0] == '"' && key.p[key.n - 1] == '"';
-    bool given = key.p != NULL;
-    key = quoted ? str_take(str_skip(key, 1), key.n - 2) : key;
-    bool right = key.n <= SUBMIT_IDEM_BYTES_MAX && (!given || key.n > 0);
+static bool submit_idem_is_right(struct str key) {
+    bool right = key.n > 0 && key.n <= SUBMIT_IDEM_BYTES_MAX;
     for (size_t i = 0; right && i < key.n; i++) {
         right = key.p[i] >= ' ' && key.p[i] <= '~';
     }
-    if (!right) {
+    return right;
+}
+
+/* A bare token or a quoted string; empty if there is none. False: answered. */
+static bool submit_idem(struct call *c, struct str *ret) {
+    struct str key = httpd_header(c->q, "idempotency-key");
+    *ret = S("");
+    if (key.p == NULL) {
+        return true;
+    }
+    key = str_trim(key);
+    bool quoted = key.n >= 2 && str_starts(key, S("\"")) && str_ends(key, S("\""));
+    *ret = quoted ? str_take(str_skip(key, 1), key.n - 2) : key;
+    if (!submit_idem_is_right(*ret)) {
         problem_send(c, PROBLEM_BAD_REQUEST,
                      "Idempotency-Key must have 1 to %zu characters of ASCII.",
                      SUBMIT_IDEM_BYTES_MAX);
         return false;
     }
-    *ret = key;
     return true;
 }
 

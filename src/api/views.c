@@ -355,8 +355,11 @@ void views_stop(struct views *v) {
 }
 
 void views_free(struct views *v) {
-    while (!TAILQ_EMPTY(&v->used)) {
-        view_free(TAILQ_FIRST(&v->used));
+    struct view *view = TAILQ_FIRST(&v->used);
+    while (view != NULL) {
+        struct view *next = TAILQ_NEXT(view, used);
+        view_free(view);
+        view = next;
     }
     free(v);
 }

@@ -110,8 +110,8 @@ static bool conn_look(struct conn *c) {
     return c->answer != NULL || c->state == CONN_GONE;
 }
 
-/* Headers are read. An answer before the body costs the connection, so it is given only where a body
- * would follow. */
+/* Headers are read. An answer before the body costs the connection, so it is given only where a
+ * body would follow. */
 static enum MHD_Result conn_head(struct conn *c, const char *version) {
     struct httpd *h = c->httpd;
     struct guard_verdict v = guard_headers(c->mhd, version, HTTPD_HEADER_BYTES_MAX);

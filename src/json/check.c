@@ -45,18 +45,17 @@ struct jplace jcheck_root(const struct jnode *root) {
 static const char *jcheck_pointer(struct arena *a, const char *parent, struct str key) {
     struct str shown = str_take_utf8(key, JCHECK_KEY_BYTES_MAX);
     struct str cut = shown.n < key.n ? S("…") : S("");
-    size_t n = strlen(parent);
-    char *pointer = arena_alloc(a, n + 1 + 2 * shown.n + cut.n + 1);
-    memcpy(pointer, parent, n);
-    pointer[n++] = '/';
+    char *pointer = arena_alloc(a, strlen(parent) + 1 + 2 * shown.n + cut.n + 1);
+    char *to = stpcpy(pointer, parent);
+    *to++ = '/';
     for (size_t i = 0; i < shown.n; i++) {
         bool escaped = shown.p[i] == '~' || shown.p[i] == '/';
-        pointer[n++] = escaped ? '~' : shown.p[i];
+        *to++ = escaped ? '~' : shown.p[i];
         if (escaped) {
-            pointer[n++] = shown.p[i] == '~' ? '0' : '1';
+            *to++ = shown.p[i] == '~' ? '0' : '1';
         }
     }
-    memcpy(pointer + n, cut.p, cut.n); /* the NUL is there */
+    memcpy(to, cut.p, cut.n); /* the NUL is there */
     return pointer;
 }
 
