@@ -211,7 +211,7 @@ static void test_bodies_full_of_very_small_things_are_answered(void **state) {
         {"\"seed_data\":[{}", ",{}"},
         {"\"topics\":[\"a/b\"", ",\"\""},
         {"\"taxonomy\":[\"a/b\"", ",[]"},
-        {"\"metadata\":[1", ",1"},
+        {"\"metadata\":[[]", ",[]"},
     };
     const size_t size = 400000;
     char *body = malloc(size + 1000);
