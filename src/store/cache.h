@@ -5,7 +5,7 @@
  *
  * Threads    loop thread. Adding hands a copy to a thread of the cache's own. Looking up asks an
  *            index in memory, and reads the file only for what is in it: some microseconds in place
- *            of a call of seconds (docs/adr/0016).
+ *            of a call of seconds (docs/adr/0018).
  * Errors     a cache that cannot be written or read any more serves nothing; no call fails by it.
  */
 #ifndef STUMPER_STORE_CACHE_H
