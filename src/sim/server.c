@@ -3,7 +3,7 @@
  * The HTTP server is driven from outside: our ppoll() waits for it, for the next timer, for the
  * order to stop. Sending a delayed answer costs the more the more requests wait (httpd/server.c),
  * so with many waiting they are sent in batches: all that are due within half a batch before or
- * after (at most 1 ms), which keeps the latency right on average.
+ * after (at most 0.5 ms), which keeps the latency right on average.
  *
  * Whether a client still waits is not watched while its latency passes: a provider bills an answer
  * whether it is read or not. Clients that are left hanging are watched.
@@ -16,7 +16,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
-#define SERVER_BATCH_US 1000
+#define SERVER_BATCH_US 500
 #define SERVER_PER_US 8 /* a microsecond of batch for so many waiting */
 #define SERVER_FLUSH_US 100000
 

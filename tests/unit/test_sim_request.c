@@ -106,6 +106,35 @@ static void test_deep_nesting_is_refused_and_does_not_overflow(void **state) {
     assert_false(scans(text, sizeof text));
 }
 
+static void test_a_raw_value_is_given_as_it_stands(void **state) {
+    (void)state;
+    static const char *const values[] = {"{}", "[]", "{\"a\":\"\\\"}\\\\\",\"b\":[{\"c\":\"]\"}]}",
+                                         "[[1, 2], \"\\u00e9\"]"};
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        char text[256];
+        struct scan s;
+        struct str key;
+        int n = snprintf(text, sizeof text, "{\"raw\": %s , \"behind\": 1}", values[i]);
+        scan_init(&s, text, (size_t)n);
+        scan_object(&s);
+        assert_true(scan_key(&s, &key));
+        assert_true(str_eq(scan_raw(&s), str_of(values[i])));
+        assert_true(scan_key(&s, &key) && str_eq(key, S("behind")));
+        scan_skip(&s);
+        assert_false(scan_key(&s, &key));
+        assert_true(scan_done(&s));
+    }
+    static const char *const open[] = {"{", "[\"", "{\"a\":\"}", "[[]", "", "{\"\\"};
+    for (size_t i = 0; i < ARRAY_LEN(open); i++) {
+        char text[32];
+        struct scan s;
+        int n = snprintf(text, sizeof text, "%s", open[i]);
+        scan_init(&s, text, (size_t)n);
+        assert_int_equal(scan_raw(&s).n, 0);
+        assert_false(scan_done(&s));
+    }
+}
+
 /* Read @text; on refusal the error is in @e. */
 static bool reads(const char *text, struct sim_request *q, struct sbuf *body, struct sim_error *e) {
     sbuf_clear(body);
@@ -190,6 +219,7 @@ int main(void) {
         cmocka_unit_test(test_every_document_is_judged_as_by_the_strict_parser),
         cmocka_unit_test(test_strings_come_out_as_from_the_strict_parser),
         cmocka_unit_test(test_deep_nesting_is_refused_and_does_not_overflow),
+        cmocka_unit_test(test_a_raw_value_is_given_as_it_stands),
         cmocka_unit_test(test_a_request_is_read),
         cmocka_unit_test(test_what_openai_refuses_is_refused),
     };
