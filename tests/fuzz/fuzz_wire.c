@@ -1,8 +1,10 @@
 /* Whatever a provider sends, whole or as a stream, llm/wire.h makes an answer or one classified
  * error of it, learns from a 400 or 422 alone, and asks the same thing again only finitely often.
  * Input: the format and how it is asked as a byte, a status as two bytes, the headers up to the
- * first NUL, the body; a status of 200 is read as a stream, too, in pieces. */
+ * first NUL, the body; a status of 200 is read as a stream, too, in pieces. The body may also be a
+ * list of models, or vectors. */
 #include "fuzz.h"
+#include "llm/embed.h"
 #include "llm/stream.h"
 
 #define TEXT_BYTES_MAX ((size_t)64 * 1024)
@@ -47,6 +49,24 @@ static void check_stream(const struct wire *wire, const struct wire_ask *ask, st
     wire_stream_release(&s);
 }
 
+/* The other documents that an endpoint may send: lists of models, vectors. */
+static void check_lists(const struct wire *wire, const struct http_reply *reply, struct arena *a) {
+    const struct str *names = NULL;
+    const struct jnode *doc = NULL;
+    struct llm_embedding e;
+    struct wire_result r;
+    size_t n = 0;
+    wire_read_models(wire, reply, a, &r, &names, &n);
+    ASSERT((r.err == ERR_OK) == (names != NULL));
+    for (size_t i = 0; i < n; i++) {
+        ASSERT(names[i].n > 0);
+    }
+    if (jnode_parse(reply->body, a, &doc, NULL) == ERR_OK &&
+        llm_embed_read(doc, 2, a, &e, NULL) == ERR_OK) {
+        ASSERT(e.dimensions > 0 && e.values != NULL && e.input_tokens >= -1);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct arena a;
     unsigned known = 0;
@@ -67,6 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         check(&r, ask.quirks, known, reply.status);
         ASSERT(lessons <= WIRE_QUIRKS_N);
     }
+    check_lists(wire, &reply, &a);
     if (reply.status == 200) {
         check_stream(wire, &ask, body, data[0] / ARRAY_LEN(wires) + 1u, &a);
     }
