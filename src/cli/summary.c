@@ -215,7 +215,8 @@ static void summary_roles(const struct summary *s, struct arena *a, struct sbuf 
     grid_write(&t, 2, out);
 }
 
-/* "money     $1.23 in all, $0.0246 for an accepted problem, $0.02 of it wasted (1.6%)" */
+/* "money     $1.23 in all, $0.0246 for an accepted problem, $0.0082 for an attempt, $0.02 of it
+ * wasted (1.6%)" */
 static void summary_spend(const struct summary *s, struct sbuf *out) {
     const struct job_row *job = s->job;
     int64_t accepted = job->outcomes[OUTCOME_ACCEPTED], wasted = 0;
@@ -232,6 +233,9 @@ static void summary_spend(const struct summary *s, struct sbuf *out) {
                       job->calls_unpriced > 0 ? "at least " : "",
                       term_money(job->cost_nusd / accepted).s);
         }
+        if (job->attempts > 0) {
+            sbuf_addf(out, ", %s for an attempt", term_money(job->cost_nusd / job->attempts).s);
+        }
         sbuf_addf(out, ", %s wasted on attempts that failed", term_money(wasted).s);
         if (wasted > 0) {
             sbuf_addf(out, " (%s)", term_share(wasted, job->cost_nusd).s);
@@ -245,6 +249,9 @@ static void summary_calls(const struct summary *s, struct sbuf *out) {
     if (s->view != NULL && s->view->replayed > 0) {
         sbuf_addf(out, ", %s of them from an earlier run and not paid again",
                   term_count(s->view->replayed).s);
+    }
+    if (s->view != NULL && s->view->reused > 0) {
+        sbuf_addf(out, ", %s of them answered from the cache", term_count(s->view->reused).s);
     }
     if (s->stats != NULL && s->stats->retries > 0) {
         sbuf_addf(out, "; %s requests were tried again (%s rate limits)",

@@ -166,6 +166,7 @@ static void slot_record(struct slot *s) {
 static void slot_count(struct work *k, enum role role, const struct call_answer *answer) {
     struct work_view *v = &k->view;
     v->calls++;
+    v->reused += answer->reused;
     v->input_tokens += MAX(answer->usage.input_tokens, 0);
     v->output_tokens += MAX(answer->usage.output_tokens, 0);
     v->calls_unpriced += answer->cost_nusd == MONEY_UNKNOWN;

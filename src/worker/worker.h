@@ -57,6 +57,7 @@ struct work_view {
     int64_t calls_unpriced;
     int64_t calls_in_flight;
     int64_t judged, proved;        /* verdicts; of them, by a proof in place of a call */
+    int64_t reused;                /* calls that an earlier job paid for (--cache) */
     int64_t replayed;              /* calls that a resumed run did not pay again */
     char error[2 * ERRINFO_BYTES]; /* why an attempt last failed: its cause and, in brackets, the
                                       detail */

@@ -72,7 +72,7 @@ static void assert_end(const struct summary *s, const char *why, const char *nex
 static void test_a_finished_run_is_summed_up(void **state) {
     (void)state;
     struct job_row job = job_of_the_day();
-    struct work_view view = {.replayed = 12};
+    struct work_view view = {.replayed = 12, .reused = 5};
     struct llm_stats stats = {.retries = 7, .rate_limited = 3};
     struct summary s = {.job = &job,
                         .spend = spend,
@@ -101,10 +101,10 @@ static void test_a_finished_run_is_summed_up(void **state) {
         "  engineer  openai/gpt-5.4-mini    160    123,456       1.23M    $1.00  812 ms  2.35 s\n"
         "  target    lab/x                  120        999           5  unknown  12.3 s   100 s\n"
         "\n"
-        "  money  $1.23 + 120 unpriced calls, at least $0.0246 for an accepted problem, $0.02 "
-        "wasted on "
-        "attempts that failed (1.6%)\n"
-        "  calls  420, 12 of them from an earlier run and not paid again; 7 requests were tried "
+        "  money  $1.23 + 120 unpriced calls, at least $0.0246 for an accepted problem, "
+        "$0.00769 for an attempt, $0.02 wasted on attempts that failed (1.6%)\n"
+        "  calls  420, 12 of them from an earlier run and not paid again, 5 of them answered from "
+        "the cache; 7 requests were tried "
         "again (3 rate limits)\n"
         "  files  problems.jsonl (50 problems), state in problems.jsonl.db\n"
         "  ended  all 50 problems are there\n"
