@@ -4,6 +4,9 @@
 #include "api/key.h"
 #include "base/mem.h"
 
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define US_PER_S INT64_C(1000000)
@@ -43,6 +46,42 @@ struct auth_rate auth_count(struct key *key, int64_t now_us) {
     r.remaining = MAX((now_us + window_us - key->due_us) / step_us, INT64_C(0));
     r.reset_s = MAX((key->due_us - now_us + US_PER_S - 1) / US_PER_S, INT64_C(0));
     return r;
+}
+
+struct auth_text {
+    char *p;
+    size_t n;
+};
+
+PRINTF(2, 3) static void auth_add(struct auth_text *t, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(t->p + t->n, AUTH_FIELD_BYTES - t->n, fmt, args);
+    va_end(args);
+    ASSERT(n >= 0 && t->n + (size_t)n < AUTH_FIELD_BYTES); /* three members of numbers fit */
+    t->n += (size_t)n;
+}
+
+/* draft-ietf-httpapi-ratelimit-headers-10; several policies are members of a list. */
+bool auth_fields(const struct auth_rate *rate, const struct auth_share *share,
+                 char ret_policy[AUTH_FIELD_BYTES], char ret_left[AUTH_FIELD_BYTES]) {
+    struct auth_text policy = {ret_policy, 0}, left = {ret_left, 0};
+    if (rate->quota > 0) {
+        auth_add(&policy, "\"default\";q=%" PRId64 ";w=%d", rate->quota, AUTH_RATE_WINDOW_S);
+        auth_add(&left, "\"default\";r=%" PRId64 ";t=%" PRId64, rate->remaining, rate->reset_s);
+    }
+    if (share->known && share->jobs_max > 0) {
+        const char *comma = policy.n > 0 ? ", " : "";
+        auth_add(&policy, "%s\"jobs\";q=%" PRId64, comma, share->jobs_max);
+        auth_add(&left, "%s\"jobs\";r=%" PRId64, comma, share->jobs_left);
+    }
+    if (share->known && share->day_cents_max > 0) {
+        const char *comma = policy.n > 0 ? ", " : "";
+        auth_add(&policy, "%s\"cents\";q=%" PRId64 ";w=86400", comma, share->day_cents_max);
+        auth_add(&left, "%s\"cents\";r=%" PRId64 ";t=%" PRId64, comma, share->day_cents_left,
+                 share->day_reset_s);
+    }
+    return policy.n > 0;
 }
 
 void auth_take(struct auth *auth, const struct key_row *rows, size_t n) {

@@ -35,6 +35,21 @@ struct auth_rate {
     int64_t retry_s;   /* 0: go on; else refused, and when to come again */
 };
 
+/* What is left of what a key may have under way and spend, once the store was asked. */
+struct auth_share {
+    bool known;
+    int64_t jobs_max, jobs_left;           /* jobs_max 0: no limit */
+    int64_t day_cents_max, day_cents_left; /* day_cents_max 0: no limit */
+    int64_t day_reset_s;                   /* until a new day begins */
+};
+
+#define AUTH_FIELD_BYTES 160
+
+/** The values of RateLimit-Policy and RateLimit; false if there is no limit to tell. @rate, @share:
+ * what is known of. */
+bool auth_fields(const struct auth_rate *rate, const struct auth_share *share,
+                 char ret_policy[AUTH_FIELD_BYTES], char ret_left[AUTH_FIELD_BYTES]);
+
 /** The good key of a value of the Authorization header ("Bearer …"); NULL if there is none. */
 struct key *auth_find(const struct auth *auth, struct str authorization);
 

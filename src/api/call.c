@@ -13,7 +13,6 @@
 #include <string.h>
 
 #define TASKS_IDLE_MAX ((size_t)1024)
-#define RATE_FIELD_BYTES 64
 
 /* --- before the body */
 
@@ -189,18 +188,12 @@ static void call_give(void *buffer) {
     buffer_give(buffer);
 }
 
-/* draft-ietf-httpapi-ratelimit-headers-10 */
 void call_rate_headers(const struct call *c, struct httpd_response *r) {
-    char text[RATE_FIELD_BYTES];
-    if (c->rate.quota == 0) {
-        return;
+    char policy[AUTH_FIELD_BYTES], left[AUTH_FIELD_BYTES];
+    if (auth_fields(&c->rate, &c->share, policy, left)) {
+        httpd_response_header(r, "ratelimit-policy", policy);
+        httpd_response_header(r, "ratelimit", left);
     }
-    (void)snprintf(text, sizeof text, "\"default\";q=%" PRId64 ";w=%d", c->rate.quota,
-                   AUTH_RATE_WINDOW_S);
-    httpd_response_header(r, "ratelimit-policy", text);
-    (void)snprintf(text, sizeof text, "\"default\";r=%" PRId64 ";t=%" PRId64, c->rate.remaining,
-                   c->rate.reset_s);
-    httpd_response_header(r, "ratelimit", text);
 }
 
 struct httpd_response *call_response(struct call *c, int status, const char *content_type) {

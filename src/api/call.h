@@ -27,14 +27,15 @@ struct call {
     struct httpd_request *q;
     const struct route *route; /* NULL: there is none */
     char id[STORE_ID_BYTES];   /* the {id} of the path, or "" */
-    struct key *key;       /* whose request it is; NULL: no keys are in use, or none is needed */
-    int64_t tenant;        /* whose jobs it may see: as the store takes it */
-    struct auth_rate rate; /* what is left of the key's; quota 0: no limit */
-    int status;            /* of the answer */
-    bool replayed;         /* an idempotency key was seen before */
-    struct buffer *body;   /* of the answer, while it is written */
-    struct jwrite w;       /* into it */
-    struct task *task;     /* that works for it; NULL: none */
+    struct key *key;         /* whose request it is; NULL: no keys are in use, or none is needed */
+    int64_t tenant;          /* whose jobs it may see: as the store takes it */
+    struct auth_rate rate;   /* what is left of the key's; quota 0: no limit */
+    struct auth_share share; /* … of its jobs and money, once asked for */
+    int status;              /* of the answer */
+    bool replayed;           /* an idempotency key was seen before */
+    struct buffer *body;     /* of the answer, while it is written */
+    struct jwrite w;         /* into it */
+    struct task *task;       /* that works for it; NULL: none */
     /* of one that asked for a job's view (views.h) */
     struct view *view; /* NULL: it did not, or was answered */
     LIST_ENTRY(call) in_view;
@@ -62,7 +63,7 @@ struct jwrite *call_json(struct call *c);
 /** A response made of the body, with the headers that all have. @content_type NULL: none. */
 struct httpd_response *call_response(struct call *c, int status, const char *content_type);
 
-/** Add the headers that tell a key's rate, if it has one. */
+/** Add the headers that tell a key's limits, if it has any. */
 void call_rate_headers(const struct call *c, struct httpd_response *r);
 
 /** Answer; @r is freed. */

@@ -25,6 +25,7 @@
 #define SUBMIT_LARGE_BYTES ((size_t)1024 * 1024)
 #define SUBMIT_RETRY_AFTER "2"
 #define SUBMIT_JOBS_RETRY_S 10
+#define SUBMIT_NUSD_PER_CENT (NUSD_PER_USD / 100)
 #define MS_PER_S INT64_C(1000)
 
 /* What a body of a given size becomes at worst: the smallest seeds and topics cost some 30 times
@@ -268,6 +269,20 @@ static void submit_store(struct submit *s) {
 
 /* --- a key's limits */
 
+/* For the headers; this submission is counted as if it were let in. */
+static void submit_tell_share(struct call *c, const struct submit *s, int64_t jobs) {
+    const struct key_row *row = &s->key->row;
+    int64_t left_nusd = MAX(row->day_nusd_max - s->use.ret_day_nusd, INT64_C(0));
+    c->share = (struct auth_share){
+        .known = true,
+        .jobs_max = row->jobs_max,
+        .jobs_left = MAX(row->jobs_max - jobs - 1, INT64_C(0)),
+        .day_cents_max = row->day_nusd_max / SUBMIT_NUSD_PER_CENT,
+        .day_cents_left = left_nusd / SUBMIT_NUSD_PER_CENT,
+        .day_reset_s = MAX((s->use.ret_next_day_ms - clock_wall_ms()) / MS_PER_S, INT64_C(0)),
+    };
+}
+
 /* Jobs given to the store that the answer cannot have counted are counted here, so no two requests
  * take the last place. */
 static void submit_on_use(struct store_op *op) {
@@ -275,6 +290,9 @@ static void submit_on_use(struct store_op *op) {
     struct call *c = s->task->call;
     const struct key_row *row = &s->key->row;
     int64_t jobs = s->use.ret_jobs + s->key->given - s->counted;
+    if (c != NULL && op->err == ERR_OK) {
+        submit_tell_share(c, s, jobs);
+    }
     if (c == NULL) {
         submit_free(s);
     } else if (op->err != ERR_OK) {

@@ -126,11 +126,15 @@ static void test_a_key_is_held_to_its_rate_and_told_of_it(void **state) {
 
 static void test_a_key_has_no_more_jobs_than_it_may_but_its_retries_are_answered(void **state) {
     struct api_rig *r = *state;
-    char key[BEARER_BYTES], keyed[BEARER_BYTES + 64], id[64], path[128];
-    make_key(r, "", ADMIN ",\"jobs_max\":1", key, id);
+    char key[BEARER_BYTES], keyed[BEARER_BYTES + 64], id[64];
+    make_key(r, "", ADMIN ",\"jobs_max\":1,\"usd_per_day\":2.5", key, id);
     until_status(r, "/jobs", "", 401);
     (void)snprintf(keyed, sizeof keyed, "%sIdempotency-Key: a\r\n", key);
-    submit(r, keyed, path);
+    const struct talk_reply *first = talk(r->port, "POST", "/generate", keyed, JOB);
+    assert_int_equal(first->status, 202);
+    assert_string_equal(talk_header(first, "ratelimit-policy"),
+                        "\"jobs\";q=1, \"cents\";q=250;w=86400");
+    assert_non_null(strstr(talk_header(first, "ratelimit"), "\"jobs\";r=0, \"cents\";r=250;t="));
     const struct talk_reply *reply = talk(r->port, "POST", "/generate", key, JOB);
     assert_says(reply, 429, "\"code\":\"too_many_jobs\"");
     assert_non_null(talk_header(reply, "retry-after"));
