@@ -1,4 +1,5 @@
 /* stumper sim: a provider that needs no key. The server is in sim/; here are its flags. */
+#include "base/file.h"
 #include "cli/cmd.h"
 #include "core/builtin.h"
 #include "core/price.h"
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #define SIM_ARENA_BYTES_MAX ((size_t)4 * 1024 * 1024)
+#define SIM_PEM_BYTES_MAX ((size_t)256 * 1024)
 #define SIM_DEFAULT_LISTEN "127.0.0.1"
 
 struct sim_wish {
@@ -21,6 +23,7 @@ struct sim_wish {
     const char *latency, *output_tokens, *reasoning_tokens, *batch_time;
     int64_t piece_tokens;
     struct opt_strs prices;
+    const char *tls_cert, *tls_key;  /* paths */
     const char *limits[LIMIT_SPEND]; /* by kind, as given */
     double fault_rate;
     bool accept_all;
@@ -62,6 +65,29 @@ static bool sim_faults(struct sim_wish *wish) {
     return sum <= 1;
 }
 
+/* Certificate and key: both or none. */
+static bool sim_tls(struct sim_wish *wish, struct arena *a) {
+    struct sim_options *o = &wish->server;
+    struct str cert, key;
+    struct errinfo why = {0};
+    if (wish->tls_cert == NULL && wish->tls_key == NULL) {
+        return true;
+    }
+    if (wish->tls_cert == NULL || wish->tls_key == NULL) {
+        (void)cmd_fail("sim", EXIT_USAGE, "--tls-cert and --tls-key belong together");
+        return false;
+    }
+    enum err e = file_read(wish->tls_cert, SIM_PEM_BYTES_MAX, a, &cert, &why);
+    e = e == ERR_OK ? file_read(wish->tls_key, SIM_PEM_BYTES_MAX, a, &key, &why) : e;
+    if (e != ERR_OK) {
+        (void)cmd_fail("sim", EXIT_USAGE, "%s", errinfo_text(&why, e));
+        return false;
+    }
+    o->tls_cert = str_cstr(a, cert);
+    o->tls_key = str_cstr(a, key);
+    return true;
+}
+
 /* Signals come as something to read; a child ends with its parent. */
 static bool sim_signals(struct sim_wish *wish) {
     sigset_t set;
@@ -86,8 +112,8 @@ static bool sim_signals(struct sim_wish *wish) {
 
 static bool sim_announce(const struct sim_wish *wish, int port) {
     bool v6 = strchr(wish->server.listen, ':') != NULL;
-    (void)printf("listening on http://%s%s%s:%d\n", v6 ? "[" : "", wish->server.listen,
-                 v6 ? "]" : "", port);
+    (void)printf("listening on %s://%s%s%s:%d\n", wish->tls_cert != NULL ? "https" : "http",
+                 v6 ? "[" : "", wish->server.listen, v6 ? "]" : "", port);
     bool told = fflush(stdout) == 0;
     if (wish->ready_fd >= 0) {
         told = dprintf((int)wish->ready_fd, "%d\n", port) > 0 && told;
@@ -141,7 +167,7 @@ static int sim_run(struct sim_wish *wish, struct arena *a) {
         !sim_spread("output-tokens", wish->output_tokens, &o->brain.output_tokens) ||
         !sim_spread("batch-time", wish->batch_time, &o->batch_s) ||
         !sim_spread("reasoning-tokens", wish->reasoning_tokens, &o->brain.reasoning_tokens) ||
-        !sim_limits(wish) || !sim_faults(wish)) {
+        !sim_limits(wish) || !sim_faults(wish) || !sim_tls(wish, a)) {
         return EXIT_USAGE;
     }
     if (!sim_signals(wish)) {
@@ -183,12 +209,18 @@ static size_t sim_server_rows(struct sim_wish *w, struct opt *ret) {
                 "port to listen on; 0: any free one, printed on standard output"),
         sim_row("listen", OPT_STR, "ADDRESS", &w->server.listen, SIM_DEFAULT_LISTEN,
                 "IP address to listen on"),
+        sim_row("tls-cert", OPT_STR, "FILE", &w->tls_cert, NULL,
+                "speak HTTPS with this certificate (PEM)"),
+        sim_row("tls-key", OPT_STR, "FILE", &w->tls_key, NULL, "its private key"),
         sim_row("require-key", OPT_STR, "KEY", &w->server.key, NULL,
                 "answer 401 unless this bearer key comes with a request"),
         sim_row("reasoning", OPT_FLAG, NULL, &w->server.reasoning, NULL,
                 "refuse max_tokens, temperature and top_p, as reasoning models do"),
         sim_row("latency", OPT_STR, "MS", &w->latency, "0",
                 "milliseconds, or lognormal:MEAN,SIGMA"),
+        sim_int("keep-alive", "MS", &w->server.keep_alive_ms, 0, 3600000, "0",
+                "while a model thinks, send a comment or an empty line so often, as DeepSeek does; "
+                "0: never"),
         sim_row("output-tokens", OPT_STR, "N", &w->output_tokens, "lognormal:350,0.5",
                 "length of the target's answers, a number or lognormal:MEAN,SIGMA"),
         sim_row("reasoning-tokens", OPT_STR, "N", &w->reasoning_tokens, "0",

@@ -172,7 +172,7 @@ static double ask_delay_ms(const struct exchange *x) {
 /* The answer goes out bit by bit: gives when the first bit does. */
 static double ask_begin_stream(struct exchange *x, bool raw, double ms) {
     stream_init(x, raw, x->q->started_us + (int64_t)(ms * 1000));
-    return (double)(x->stream.begin_us - x->q->started_us) / 1000;
+    return (double)(stream_first_us(x) - x->q->started_us) / 1000;
 }
 
 /* A whole answer, or what its fault leaves of it. */
@@ -189,7 +189,8 @@ static double ask_whole(struct exchange *x, double ms) {
     if (fault == FAULT_MALFORMED && x->said.reply.role == ROLE_TARGET) {
         body->n /= 2; /* free text has no form to break: the body itself is cut */
     }
-    bool by_bits = fault == FAULT_CUT || fault == FAULT_STALL || fault == FAULT_DRIP;
+    bool by_bits = fault == FAULT_CUT || fault == FAULT_STALL || fault == FAULT_DRIP ||
+                   x->server->options->keep_alive_ms > 0;
     return by_bits ? ask_begin_stream(x, true, ms) : ms;
 }
 

@@ -34,7 +34,8 @@ static void anthropic_object(const struct exchange *x, const struct batch *b, st
     anthropic_time(w, "ended_at", b->ended_s);
     anthropic_time(w, "cancel_initiated_at", b->cancel_s);
     format_str(w, "archived_at", NULL);
-    (void)snprintf(url, sizeof url, "http://%.*s/v1/messages/batches/%s/results",
+    (void)snprintf(url, sizeof url, "%s://%.*s/v1/messages/batches/%s/results",
+                   x->server->options->tls_cert != NULL ? "https" : "http",
                    STR_ARG(str_take(httpd_header(x->q, "host"), 100)), b->id);
     format_str(w, "results_url", ended ? url : NULL);
     jwrite_end(w);

@@ -40,7 +40,8 @@ struct answer {
 /* How far an answer that goes out bit by bit has come. */
 struct stream {
     bool raw;     /* the bytes of the body as they are; otherwise the format's events */
-    bool begun;   /* the headers are sent */
+    bool open;    /* the headers are sent */
+    bool begun;   /* and the first event */
     size_t at;    /* bytes of the text that are out */
     size_t stop;  /* where the fault strikes; SIZE_MAX: nowhere */
     size_t piece; /* bytes at a time; 0: it goes out in one piece, no stream */
@@ -142,6 +143,9 @@ void stream_send(struct exchange *x);
 
 /** Prepare x->stream for the text or body in x->answer.body, to be sent by @end_us. */
 void stream_init(struct exchange *x, bool raw, int64_t end_us);
+
+/** When its first bytes go out, after stream_init(). */
+int64_t stream_first_us(const struct exchange *x);
 
 /** The headers of x->answer, as its provider sends them. */
 void headers_add(const struct exchange *x, struct httpd_response *r);

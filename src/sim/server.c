@@ -94,6 +94,8 @@ static enum err server_listen(struct sim_server *s, struct errinfo *reterr) {
     const struct sim_options *o = s->options;
     const struct httpd_options options = {
         .listen = {.address = o->listen, .port = o->port, .fd = -1},
+        .tls_cert = o->tls_cert,
+        .tls_key = o->tls_key,
         .handler = &server_handler,
         .ctx = s,
         .state_bytes = sizeof(struct exchange),

@@ -21,17 +21,19 @@
 #include "sim/limit.h"
 
 struct sim_options {
-    const char *listen;      /* IPv4 or IPv6 address */
-    int port;                /* 0: any free one */
-    const char *truth_path;  /* NULL: none */
-    const char *ledger_path; /* NULL: none */
-    const char *key;         /* bearer key that is asked for; NULL: none is */
-    bool reasoning;          /* refuse max_tokens, temperature and top_p, as reasoning models do */
+    const char *listen;             /* IPv4 or IPv6 address */
+    int port;                       /* 0: any free one */
+    const char *truth_path;         /* NULL: none */
+    const char *ledger_path;        /* NULL: none */
+    const char *tls_cert, *tls_key; /* PEM texts, both or none: http or https */
+    const char *key;                /* bearer key that is asked for; NULL: none is */
+    bool reasoning; /* refuse max_tokens, temperature and top_p, as reasoning models do */
     struct limit_options limits;
     int64_t spend_nusd; /* once the bill is so high, nothing is answered any more; 0: no limit */
     struct spread latency_ms;
     struct spread batch_s; /* seconds that a batch takes */
     double batch_expire;   /* share of its questions that expire */
+    int64_t keep_alive_ms; /* sign of life while a model thinks; 0: none */
     size_t piece_bytes;    /* of text in one event of a stream; at least 4 */
     struct brain_options brain;
     const struct price_table *prices; /* for the ledger; may be NULL */

@@ -1,5 +1,6 @@
 /* What is sent bit by bit: a format's events, or the bytes of a body that drips, stalls or breaks
  * off. The pieces are spread evenly from the first to the last; whatever is due goes out at once.
+ * Before the first, signs of life may be sent: comments, or white space in front of a body.
  */
 #include "sim/exchange.h"
 
@@ -32,6 +33,9 @@ void stream_init(struct exchange *x, bool raw, int64_t end_us) {
     if (fault == FAULT_IN_200 || fault == FAULT_CUT || fault == FAULT_STALL) {
         st->stop = brain_pick(x->said.reply.luck, DRAW_STOP, n + 1);
     }
+    if (raw && (fault == FAULT_NONE || (fault_billed(fault) && fault != FAULT_DRIP))) {
+        st->begin_us = st->end_us; /* a whole body, behind signs of life */
+    }
     if (!raw) {
         x->answer.content_type = "text/event-stream; charset=utf-8";
     }
@@ -41,15 +45,19 @@ static void stream_events(struct exchange *x, enum said_part part, struct str pi
     x->format->events(&x->said, part, piece, &x->server->scratch);
 }
 
-static void stream_begin(struct exchange *x) {
-    struct sim_server *s = x->server;
+static void stream_open(struct exchange *x) {
     struct httpd_response *r = httpd_stream_new(x->q, x->answer.status);
     headers_add(x, r);
     httpd_respond(x->q, r);
     httpd_response_free(r);
+    x->stream.open = true;
+    x->said.text = sbuf_str(&x->answer.body->data);
+}
+
+static void stream_begin(struct exchange *x) {
+    struct sim_server *s = x->server;
     x->stream.begun = true;
     journal_flush(&s->truth.file); /* as in exchange_send() */
-    x->said.text = sbuf_str(&x->answer.body->data);
     if (!x->stream.raw) {
         stream_events(x, SAID_BEGIN, S(""));
     }
@@ -58,6 +66,17 @@ static void stream_begin(struct exchange *x) {
         sbuf_add_cstr(&s->scratch, "data: {\"choices\":[\n\n");
     }
     exchange_produced(x, x->said.reply.reasoning_tokens);
+}
+
+/* When something is to be sent before the first piece, seen from @now_us; the first piece at the
+ * latest. */
+static int64_t stream_alive_us(const struct exchange *x, int64_t now_us) {
+    int64_t every_us = x->server->options->keep_alive_ms * 1000;
+    return every_us > 0 ? MIN(now_us + every_us, x->stream.begin_us) : x->stream.begin_us;
+}
+
+int64_t stream_first_us(const struct exchange *x) {
+    return stream_alive_us(x, x->q->started_us);
 }
 
 /* When the piece that begins at @at goes out. */
@@ -81,6 +100,15 @@ static void stream_piece(struct exchange *x) {
     exchange_produced(x, st->raw ? 0 : (int64_t)(piece.n + 3) / 4);
 }
 
+/* Write what is in the scratch buffer; false: the client does not read, and is cut off. */
+static bool stream_write(struct exchange *x) {
+    bool written = httpd_write(x->q, sbuf_str(&x->server->scratch));
+    if (!written) {
+        httpd_reset(x->q);
+    }
+    return written;
+}
+
 /* The fault strikes: how it ends, if it does. */
 static void stream_break(struct exchange *x) {
     struct sim_error e;
@@ -94,11 +122,9 @@ static void stream_break(struct exchange *x) {
         (void)sim_error_set(&e, TROUBLE_BUSY, NULL, NULL, "Overloaded");
         sbuf_clear(&x->server->scratch);
         x->format->failed(&x->said, &e, true, &x->server->scratch);
-        if (!httpd_write(x->q, sbuf_str(&x->server->scratch))) {
-            httpd_reset(x->q);
-            return;
+        if (stream_write(x)) {
+            httpd_end(x->q);
         }
-        httpd_end(x->q);
     }
 }
 
@@ -119,18 +145,33 @@ static bool stream_due(struct exchange *x, int64_t now_us) {
     return end;
 }
 
+static void stream_stay_alive(struct exchange *x, int64_t now_us) {
+    sbuf_add_cstr(&x->server->scratch, x->stream.raw ? "\n" : ": keep-alive\n\n");
+    if (stream_write(x)) {
+        timers_add(&x->server->timers, &x->timer, stream_alive_us(x, now_us));
+    }
+}
+
 void stream_send(struct exchange *x) {
     struct sim_server *s = x->server;
     struct stream *st = &x->stream;
     int64_t now_us = MAX(clock_mono_us(), x->timer.due_us); /* it may fire a little early */
     sbuf_clear(&s->scratch);
+    if (!st->open) {
+        stream_open(x);
+    }
+    if (now_us < st->begin_us) {
+        stream_stay_alive(x, now_us);
+        return;
+    }
     if (!st->begun) {
         stream_begin(x);
     }
     bool end = stream_due(x, now_us);
-    if (!httpd_write(x->q, sbuf_str(&s->scratch))) { /* the client does not read */
-        httpd_reset(x->q);
-    } else if (end) {
+    if (!stream_write(x)) {
+        return;
+    }
+    if (end) {
         httpd_end(x->q);
     } else if (st->at >= st->stop) {
         stream_break(x);

@@ -465,6 +465,31 @@ static void test_a_stream_comes_as_time_goes_by(void **state) {
     rig_stop(&rig);
 }
 
+static void test_signs_of_life_come_while_a_model_thinks(void **state) {
+    (void)state;
+    static char bytes[REPLY_BYTES_MAX];
+    struct rig rig;
+    bool ended;
+    rig_init(&rig);
+    rig.options.latency_ms = (struct spread){.mean = 600};
+    rig.options.keep_alive_ms = 40;
+    rig_start(&rig);
+    int fd = dial(&rig);
+    post(fd, CHAT, "", TARGET_STREAM);
+    (void)listen_to(fd, 2000, bytes, sizeof bytes, &ended);
+    const char *life = strstr(bytes, ": keep-alive\n\n"), *data = strstr(bytes, "data: {");
+    assert_true(ended && life != NULL && data != NULL && life < data);
+    assert_non_null(strstr(bytes, "data: [DONE]"));
+    post(fd, CHAT, "", ENGINEER);
+    assert_true(readable(fd, 300)); /* long before the answer */
+    (void)listen_to(fd, 2000, bytes, sizeof bytes, &ended);
+    assert_true(ended);
+    assert_non_null(strstr(bytes, "\r\n1\r\n\n\r\n1\r\n\n\r\n")); /* empty lines, a chunk each */
+    assert_non_null(strstr(bytes, "\"finish_reason\":\"stop\""));
+    (void)close(fd);
+    rig_stop(&rig);
+}
+
 static void test_faults_of_streams(void **state) {
     (void)state;
     static const struct {
@@ -620,6 +645,7 @@ int main(void) {
         cmocka_unit_test(test_faults_look_like_the_real_ones),
         cmocka_unit_test(test_a_refusal_and_a_cut_answer_are_told_as_such),
         cmocka_unit_test(test_a_stream_comes_as_time_goes_by),
+        cmocka_unit_test(test_signs_of_life_come_while_a_model_thinks),
         cmocka_unit_test(test_faults_of_streams),
         cmocka_unit_test(test_faults_of_whole_answers_in_the_middle),
         cmocka_unit_test(test_limits_are_enforced_and_told_in_headers),

@@ -84,6 +84,9 @@ test('wrong flags are told with what would be right', async (t) => {
   const told = async (...args) => (await run(t, ['sim', ...args], { code: 2 })).stderr;
   assert.match(await told('--latency', 'soon'), /--latency: 'soon' is neither a number nor lognormal:MEAN,SIGMA/);
   assert.match(await told('--fault-500', 0.7, '--fault-503', 0.7), /add up to 1\.4/);
+  assert.match(await told('--rpm', '600,30:300'), /'600,30:300' is no limit: write N, or N,30s:N/);
+  assert.match(await told('--price', 'sim/engineer'), /is not a price/);
+  assert.match(await told('--tls-cert', 'cert.pem'), /belong together/);
   assert.match(await told('--listen', 'here'), /'here' is not an IP address/);
   assert.match((await run(t, ['sim', '--truth', '/nowhere/at/all'], { code: 1 })).stderr, /\/nowhere\/at\/all: No such file/);
 });
