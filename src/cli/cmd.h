@@ -24,8 +24,8 @@ enum exit_code {
 /** Run a subcommand; argv[0] is its name. Returns an exit code. */
 typedef int cmd_fn(int argc, char **argv);
 
-cmd_fn cmd_compare, cmd_generate, cmd_show, cmd_status, cmd_export, cmd_doctor, cmd_models, cmd_sim,
-    cmd_score, cmd_serve, cmd_version;
+cmd_fn cmd_compare, cmd_generate, cmd_jobs, cmd_keys, cmd_show, cmd_status, cmd_submit, cmd_export,
+    cmd_doctor, cmd_models, cmd_sim, cmd_score, cmd_serve, cmd_version;
 
 /** Print one line, "stumper COMMAND: text", on stderr with registered secrets replaced; return
  * @code. */

@@ -1,8 +1,10 @@
 #include "cli/output.h"
 
+#include "base/mem.h"
 #include "cli/sink.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define OUTPUT_LINE_BYTES_MAX ((size_t)64 * 1024 * 1024)
@@ -193,55 +195,92 @@ struct output {
     struct arena arena; /* of one line */
     struct sbuf line;
     int64_t n;
+};
+
+static enum err output_flush(struct output *o, struct errinfo *reterr) {
+    enum err e = sbuf_overflowed(&o->line)
+                     ? errinfo_set(reterr, ERR_TOO_BIG, "a problem is larger than %zu bytes",
+                                   OUTPUT_LINE_BYTES_MAX)
+                     : sink_write(&o->sink, sbuf_str(&o->line), reterr);
+    sbuf_clear(&o->line);
+    return e;
+}
+
+static void output_free(struct output *o) {
+    sbuf_release(&o->line);
+    arena_release(&o->arena);
+    free(o);
+}
+
+enum err output_begin(enum output_format format, const char *path, struct output **ret,
+                      struct errinfo *reterr) {
+    struct output *o = mem_new(sizeof *o);
+    o->format = format;
+    arena_init(&o->arena, OUTPUT_ARENA_BYTES_MAX);
+    sbuf_init(&o->line, OUTPUT_LINE_BYTES_MAX);
+    enum err e = sink_open(&o->sink, path, reterr);
+    if (e != ERR_OK) {
+        output_free(o);
+        return e;
+    }
+    if (format == OUTPUT_CSV) {
+        output_csv_header(&o->line);
+    } else if (format == OUTPUT_JSON) {
+        sbuf_add_char(&o->line, '[');
+    }
+    *ret = o;
+    return ERR_OK; /* what was added so far goes out with the first line */
+}
+
+enum err output_add(struct output *o, struct str line, struct errinfo *reterr) {
+    if (o->format == OUTPUT_JSON) {
+        sbuf_add_cstr(&o->line, o->n > 0 ? ",\n" : "\n");
+    }
+    size_t before = o->line.n;
+    enum err e = output_line(o->format, line, &o->arena, &o->line);
+    if (e != ERR_OK) {
+        return errinfo_set(reterr, e, "a problem's line is not an object");
+    }
+    o->n += o->line.n > before;
+    e = output_flush(o, reterr);
+    arena_reset(&o->arena);
+    return e;
+}
+
+enum err output_end(struct output *o, enum err e, int64_t *ret_n, struct errinfo *reterr) {
+    if (e == ERR_OK && o->format == OUTPUT_JSON) {
+        sbuf_add_cstr(&o->line, "\n]\n");
+    }
+    if (e == ERR_OK) {
+        e = output_flush(o, reterr);
+    }
+    if (e == ERR_OK) {
+        e = sink_commit(&o->sink, reterr);
+    } else {
+        sink_drop(&o->sink);
+    }
+    if (e == ERR_OK) {
+        *ret_n = o->n;
+    }
+    output_free(o);
+    return e;
+}
+
+/* Rows of a store on their way into a file. */
+struct output_rows {
+    struct output *output;
     enum err err;
     struct errinfo *reterr;
 };
 
-static void output_flush_line(struct output *o) {
-    if (o->err == ERR_OK && sbuf_overflowed(&o->line)) {
-        o->err = errinfo_set(o->reterr, ERR_TOO_BIG, "a problem is larger than %zu bytes",
-                             OUTPUT_LINE_BYTES_MAX);
-    }
-    if (o->err == ERR_OK) {
-        o->err = sink_write(&o->sink, sbuf_str(&o->line), o->reterr);
-    }
-    sbuf_clear(&o->line);
-}
-
 static bool output_each(void *ctx, const struct problem_row *row) {
-    struct output *o = ctx;
-    size_t before;
-    if (o->format == OUTPUT_JSON) {
-        sbuf_add_cstr(&o->line, o->n > 0 ? ",\n" : "\n");
-    }
-    before = o->line.n;
-    o->err = output_line(o->format, row->line, &o->arena, &o->line);
-    if (o->err != ERR_OK) {
-        (void)errinfo_set(o->reterr, o->err, "problem %.*s: the stored line is not an object",
+    struct output_rows *rows = ctx;
+    rows->err = output_add(rows->output, row->line, rows->reterr);
+    if (rows->err == ERR_CORRUPT) {
+        (void)errinfo_set(rows->reterr, rows->err, "problem %.*s: the stored line is not an object",
                           STR_ARG(row->id));
     }
-    o->n += o->line.n > before;
-    output_flush_line(o);
-    arena_reset(&o->arena);
-    return o->err == ERR_OK;
-}
-
-static void output_all(struct output *o, struct store_reader *r, const char *job_id,
-                       enum output_keep keep) {
-    if (o->format == OUTPUT_CSV) {
-        output_csv_header(&o->line);
-    } else if (o->format == OUTPUT_JSON) {
-        sbuf_add_char(&o->line, '[');
-    }
-    output_flush_line(o);
-    if (o->err == ERR_OK) {
-        enum err e = store_read_problems(r, job_id, output_mask(keep), output_each, o, o->reterr);
-        o->err = o->err == ERR_OK ? e : o->err;
-    }
-    if (o->format == OUTPUT_JSON) {
-        sbuf_add_cstr(&o->line, "\n]\n");
-        output_flush_line(o);
-    }
+    return rows->err == ERR_OK;
 }
 
 enum err output_newest_job(struct store_reader *r, char ret[ID_BYTES], struct errinfo *reterr) {
@@ -259,26 +298,14 @@ enum err output_newest_job(struct store_reader *r, char ret[ID_BYTES], struct er
 enum err output_write(struct store_reader *r, const char *job_id, enum output_format format,
                       enum output_keep keep, const char *path, int64_t *ret_n,
                       struct errinfo *reterr) {
-    struct output o = {.format = format, .reterr = reterr};
+    struct output_rows rows = {.reterr = reterr};
     char newest[ID_BYTES];
     enum err e = job_id != NULL ? ERR_OK : output_newest_job(r, newest, reterr);
     job_id = job_id != NULL ? job_id : newest;
-    e = e == ERR_OK ? sink_open(&o.sink, path, reterr) : e;
+    e = e == ERR_OK ? output_begin(format, path, &rows.output, reterr) : e;
     if (e != ERR_OK) {
         return e;
     }
-    arena_init(&o.arena, OUTPUT_ARENA_BYTES_MAX);
-    sbuf_init(&o.line, OUTPUT_LINE_BYTES_MAX);
-    output_all(&o, r, job_id, keep);
-    sbuf_release(&o.line);
-    arena_release(&o.arena);
-    if (o.err != ERR_OK) {
-        sink_drop(&o.sink);
-        return o.err;
-    }
-    e = sink_commit(&o.sink, reterr);
-    if (e == ERR_OK) {
-        *ret_n = o.n;
-    }
-    return e;
+    e = store_read_problems(r, job_id, output_mask(keep), output_each, &rows, reterr);
+    return output_end(rows.output, rows.err != ERR_OK ? rows.err : e, ret_n, reterr);
 }

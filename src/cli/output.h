@@ -42,6 +42,21 @@ NODISCARD enum err output_write(struct store_reader *r, const char *job_id,
                                 enum output_format format, enum output_keep keep, const char *path,
                                 int64_t *ret_n, struct errinfo *reterr);
 
+/* --- the same for lines that come from elsewhere, one after the other */
+
+struct output;
+
+/** Begin a file. Free with output_end(). Errors as of output_write(). */
+NODISCARD enum err output_begin(enum output_format format, const char *path, struct output **ret,
+                                struct errinfo *reterr);
+
+/** Add a problem's line. After an error nothing more is written. */
+NODISCARD enum err output_add(struct output *o, struct str line, struct errinfo *reterr);
+
+/** Put the file in place, if @e and all before was ERR_OK, else drop it; free. @ret_n: how many
+ * were written. */
+NODISCARD enum err output_end(struct output *o, enum err e, int64_t *ret_n, struct errinfo *reterr);
+
 /* --- single lines, pure --- */
 
 /** The header of a CSV file, with its line end. */

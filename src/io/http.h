@@ -48,7 +48,7 @@ enum http_take {
 typedef enum http_take http_stream_fn(void *ctx, struct str bytes);
 
 struct http_request {
-    const char *method;         /* "POST" or "GET" */
+    const char *method;         /* "POST", "GET" or "DELETE" */
     const char *url;            /* few different ones: what is known of each is kept */
     const char *const *headers; /* "Name: value", NULL-terminated, at most HTTP_HEADERS_MAX;
                                    "Expect" is never sent */

@@ -259,7 +259,8 @@ static struct curl_slist *http_transfer_chain_headers(struct http_transfer *t) {
 
 void http_transfer_prepare(struct http_transfer *t) {
     const struct http_request *r = t->request;
-    ASSERT(strcmp(r->method, "POST") == 0 || strcmp(r->method, "GET") == 0);
+    bool get = strcmp(r->method, "GET") == 0, delete = strcmp(r->method, "DELETE") == 0;
+    ASSERT(get || delete || strcmp(r->method, "POST") == 0);
     bool http2 = t->shard->origin != NULL;
     HTTP_SET(t->easy, CURLOPT_CURLU, t->target->parsed);
     HTTP_SET(t->easy, CURLOPT_HTTP_VERSION,
@@ -271,10 +272,12 @@ void http_transfer_prepare(struct http_transfer *t) {
     }
     HTTP_SET(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)r->connect_ms);
     HTTP_SET(t->easy, CURLOPT_HTTPHEADER, http_transfer_chain_headers(t));
-    if (strcmp(r->method, "GET") == 0) {
+    if (get || delete) {
         HTTP_SET(t->easy, CURLOPT_HTTPGET, 1L);
+        HTTP_SET(t->easy, CURLOPT_CUSTOMREQUEST, delete ? r->method : NULL);
         return;
     }
+    HTTP_SET(t->easy, CURLOPT_CUSTOMREQUEST, NULL);
     HTTP_SET(t->easy, CURLOPT_POST, 1L);
     HTTP_SET(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
     HTTP_SET(t->easy, CURLOPT_POSTFIELDS, r->body.n > 0 ? r->body.p : "");

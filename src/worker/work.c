@@ -264,8 +264,8 @@ static struct str work_end_reason(const struct work *k) {
         return str_of("the API key has spent what it may spend today; resume the job tomorrow, or "
                       "give it to a key with a higher limit");
     }
-    if (s->stop == STOP_DONE || s->stop == STOP_CANCELLED) {
-        return str_of("");
+    if (s->stop == STOP_DONE || s->stop == STOP_CANCELLED || s->stop == STOP_INTERRUPTED) {
+        return str_of(""); /* done, or somebody knows why he asked for it */
     }
     return str_of(s->stop == STOP_ERRORS ? k->view.error : stop_name(s->stop));
 }
