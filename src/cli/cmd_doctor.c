@@ -214,7 +214,7 @@ static void doctor_answered(void *ctx, const struct call_answer *answer) {
     const char *name = doctor_name(d, p);
     p->answered = true;
     if (answer->err == ERR_OK) {
-        bool priced = price_find(d->llm_config.prices, p->name.provider, p->name.model) != NULL;
+        bool priced = llm_config_price(&d->llm_config, &p->name) != NULL;
         doctor_say(d, FINDING_OK, name, "answers, in %s%s", term_latency(answer->latency_ms).s,
                    priced ? "" : "; its price is not known (--max-cost will want --price)");
     } else {

@@ -236,7 +236,7 @@ static enum err generate_start_sim(struct generate *g) {
 static enum err generate_check_price(struct generate *g, enum role role) {
     for (size_t i = 0; i < g->spec.models[role].n; i++) {
         const struct model_name *m = &g->spec.models[role].v[i];
-        if (price_find(g->llm.prices, m->provider, m->model) == NULL) {
+        if (llm_config_price(&g->llm, m) == NULL) {
             return errinfo_set(&g->why, ERR_INVALID,
                                "--max-cost: the price of %.*s/%.*s (%s) is not known; say it with "
                                "--price %.*s/%.*s=IN,OUT (dollars per million tokens)",

@@ -177,7 +177,7 @@ static void serve_check_spec(void *ctx, const struct job_spec *spec, struct jche
             if (e != ERR_OK) {
                 jcheck_fail(check, pointer, "%s", errinfo_text(&why, e));
             } else if (spec->max_cost_nusd != MONEY_UNKNOWN &&
-                       price_find(c->llm.prices, m->provider, m->model) == NULL) {
+                       llm_config_price(&c->llm, m) == NULL) {
                 jcheck_fail(check, "/max_cost_usd",
                             "the price of %.*s/%.*s is not known, so no budget can be held; the "
                             "server's operator can say it (serve --price)",

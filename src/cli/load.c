@@ -259,6 +259,46 @@ static enum err load_config_prices(const struct config *config, struct arena *a,
     return errinfo_set(reterr, ERR_INVALID, "%s: prices: %s", config->path, jcheck_text(&c, a).p);
 }
 
+/* A provider's own "prices:" by model, as an object with full names. */
+static const struct jnode *load_full_names(struct str provider, const struct jnode *prices,
+                                           struct arena *a) {
+    const struct jnode *value, *doc = NULL;
+    struct sbuf text;
+    struct jwrite w;
+    struct str model;
+    sbuf_init(&text, LOAD_JSON_BYTES_MAX);
+    jwrite_init(&w, &text);
+    jwrite_object(&w);
+    for (void *i = jnode_next(prices, NULL, &model, &value); i != NULL;
+         i = jnode_next(prices, i, &model, &value)) {
+        jwrite_key_str(&w, str_fmt(a, "%.*s/%.*s", STR_ARG(provider), STR_ARG(model)));
+        jwrite_raw(&w, jnode_text(value, a));
+    }
+    jwrite_end(&w);
+    enum err e = jnode_parse(sbuf_str(&text), a, &doc, NULL);
+    ASSERT(e == ERR_OK); /* we wrote it */
+    sbuf_release(&text);
+    return doc;
+}
+
+static enum err load_provider_prices(const struct config *config, struct arena *a,
+                                     struct price_table *t, struct errinfo *reterr) {
+    const struct jnode *providers = jnode_get(config->root, "providers"), *provider;
+    struct jcheck c;
+    struct str name;
+    jcheck_init(&c, a);
+    for (void *i = jnode_next(providers, NULL, &name, &provider); i != NULL;
+         i = jnode_next(providers, i, &name, &provider)) {
+        const struct jnode *prices = jnode_get(provider, "prices");
+        if (jnode_type(prices) == JNODE_OBJECT &&
+            !price_table_add(t, &c, load_full_names(name, prices, a))) {
+            return errinfo_set(reterr, ERR_INVALID, "%s: providers: prices: %s", config->path,
+                               jcheck_text(&c, a).p);
+        }
+    }
+    return ERR_OK;
+}
+
 enum err load_prices(const struct config *config, const struct opt_strs *flags, const char *label,
                      struct arena *a, struct price_table **ret, struct errinfo *reterr) {
     struct price_table *t = NULL;
@@ -266,7 +306,10 @@ enum err load_prices(const struct config *config, const struct opt_strs *flags, 
     jcheck_init(&c, a);
     bool right = price_table_read(&c, load_builtin(builtin_prices(), a), a, &t);
     ASSERT(right && t != NULL);
-    enum err e = load_config_prices(config, a, t, reterr);
+    enum err e = load_provider_prices(config, a, t, reterr);
+    if (e == ERR_OK) {
+        e = load_config_prices(config, a, t, reterr);
+    }
     for (size_t i = 0; i < flags->n && e == ERR_OK; i++) {
         e = price_table_set(t, str_of(flags->v[i]), reterr);
         if (e != ERR_OK) {

@@ -47,9 +47,9 @@ NODISCARD enum err load_spec(const char *path, struct arena *a, const struct jno
 NODISCARD enum err load_prompts(const char *dir, bool with_seeds, struct arena *a,
                                 struct prompts *ret, struct errinfo *reterr);
 
-/** Prices: those that ship, over them "prices:" of the configuration, over them the texts of
- * --price
- * ("provider/model=INPUT,OUTPUT"). @label: what errors call the source of @flags. */
+/** Prices: those that ship, over them "prices:" of each provider in the configuration (by model),
+ * then of the configuration itself, over them the texts of --price ("provider/model=INPUT,OUTPUT").
+ * @label: what errors call the source of @flags. */
 NODISCARD enum err load_prices(const struct config *config, const struct opt_strs *flags,
                                const char *label, struct arena *a, struct price_table **ret,
                                struct errinfo *reterr);

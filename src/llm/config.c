@@ -26,6 +26,25 @@ const struct llm_provider *llm_config_find(const struct llm_config *c, struct st
     return NULL;
 }
 
+const struct llm_alias *llm_alias_find(const struct llm_provider *p, struct str name) {
+    for (size_t i = 0; i < p->aliases_n; i++) {
+        if (str_eq(str_of(p->aliases[i].name), name)) {
+            return &p->aliases[i];
+        }
+    }
+    return NULL;
+}
+
+const struct price *llm_config_price(const struct llm_config *c, const struct model_name *name) {
+    const struct llm_provider *p = llm_config_find(c, name->provider);
+    const struct llm_alias *alias = p == NULL ? NULL : llm_alias_find(p, name->model);
+    const struct price *price =
+        c->prices == NULL ? NULL : price_find(c->prices, name->provider, name->model);
+    return price != NULL || c->prices == NULL || alias == NULL
+               ? price
+               : price_find(c->prices, name->provider, str_of(alias->model));
+}
+
 /* OLLAMA_HOST as Ollama reads it: "192.168.1.5", ":8080", "host:8080", "https://host/path"; the
  * address to listen at (0.0.0.0) is not one to connect to. */
 static struct str llm_config_ollama_url(struct str text, struct arena *a) {

@@ -95,22 +95,6 @@ static bool llm_is_near(const char *base_url) {
     return near;
 }
 
-static const struct llm_alias *llm_alias_find(const struct llm_provider *p, struct str name) {
-    for (size_t i = 0; i < p->aliases_n; i++) {
-        if (str_eq(str_of(p->aliases[i].name), name)) {
-            return &p->aliases[i];
-        }
-    }
-    return NULL;
-}
-
-/* An alias may have a price of its own; else it costs what its model costs. */
-static const struct price *llm_model_price(const struct price_table *prices, struct str provider,
-                                           struct str alias, struct str model) {
-    const struct price *price = prices == NULL ? NULL : price_find(prices, provider, alias);
-    return price != NULL || prices == NULL ? price : price_find(prices, provider, model);
-}
-
 /* @key: NULL if none is sent. */
 static void llm_lane_fill(struct llm_lane *lane, const struct llm_model *model,
                           const struct llm_key *key) {
@@ -131,7 +115,7 @@ static void llm_model_fill(struct llm_model *model, struct llm *m, const struct 
         .provider = p,
         .wire = wire,
         .manner = alias != NULL ? &alias->manner : &p->manner,
-        .price = llm_model_price(m->config->prices, str_of(p->name), name, spelled),
+        .price = llm_config_price(m->config, &(struct model_name){str_of(p->name), name}),
         .name = str_dup(&m->arena, spelled),
         .full_name = str_fmt(&m->arena, "%s/%.*s", p->name, STR_ARG(name)),
         .is_near = llm_is_near(p->base_url)};

@@ -97,6 +97,9 @@ struct llm_provider {
     size_t aliases_n;
 };
 
+/** The alias of that name, or NULL. */
+const struct llm_alias *llm_alias_find(const struct llm_provider *p, struct str name);
+
 #define LLM_PROVIDERS_MAX 64
 
 /* Where answers are kept that were paid for (store/cache.h); the client knows no more of it. */
@@ -143,6 +146,10 @@ const struct llm_provider *llm_config_find(const struct llm_config *c, struct st
  */
 NODISCARD enum err llm_config_check_model(const struct llm_config *c, const struct model_name *name,
                                           struct errinfo *reterr);
+
+/** What a model costs under the name that people use: an alias may have a price of its own, else it
+ * costs what its model costs. NULL if that is not known. */
+const struct price *llm_config_price(const struct llm_config *c, const struct model_name *name);
 
 /** @config must outlive the client. */
 struct llm *llm_new(struct loop *l, const struct llm_config *config);

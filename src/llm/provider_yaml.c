@@ -254,8 +254,8 @@ static void provider_where(struct jcheck *check, struct jplace place, struct llm
 void llm_provider_read(struct jcheck *check, struct jplace place, struct llm_provider *p,
                        struct arena *a) {
     static const char *const known[] = {
-        "preset", "type",  "base_url", "api_key_env",        "headers", "limits",
-        "stream", "http2", "models",   PROVIDER_MANNER_KEYS, NULL};
+        "preset", "type",   "base_url", "api_key_env",        "headers", "limits", "stream",
+        "http2",  "models", "prices",   PROVIDER_MANNER_KEYS, NULL};
     if (!jcheck_is(check, place, JNODE_OBJECT, true)) {
         return;
     }
@@ -275,4 +275,6 @@ void llm_provider_read(struct jcheck *check, struct jplace place, struct llm_pro
     p->http2 = jcheck_bool(check, place, "http2", p->http2);
     provider_manner(check, place, &p->manner);
     provider_aliases(check, place, p, a);
+    /* "prices" are read where all prices are; here they must only have the right form. */
+    (void)jcheck_is(check, jcheck_member(check, place, "prices"), JNODE_OBJECT, false);
 }

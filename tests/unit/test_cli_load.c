@@ -87,10 +87,9 @@ static void test_bad_seed_lines_are_named_by_number(void **state) {
     size_t n;
     put("s.jsonl", "\xEF\xBB\xBF{\"problem\": \"1+1?\", \"answer\": \"2\"}\n\n{\"problem\": 5}\n"
                    "{\"problem\": \"x\"\n{\"problem\": \"2+2?\"}");
-    assert_why(
-        f, load_seeds("s.jsonl", &f->a, &seeds, &n, &f->why), ERR_INVALID,
-        "s.jsonl: line 3: /problem: must be a string, not an integer; line 4: column 16: "
-        "the text ends inside an array or object");
+    assert_why(f, load_seeds("s.jsonl", &f->a, &seeds, &n, &f->why), ERR_INVALID,
+               "s.jsonl: line 3: /problem: must be a string, not an integer; line 4: column 16: "
+               "the text ends inside an array or object");
     put("s.jsonl", "\n \n");
     assert_why(f, load_seeds("s.jsonl", &f->a, &seeds, &n, &f->why), ERR_INVALID,
                "s.jsonl has no seeds: write one {\"problem\": \"…\", \"answer\": \"…\"} a line");
@@ -154,6 +153,26 @@ static void test_prices_come_from_data_then_yaml_then_flags(void **state) {
     f->why = (struct errinfo){0};
     assert_why(f, load_prices(&config, &none, "--price", &f->a, &t, &f->why), ERR_INVALID,
                "stumper.yaml: prices: /lab~1x: \"output\" is missing (dollars per million tokens)");
+}
+
+static void test_a_provider_has_prices_of_its_own_by_model(void **state) {
+    struct fixture *f = *state;
+    struct config config;
+    struct price_table *t;
+    struct opt_strs none = {0};
+    put("stumper.yaml",
+        "providers:\n  lab: {base_url: 'http://h', prices: {x: {input: 1, output: 2},"
+        " org/y: {input: 3, output: 4}}}\n"
+        "prices: {lab/x: {input: 5, output: 6}}\n");
+    assert_int_equal(config_load(NULL, &f->a, &config, &f->why), ERR_OK);
+    assert_int_equal(load_prices(&config, &none, "--price", &f->a, &t, &f->why), ERR_OK);
+    assert_int_equal(price_find(t, S("lab"), S("org/y"))->rates.input, 3000);
+    assert_int_equal(price_find(t, S("lab"), S("x"))->rates.input, 5000); /* said last */
+    put("stumper.yaml", "providers: {lab: {base_url: 'http://h', prices: {x: {input: 1}}}}\n");
+    assert_int_equal(config_load(NULL, &f->a, &config, &f->why), ERR_OK);
+    f->why = (struct errinfo){0};
+    assert_int_equal(load_prices(&config, &none, "--price", &f->a, &t, &f->why), ERR_INVALID);
+    assert_non_null(strstr(f->why.text, "stumper.yaml: providers: prices: /lab~1x"));
 }
 
 static void test_the_configuration_is_found_or_its_fault_named(void **state) {
@@ -268,6 +287,7 @@ int main(void) {
         LOAD_TEST(test_bad_seed_lines_are_named_by_number),
         LOAD_TEST(test_prompts_of_a_folder_replace_the_built_in_ones),
         LOAD_TEST(test_prices_come_from_data_then_yaml_then_flags),
+        LOAD_TEST(test_a_provider_has_prices_of_its_own_by_model),
         LOAD_TEST(test_the_configuration_is_found_or_its_fault_named),
         LOAD_TEST(test_flags_alone_make_a_job),
         LOAD_TEST(test_job_errors_name_the_flag),

@@ -259,6 +259,25 @@ static void test_how_to_ask_is_told_per_provider_and_per_model(void **state) {
     assert_string_equal(lab->aliases[2].manner.effort, "none");
 }
 
+static void test_an_alias_costs_what_its_model_costs_or_what_is_said_of_it(void **state) {
+    (void)state;
+    struct price_table *prices;
+    const struct jnode *doc;
+    const char *table = "{\"lab/big\": {\"input\": 1, \"output\": 2}, \"lab/deep\": {\"input\": 3, "
+                        "\"output\": 4}}";
+    assert_int_equal(jnode_parse(str_of(table), &fixture.arena, &doc, NULL), ERR_OK);
+    assert_true(price_table_read(&fixture.check, doc, &fixture.arena, &prices));
+    fixture.config.prices = prices;
+    (void)configure("providers: {lab: {base_url: 'http://h', models: {quick: big, deep: big}}}");
+    const struct model_name quick = {S("lab"), S("quick")}, deep = {S("lab"), S("deep")},
+                            other = {S("lab"), S("other")};
+    assert_ptr_equal(llm_config_price(&fixture.config, &quick),
+                     price_find(prices, S("lab"), S("big")));
+    assert_ptr_equal(llm_config_price(&fixture.config, &deep),
+                     price_find(prices, S("lab"), S("deep")));
+    assert_null(llm_config_price(&fixture.config, &other));
+}
+
 static void test_what_is_wrong_in_yaml_is_named_with_its_place(void **state) {
     (void)state;
     static const struct {
@@ -279,6 +298,7 @@ static void test_what_is_wrong_in_yaml_is_named_with_its_place(void **state) {
          "/providers/lab/api_key_env/1", "variable"},
         {"providers: {lab: {base_url: 'http://h', preset: vlm}}", "/providers/lab/preset", "vlm"},
         {"providers: {lab: {base_url: 'http://h', http2: 2}}", "/providers/lab/http2", "true"},
+        {"providers: {lab: {base_url: 'http://h', prices: 3}}", "/providers/lab/prices", "object"},
         {"providers: {lab: {base_url: 'http://h', stream: maybe}}", "/providers/lab/stream",
          "auto"},
         {"providers: {lab: {base_url: 'http://h', effort: huge}}", "/providers/lab/effort",
@@ -331,6 +351,7 @@ int main(void) {
         CONFIG_TEST(test_several_keys_are_kept_in_order_each_with_its_limits),
         CONFIG_TEST(test_the_providers_own_variables_are_honoured),
         CONFIG_TEST(test_how_to_ask_is_told_per_provider_and_per_model),
+        CONFIG_TEST(test_an_alias_costs_what_its_model_costs_or_what_is_said_of_it),
         CONFIG_TEST(test_what_is_wrong_in_yaml_is_named_with_its_place),
         CONFIG_TEST(test_more_providers_than_fit_are_refused),
     };
