@@ -84,22 +84,20 @@ static double bucket_wait_ms(struct limit_bucket *b, double now_ms, double cost)
     return MAX(paid_ms, covered_ms);
 }
 
-static void bucket_take(struct limit_bucket *b, double now_ms, double cost, double pace) {
-    double refill = bucket_refill(b);
-    b->taken += cost;
-    b->level -= cost;
+/* A call that is larger than a whole minute takes a minute: no limit that a provider tells holds
+ * everybody up for longer. */
+static void bucket_pay(struct limit_bucket *b, double amount, double pace) {
+    double refill = bucket_refill(b), minute = refill * LIMIT_MS_PER_MINUTE;
+    b->level -= amount;
     if (refill > 0) {
-        b->due_ms = MAX(b->due_ms, now_ms) + cost / (refill * pace);
+        b->due_ms += MAX(MIN(amount, minute), -minute) / (refill * pace);
     }
 }
 
-/* More or less than was taken turns out to have been used. */
-static void bucket_settle(struct limit_bucket *b, double difference, double pace) {
-    double refill = bucket_refill(b);
-    b->level -= difference;
-    if (refill > 0) {
-        b->due_ms += difference / (refill * pace);
-    }
+static void bucket_take(struct limit_bucket *b, double now_ms, double cost, double pace) {
+    b->taken += cost;
+    b->due_ms = MAX(b->due_ms, now_ms);
+    bucket_pay(b, cost, pace);
 }
 
 /* What the provider has left, as it told the call that was sent at @sent_ms with @taken taken until
@@ -290,7 +288,8 @@ static void limit_settle(struct limit *l, const struct limit_ticket *t, double p
         used[LIMIT_TOKENS] = used[LIMIT_INPUT] + used[LIMIT_OUTPUT];
     }
     for (int k = LIMIT_TOKENS; k < LIMIT_KINDS; k++) {
-        bucket_settle(&l->buckets[k], used[k] - t->cost[k], pace);
+        bucket_pay(&l->buckets[k], used[k] - t->cost[k],
+                   pace); /* more or less than was set aside */
     }
 }
 

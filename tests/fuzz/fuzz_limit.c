@@ -13,9 +13,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     limit_read_headers((struct str){(const char *)data, size}, &told);
     ASSERT(limit_duration_ms((struct str){(const char *)data, size}) >= -1);
     limit_init(&l, LIMIT_AT_ADMISSION, &set);
-    for (int64_t now_ms = 1000; now_ms < 1100; now_ms += 10) {
+    for (int64_t now_ms = 1000, calls = 1; calls <= 10; now_ms += 10, calls++) {
         int64_t wait_ms = limit_wait_ms(&l, now_ms, &cost);
-        ASSERT(wait_ms >= 0 && wait_ms <= INT64_C(60000) * 10000);
+        ASSERT(wait_ms >= 0 && wait_ms <= calls * 200000);
         limit_send(&l, now_ms, &cost, &t);
         limit_tell(&l, now_ms, &t, &told);
         limit_answered(&l, now_ms, &t, 1000, 500);
