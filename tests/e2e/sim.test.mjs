@@ -100,7 +100,8 @@ test('a score is given as a table and as JSON; what cannot be read is told with 
   const score = (...args) => run(t, ['score', 'problems.jsonl', '--truth', 'truth.jsonl', ...args], { cwd });
   assert.match((await score()).stdout, /stated answer truly right +1 +100\.0 %/);
   assert.deepEqual(JSON.parse((await score('--json')).stdout),
-    { kept: 2, unknown: 1, key_right: 1, key_wrong: 0, unsolved: 1, falsely_kept: 0, unsure: 0, good: 1 });
+    { kept: 2, unknown: 1, key_right: 1, key_wrong: 0, unsolved: 1, falsely_kept: 0, unsure: 0, good: 1,
+      judged: 0, by_proof: 0, false_accepts: 0, false_solves: 0 });
   writeFileSync(join(cwd, 'problems.jsonl'), '{"status": "accepted"}\n{"status"\n');
   const it = await run(t, ['score', 'problems.jsonl', '--truth', 'truth.jsonl'], { cwd, code: 1 });
   assert.match(it.stderr, /problems\.jsonl line 2: column/);
