@@ -212,6 +212,45 @@ static void test_a_client_that_waits_in_vain_is_told_what_there_is(void **state)
     assert_int_equal(post(r, "/generate", "Prefer: wait=1\r\n", JOB)->status, 202);
 }
 
+static void *cancel_the_only_job(void *ctx) {
+    struct api_rig *r = ctx;
+    char id[64] = "", path[128];
+    int fd = -1;
+    static struct talk_reply list;
+    for (int i = 0; i < 100 && *id == '\0'; i++) {
+        (void)usleep(20000);
+        fd = talk_dial(r->port);
+        list = (struct talk_reply){.n = 0};
+        talk_say(fd, "GET /jobs HTTP/1.0\r\nHost: localhost\r\n\r\n");
+        (void)talk_until(fd, "\"next\"", 5000, &list);
+        (void)close(fd);
+        const char *at = strstr(list.bytes, "\"job_id\":\"");
+        if (at != NULL) {
+            (void)sscanf(at, "\"job_id\":\"%63[^\"]", id);
+        }
+    }
+    (void)snprintf(path, sizeof path, "POST /jobs/%s/cancel HTTP/1.0\r\nHost: localhost\r\n\r\n",
+                   id);
+    fd = talk_dial(r->port);
+    list = (struct talk_reply){.n = 0};
+    talk_say(fd, path);
+    (void)talk_until(fd, "cancelled", 5000, &list);
+    (void)close(fd);
+    return NULL;
+}
+
+static void test_a_submission_that_prefers_to_wait_gets_the_whole_result(void **state) {
+    struct api_rig *r = *state;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, cancel_the_only_job, r), 0);
+    const struct talk_reply *reply =
+        post(r, "/generate", "Prefer: handling=lenient, wait=9\r\n", JOB);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_says(reply, 200, "\"status\":\"cancelled\"");
+    assert_says(reply, 200,
+                "\"valid_prompts\":[],\"discarded_prompts\":[],\"metadata\":{\"team\":\"a\"}");
+}
+
 static void test_jobs_are_listed_newest_first_in_pages(void **state) {
     struct api_rig *r = *state;
     char ids[3][64], path[128], next[96];
@@ -384,6 +423,7 @@ int main(void) {
         api_test(test_an_ended_job_shows_its_problems_with_its_status),
         api_test(test_a_waiting_client_is_answered_when_the_job_ends),
         api_test(test_a_client_that_waits_in_vain_is_told_what_there_is),
+        api_test(test_a_submission_that_prefers_to_wait_gets_the_whole_result),
         api_test(test_jobs_are_listed_newest_first_in_pages),
         api_test(test_jobs_are_paused_resumed_cancelled_and_deleted),
         api_test(test_results_come_in_pages_while_the_job_runs),

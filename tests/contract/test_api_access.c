@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "contract/api_rig.h"
 #include "contract/talk.h"
 
@@ -139,6 +140,32 @@ static void test_a_key_has_no_more_jobs_than_it_may_but_its_retries_are_answered
     assert_says(reply, 429, "\"code\":\"too_many_jobs\"");
     assert_non_null(talk_header(reply, "retry-after"));
     assert_int_equal(talk(r->port, "POST", "/generate", keyed, JOB)->status, 202);
+}
+
+static void test_a_key_that_has_spent_its_days_money_waits_for_the_next(void **state) {
+    struct api_rig *r = *state;
+    char key[BEARER_BYTES], id[64];
+    make_key(r, "", ADMIN ",\"usd_per_day\":0.000000005", key, id);
+    until_status(r, "/jobs", "", 401);
+    struct store_submit o = {.op = RIG_OP(&r->rig),
+                             .job_id = RIG_JOB,
+                             .tenant = 1,
+                             .spec = S("{}"),
+                             .wanted = 1,
+                             .created_ms = clock_wall_ms()};
+    store_submit(r->rig.store, &o);
+    assert_int_equal(rig_wait(&r->rig, &o.op), ERR_OK);
+    assert_int_equal(talk(r->port, "POST", "/generate", key, JOB)->status, 202);
+    struct lease lease = rig_claim_one(&r->rig);
+    struct ledger_call call = rig_call(lease.attempt_no, 1, S("x"));
+    call.created_ms = clock_wall_ms();
+    struct store_record record = {
+        .op = RIG_OP(&r->rig), .job_id = RIG_JOB, .lease = lease, .call = &call};
+    store_record(r->rig.store, &record);
+    assert_int_equal(rig_wait(&r->rig, &record.op), ERR_OK);
+    const struct talk_reply *reply = talk(r->port, "POST", "/generate", key, JOB);
+    assert_says(reply, 429, "\"code\":\"spend_limit\"");
+    assert_in_range(atoi(talk_header(reply, "retry-after")), 1, 86400);
 }
 
 static void test_other_sites_pages_are_refused_while_no_key_protects(void **state) {
@@ -277,6 +304,7 @@ int main(void) {
         api_test(test_a_key_sees_its_own_jobs_and_does_what_its_scopes_say),
         api_test(test_a_key_is_held_to_its_rate_and_told_of_it),
         api_test(test_a_key_has_no_more_jobs_than_it_may_but_its_retries_are_answered),
+        api_test(test_a_key_that_has_spent_its_days_money_waits_for_the_next),
         api_test(test_other_sites_pages_are_refused_while_no_key_protects),
         api_test(test_beyond_loopback_a_key_has_to_be_there_first),
         api_test(test_a_unix_socket_is_for_its_owner_and_replaces_a_dead_one),
