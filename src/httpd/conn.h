@@ -44,7 +44,6 @@ struct httpd {
     struct guard guard;
     struct buffers bodies, streams;
     int64_t sweep_ms; /* when to look for what is past its deadline */
-    int listen_fd;    /* after httpd_quiesce(), else -1 */
     int poll_fd;      /* epoll of the library's epoll and of watched clients */
     int port;
     unsigned watched; /* clients in it */

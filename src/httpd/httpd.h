@@ -61,7 +61,8 @@ struct httpd_handler {
 struct httpd_listen {
     const char *address;   /* IPv4 or IPv6 */
     int port;              /* 0: any free one */
-    const char *unix_path; /* made with mode 0600; a socket that nobody listens on is replaced */
+    const char *unix_path; /* made with mode 0600, removed at the end; one that nobody listens on is
+                              replaced */
     int fd;                /* a listening socket that was inherited, which becomes the server's */
 };
 
@@ -97,9 +98,6 @@ int httpd_port(const struct httpd *h);
 
 /** Connections that are open. */
 unsigned httpd_connections(const struct httpd *h);
-
-/** Accept no more connections; those that are open go on. */
-void httpd_quiesce(struct httpd *h);
 
 /** Be driven by @l until httpd_free(). */
 void httpd_attach(struct httpd *h, struct loop *l);

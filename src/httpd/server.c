@@ -70,7 +70,6 @@ enum err httpd_new(const struct httpd_options *options, struct httpd **ret,
     struct httpd *h = mem_new(sizeof *h);
     int fd = -1;
     h->options = *options;
-    h->listen_fd = -1;
     h->poll_fd = epoll_create1(EPOLL_CLOEXEC);
     guard_init(&h->guard, options->input_ms, options->idle_ms);
     buffers_init(&h->bodies, options->body_bytes_max);
@@ -98,13 +97,6 @@ int httpd_port(const struct httpd *h) {
 
 unsigned httpd_connections(const struct httpd *h) {
     return MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
-}
-
-void httpd_quiesce(struct httpd *h) {
-    if (h->listen_fd < 0) {
-        h->listen_fd = MHD_quiesce_daemon(h->daemon);
-        (void)close(h->listen_fd); /* nobody waits in it for an answer */
-    }
 }
 
 int httpd_fd(const struct httpd *h) {
@@ -158,6 +150,9 @@ void httpd_free(struct httpd *h) {
     drive_free(h);
     if (h->daemon != NULL) {
         httpd_drop_all(h);
+    }
+    if (h->daemon != NULL && h->options.listen.fd < 0 && h->options.listen.unix_path != NULL) {
+        (void)unlink(h->options.listen.unix_path); /* ours; whoever is faster finds nobody there */
     }
     if (h->poll_fd >= 0) {
         (void)close(h->poll_fd);

@@ -13,6 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define JOB                                                                                        \
@@ -203,16 +206,27 @@ static void test_beyond_loopback_a_key_has_to_be_there_first(void **state) {
 static void test_a_unix_socket_is_for_its_owner_and_replaces_a_dead_one(void **state) {
     struct api_rig *r = *state;
     struct errinfo why = {0};
-    char path[160];
+    char path[96];
     (void)snprintf(path, sizeof path, "%s/api.sock", r->rig.folder);
     r->options.listen.unix_path = path;
-    for (int i = 0; i < 2; i++) { /* the second time over the first one's file */
-        assert_int_equal(api_rig_again(r, &why), ERR_OK);
-        int fd = talk_dial_unix(path);
-        talk_say(fd, "GET /jobs HTTP/1.1\r\nHost: anything\r\n\r\n");
-        assert_int_equal(talk_hear(fd, 5000)->status, 200);
-        (void)close(fd);
-    }
+    struct sockaddr_un dead = {.sun_family = AF_UNIX};
+    (void)snprintf(dead.sun_path, sizeof dead.sun_path, "%s", path);
+    int left = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(left, (struct sockaddr *)&dead, sizeof dead), 0);
+    (void)close(left);
+    assert_int_equal(api_rig_again(r, &why), ERR_OK);
+    struct stat file;
+    assert_int_equal(stat(path, &file), 0);
+    assert_int_equal(file.st_mode & 0777, 0600);
+    int fd = talk_dial_unix(path);
+    talk_say(fd, "GET /jobs HTTP/1.1\r\nHost: anything\r\n\r\n");
+    assert_int_equal(talk_hear(fd, 5000)->status, 200);
+    (void)close(fd);
+    struct api *second;
+    assert_int_equal(api_start(&r->options, &second, &why), ERR_BUSY);
+    r->options.listen.unix_path = NULL;
+    assert_int_equal(api_rig_again(r, &why), ERR_OK);
+    assert_int_equal(stat(path, &file), -1);
 }
 
 static void test_what_is_too_large_is_refused_as_a_problem(void **state) {
