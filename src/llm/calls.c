@@ -174,12 +174,15 @@ static bool llm_call_streams(const struct llm_call *c) {
 
 static void llm_call_write(struct llm_call *c) {
     const struct llm_model *model = c->model;
-    c->ask = (struct wire_ask){.provider = model->provider,
-                               .manner = model->manner,
-                               .spec = c->request.spec,
-                               .model = model->name,
-                               .quirks = model->quirks,
-                               .stream = llm_call_streams(c)};
+    c->ask = (struct wire_ask){
+        .provider = model->provider,
+        .manner = model->manner,
+        .spec = c->request.spec,
+        .model = model->name,
+        .output_tokens_max = model->cap > 0 ? MIN(c->request.spec->output_tokens_max, model->cap)
+                                            : c->request.spec->output_tokens_max,
+        .quirks = model->quirks,
+        .stream = llm_call_streams(c)};
     wire_body(model->wire, &c->ask, &c->body);
 }
 
@@ -335,6 +338,7 @@ static void llm_call_read(struct llm_call *c, const struct http_reply *reply,
     if (result->err == ERR_OK) {
         llm_call_answered(c, reply, &result->answer);
     } else if (result->learned) {
+        model->cap = result->cap > 0 ? result->cap : model->cap;
         sbuf_clear(&c->body);
         llm_call_wait(c);
     } else if (llm_call_lost_its_key(c) && !llm_model_is_dead(model)) {

@@ -82,6 +82,7 @@ struct llm_model {
     const char *headers[LLM_HEADERS_MAX]; /* those of every call; its tag and key come behind */
     size_t headers_n;
     unsigned quirks;
+    int64_t cap; /* of output tokens, as the model itself said; 0: it did not */
     struct llm_lane *lanes;
     size_t lanes_n;
     size_t lane_last; /* the lane that was used last: keys take turns */

@@ -26,8 +26,9 @@ enum wire_quirk {
     WIRE_NO_EFFORT = 1u << 7,      /* takes no reasoning effort */
     WIRE_NO_STREAM_USAGE = 1u << 8,
     WIRE_NO_STREAM = 1u << 9,
+    WIRE_CAPPED = 1u << 10, /* allows fewer output tokens than were asked for: wire_result.cap */
 };
-#define WIRE_QUIRKS_N 10 /* so many lessons at most, one after the other */
+#define WIRE_QUIRKS_N 11 /* so many lessons at most, one after the other */
 
 #define WIRE_TEXT_BYTES_MAX ((size_t)16 * 1024 * 1024) /* of a request */
 
@@ -36,16 +37,18 @@ struct wire_ask {
     const struct llm_provider *provider;
     const struct llm_manner *manner;
     const struct call_spec *spec;
-    struct str model; /* as the provider spells it */
-    unsigned quirks;  /* what it is written by */
+    struct str model;          /* as the provider spells it */
+    int64_t output_tokens_max; /* the spec's, or less where the model allows less */
+    unsigned quirks;           /* what it is written by */
     bool stream;
 };
 
 struct wire_result {
-    enum err err;              /* OK: `answer` is filled */
-    struct errinfo detail;     /* provider's message, for a person; holds no registered secret */
-    int64_t retry_after_ms;    /* -1: not told */
-    bool learned;              /* the quirks know better than the request did: ask again at once */
+    enum err err;           /* OK: `answer` is filled */
+    struct errinfo detail;  /* provider's message, for a person; holds no registered secret */
+    int64_t retry_after_ms; /* -1: not told */
+    bool learned;           /* the quirks know better than the request did: ask again at once */
+    int64_t cap;            /* with WIRE_CAPPED learned: the output tokens to ask for from now on */
     struct call_answer answer; /* text and ids borrowed; without an error no clue, else only that */
 };
 

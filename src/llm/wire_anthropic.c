@@ -54,7 +54,7 @@ static void anthropic_messages(const struct call_spec *spec, struct jwrite *w) {
 /* The budget must be under max_tokens. */
 static void anthropic_thinking(const struct wire_ask *ask, struct jwrite *w) {
     const char *effort = wire_effort(ask);
-    int64_t budget = MIN(wire_budget(ask), ask->spec->output_tokens_max - 1);
+    int64_t budget = MIN(wire_budget(ask), ask->output_tokens_max - 1);
     const char *type = budget >= ANTHROPIC_BUDGET_MIN                  ? "enabled"
                        : effort != NULL && strcmp(effort, "none") == 0 ? "disabled"
                        : ask->manner->thinking_tokens > 0 &&
@@ -109,7 +109,7 @@ static void anthropic_body(const struct wire_ask *ask, struct jwrite *w) {
     jwrite_key(w, "model");
     jwrite_str(w, ask->model);
     jwrite_key(w, "max_tokens");
-    jwrite_int(w, ask->spec->output_tokens_max);
+    jwrite_int(w, ask->output_tokens_max);
     anthropic_system(ask->spec, w);
     anthropic_messages(ask->spec, w);
     anthropic_thinking(ask, w);

@@ -245,7 +245,7 @@ void wire_read_error(const struct wire *wire, const struct wire_ask *ask,
     if (ret->retry_after_ms < 0) {
         ret->retry_after_ms = wire_delay_ms(error.retry_delay);
     }
-    ret->learned = (status == 400 || status == 422) && wire_learn(ask, &error, known);
+    ret->learned = (status == 400 || status == 422) && wire_learn(ask, &error, known, &ret->cap);
     ret->answer.clue = wire_clue(wire, status, reply->body, doc, &error);
     (void)errinfo_set(&ret->detail, ret->err, "HTTP %d%s%.*s", status, shown.n > 0 ? ": " : "",
                       STR_ARG(shown));

@@ -30,7 +30,9 @@ struct wire_error {
 };
 
 /** Does this 400 tell how to ask? Measured by what was asked, not by what was learned meanwhile:
- * sets quirks in *@known and returns true if asking again is of use. (wire_learn.c) */
-bool wire_learn(const struct wire_ask *ask, const struct wire_error *e, unsigned *known);
+ * sets quirks in *@known (with WIRE_CAPPED, *@ret_cap) and returns true if asking again is of use.
+ * (wire_learn.c) */
+bool wire_learn(const struct wire_ask *ask, const struct wire_error *e, unsigned *known,
+                int64_t *ret_cap);
 
 #endif

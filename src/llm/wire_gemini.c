@@ -123,7 +123,7 @@ static void gemini_body(const struct wire_ask *ask, struct jwrite *w) {
     jwrite_key(w, "generationConfig");
     jwrite_object(w);
     jwrite_key(w, "maxOutputTokens");
-    jwrite_int(w, ask->spec->output_tokens_max);
+    jwrite_int(w, ask->output_tokens_max);
     wire_write_sampling(ask, "temperature", "topP", w);
     if (ask->spec->schema != NULL && (ask->quirks & WIRE_NO_JSON_OBJECT) == 0) {
         jwrite_key(w, "responseMimeType");

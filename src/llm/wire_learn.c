@@ -3,6 +3,8 @@
  * adds a quirk that the request did not have, so there are only finitely many in a row. */
 #include "llm/wire_error.h"
 
+#define WIRE_CAP_MIN 256 /* an answer in fewer tokens is of no use: some other number is meant */
+
 static bool wire_names(const struct wire_error *e, const char *parameter) {
     return str_find(e->param, str_of(parameter)) != STR_NPOS ||
            str_find(e->message, str_of(parameter)) != STR_NPOS;
@@ -32,6 +34,43 @@ static bool wire_learn_cap(const struct wire_ask *ask, const struct wire_error *
     *known |= WIRE_CAP_LEARNED;
     *known = (ask->quirks & WIRE_OLD_CAP) != 0 ? *known & ~(unsigned)WIRE_OLD_CAP
                                                : *known | WIRE_OLD_CAP;
+    return true;
+}
+
+/* The largest number in @text below @limit; 0 if there is none. */
+static int64_t wire_number_below(struct str text, int64_t limit) {
+    int64_t best = 0;
+    for (size_t i = 0; i < text.n;) {
+        int64_t number = 0;
+        size_t digits = 0;
+        for (; i < text.n && text.p[i] >= '0' && text.p[i] <= '9'; i++) {
+            number = digits < 15 ? number * 10 + (text.p[i] - '0') : limit;
+            digits++;
+        }
+        best = number < limit ? MAX(best, number) : best;
+        i += digits == 0;
+    }
+    return best;
+}
+
+/* "This model supports at most 16384 completion tokens": what it allows is the largest number there
+ * that is smaller than what was asked for. Of a context's length half is left to the input. */
+static bool wire_learn_limit(const struct wire_ask *ask, const struct wire_error *e,
+                             unsigned *known, int64_t *ret_cap) {
+    static const char *const names[] = {"max_tokens", "max_completion_tokens", "max_output_tokens",
+                                        "maxOutputTokens"};
+    bool named = false;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        named = named || wire_names(e, names[i]);
+    }
+    int64_t cap = wire_number_below(e->message, ask->output_tokens_max);
+    cap = str_find(e->message, S("context length")) != STR_NPOS ? cap / 2 : cap;
+    cap = str_find(e->message, S("(exclusive)")) != STR_NPOS ? cap - 1 : cap;
+    if (!named || cap < WIRE_CAP_MIN || (ask->quirks & WIRE_CAPPED) != 0) {
+        return false;
+    }
+    *known |= WIRE_CAPPED;
+    *ret_cap = cap;
     return true;
 }
 
@@ -107,8 +146,9 @@ static bool wire_lesson_fits(const struct wire_lesson *lesson, const struct wire
     return named;
 }
 
-bool wire_learn(const struct wire_ask *ask, const struct wire_error *e, unsigned *known) {
-    if (wire_learn_cap(ask, e, known)) {
+bool wire_learn(const struct wire_ask *ask, const struct wire_error *e, unsigned *known,
+                int64_t *ret_cap) {
+    if (wire_learn_cap(ask, e, known) || wire_learn_limit(ask, e, known, ret_cap)) {
         return true;
     }
     for (size_t i = 0; i < ARRAY_LEN(wire_lessons); i++) {

@@ -117,7 +117,7 @@ static void chat_body(const struct wire_ask *ask, struct jwrite *w) {
     jwrite_str(w, ask->model);
     chat_messages(ask, w);
     jwrite_key(w, (ask->quirks & WIRE_OLD_CAP) != 0 ? "max_tokens" : "max_completion_tokens");
-    jwrite_int(w, ask->spec->output_tokens_max);
+    jwrite_int(w, ask->output_tokens_max);
     chat_response_format(ask, w);
     chat_reasoning(ask, w);
     wire_write_sampling(ask, "temperature", "top_p", w);

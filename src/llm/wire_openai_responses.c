@@ -58,7 +58,7 @@ static void responses_begin(const struct wire_ask *ask, struct jwrite *w) {
     responses_instructions(ask->spec, w);
     responses_input(ask->spec, w);
     jwrite_key(w, "max_output_tokens");
-    jwrite_int(w, MAX(ask->spec->output_tokens_max, RESPONSES_OUTPUT_MIN));
+    jwrite_int(w, MAX(ask->output_tokens_max, RESPONSES_OUTPUT_MIN));
     if (effort != NULL) {
         jwrite_key(w, "reasoning");
         jwrite_object(w);

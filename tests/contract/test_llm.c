@@ -443,6 +443,31 @@ static void test_a_refused_stream_is_learned_and_costs_no_try(void **state) {
     assert_null(strstr(f->last_body, "\"stream\""));
 }
 
+static void test_a_smaller_cap_is_learned_and_costs_no_try(void **state) {
+    static const struct call_spec greedy = {.role = ROLE_TARGET,
+                                            .messages = {{CALL_USER, {"2+2?", 4}}},
+                                            .messages_n = 1,
+                                            .output_tokens_max = 32000};
+    struct fixture *f = *state;
+    struct outcome o = {0};
+    struct llm_call *call;
+    f->config.tries_max = 1;
+    START(f,
+          {.status = 400,
+           .body = "{\"error\":{\"message\":\"max_tokens is too large: 32000. This model supports "
+                   "at most 16384 completion tokens\"}}"},
+          GOOD);
+    llm_call(f->llm,
+             &(struct llm_request){
+                 .chain = &f->chain, .spec = &greedy, .tag = "t", .done = note, .ctx = &o},
+             &call);
+    loop_run(f->loop);
+    assert_int_equal(o.err, ERR_OK);
+    assert_non_null(strstr(f->last_body, "\"max_completion_tokens\":16384"));
+    assert_int_equal(ask(f).tries, 1); /* of 50 tokens: as asked */
+    assert_non_null(strstr(f->last_body, "\"max_completion_tokens\":50"));
+}
+
 static void test_an_alias_has_a_manner_of_its_own(void **state) {
     static const struct llm_alias aliases[] = {
         {.name = "m", .model = "real-name", .manner = {.effort = "high"}}};
@@ -690,6 +715,7 @@ int main(void) {
         LLM_TEST(test_a_streamed_answer_is_like_any_other),
         LLM_TEST(test_streams_that_end_too_soon_are_asked_for_again),
         LLM_TEST(test_a_refused_stream_is_learned_and_costs_no_try),
+        LLM_TEST(test_a_smaller_cap_is_learned_and_costs_no_try),
         LLM_TEST(test_an_alias_has_a_manner_of_its_own),
         LLM_TEST(test_a_queue_stands_before_the_http_client),
         LLM_TEST(test_a_storm_of_429_becomes_an_orderly_queue),

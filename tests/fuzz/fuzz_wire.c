@@ -26,6 +26,7 @@ static void check(const struct wire_result *r, unsigned asked, unsigned known, i
     } else {
         ASSERT(r->detail.text[0] != '\0' && err_class(r->err) != ERR_CLASS_BUG);
     }
+    ASSERT((r->cap > 0) == (r->learned && (known & ~asked & WIRE_CAPPED) != 0));
     ASSERT(r->learned ? asked != known && r->err != ERR_OK : asked == known);
 }
 
@@ -80,7 +81,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     reply.headers = str_split(&body, '\0');
     reply.body = body;
     arena_init(&a, (size_t)256 * 1024 * 1024);
-    struct wire_ask ask = {.provider = &provider, .manner = &manner, .spec = &spec, .stream = true};
+    struct wire_ask ask = {.provider = &provider,
+                           .manner = &manner,
+                           .spec = &spec,
+                           .output_tokens_max = 100000,
+                           .stream = true};
     for (int lessons = 0; r.learned; lessons++) {
         ask.quirks = known;
         wire_read(wire, &ask, &reply, &known, &a, &r);

@@ -49,6 +49,7 @@ static const char *written(const struct wire *wire, const struct llm_manner *man
                                  .manner = manner,
                                  .spec = &spec,
                                  .model = S("m"),
+                                 .output_tokens_max = spec.output_tokens_max,
                                  .quirks = quirks},
               &body);
     const char *text = str_cstr(&arena, sbuf_str(&body));

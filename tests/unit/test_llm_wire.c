@@ -39,8 +39,11 @@ static const struct llm_manner plain;
 
 static struct wire_result read_with(int status, const char *headers, const char *body,
                                     unsigned asked, unsigned *known) {
-    const struct wire_ask ask = {
-        .provider = &provider, .manner = &plain, .spec = &structured, .quirks = asked};
+    const struct wire_ask ask = {.provider = &provider,
+                                 .manner = &plain,
+                                 .spec = &structured,
+                                 .output_tokens_max = 100000,
+                                 .quirks = asked};
     struct http_reply reply = {
         .status = status, .headers = str_of(headers), .body = str_of(body), .sent = true};
     struct wire_result result;
@@ -75,6 +78,7 @@ static const struct jnode *written(unsigned quirks, const struct call_schema *s)
                                  .manner = &plain,
                                  .spec = &spec,
                                  .model = S("gpt-5.4-mini"),
+                                 .output_tokens_max = spec.output_tokens_max,
                                  .quirks = quirks},
               &body);
     assert_int_equal(jnode_parse(str_dup(&arena, sbuf_str(&body)), &arena, &doc, NULL), ERR_OK);
@@ -406,20 +410,35 @@ static void test_the_name_of_the_cap_is_learned_both_ways_but_once(void **state)
     assert_false(read_with(400, "", WANTS_NEW_CAP, known, &known).learned);
 }
 
-static void test_a_cap_that_is_too_large_teaches_nothing(void **state) {
+static void test_a_cap_that_is_too_large_teaches_the_largest_that_is_not(void **state) {
     (void)state;
-    static const char *const bodies[] = {
-        "{\"error\":{\"message\":\"max_tokens is too large: 100000. This model supports at most "
-        "16384 "
-        "completion tokens\",\"param\":\"max_completion_tokens\",\"code\":\"invalid_value\"}}",
-        "{\"error\":{\"message\":\"'max_tokens' or 'max_completion_tokens' is too large: 32768. "
-        "This "
-        "model's maximum context length is 4096 tokens\"}}"};
-    for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+    static const struct {
+        const char *message;
+        int64_t cap;
+    } cases[] = {
+        {"max_tokens is too large: 100000. This model supports at most 16384 completion tokens",
+         16384},
+        {"max_tokens: 100000 > 64000, which is the maximum allowed number of output tokens for "
+         "claude-sonnet-4-5",
+         64000},
+        {"Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", 8192},
+        {"it has a maxOutputTokens value of 100000 but the supported range is from 1 (inclusive) "
+         "to 65537 (exclusive).",
+         65536},
+        {"'max_tokens' or 'max_completion_tokens' is too large: 100000. This model's maximum "
+         "context length is 4096 tokens and your request has 53 input tokens",
+         2048},
+        {"max_tokens must be at least 1", 0},
+        {"max_tokens is too large: 100000", 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct str body = str_fmt(&arena, "{\"error\":{\"message\":\"%s\"}}", cases[i].message);
         unsigned known = 0;
-        struct wire_result r = read_with(400, "", bodies[i], known, &known);
-        assert_false(r.learned || known != 0);
-        assert_int_equal(r.err, ERR_REJECTED);
+        struct wire_result r = read_with(400, "", body.p, 0, &known);
+        assert_int_equal(r.cap, cases[i].cap);
+        assert_int_equal(r.learned, cases[i].cap > 0);
+        assert_int_equal(known, cases[i].cap > 0 ? WIRE_CAPPED : 0);
+        assert_false(read_with(400, "", body.p, WIRE_CAPPED, &known).learned); /* once */
     }
 }
 
@@ -466,7 +485,7 @@ int main(void) {
         WIRE_TEST(test_a_refused_schema_falls_back_step_by_step),
         WIRE_TEST(test_requests_that_were_under_way_together_learn_one_lesson),
         WIRE_TEST(test_the_name_of_the_cap_is_learned_both_ways_but_once),
-        WIRE_TEST(test_a_cap_that_is_too_large_teaches_nothing),
+        WIRE_TEST(test_a_cap_that_is_too_large_teaches_the_largest_that_is_not),
         WIRE_TEST(test_a_refused_system_role_becomes_developer),
         WIRE_TEST(test_only_a_400_or_422_teaches),
     };
