@@ -16,45 +16,40 @@
 
 enum { DRAW_LATENCY = 600, DRAW_WAIT, DRAW_EARLY };
 
-bool ask_model_exists(struct exchange *x, struct str model) {
-    if (brain_role(model) < ROLE_COUNT) {
-        return true;
+/* What a reasoning model refuses. */
+static bool ask_parameters(enum dialect d, const struct sim_request *q, struct sim_error *reterr) {
+    bool anthropic = d == DIALECT_ANTHROPIC;
+    if (q->old_token_limit) {
+        return sim_error_set(reterr, TROUBLE_REQUEST, "max_tokens", "unsupported_parameter",
+                             "Unsupported parameter: 'max_tokens' is not supported with this "
+                             "model. Use 'max_completion_tokens' instead.");
     }
-    EXCHANGE_REFUSE(x, TROUBLE_MODEL, NULL, NULL,
-                    "The model `%.*s` does not exist or you do not have access to it. (This is a "
-                    "simulator: its models are engineer, checker and target.)",
-                    STR_ARG(str_take(model, 60)));
-    return false;
+    if (q->sampled && d == DIALECT_OPENAI) {
+        return sim_error_set(reterr, TROUBLE_REQUEST, "temperature", "unsupported_value",
+                             "Unsupported value: 'temperature' does not support this value with "
+                             "this model. Only the default (1) value is supported.");
+    }
+    if (q->sampled && anthropic) {
+        return sim_error_set(reterr, TROUBLE_REQUEST, NULL, NULL,
+                             "`temperature` is deprecated for this model.");
+    }
+    if (anthropic && str_eq(q->messages[q->messages_n - 1].role, S("assistant"))) {
+        return sim_error_set(reterr, TROUBLE_REQUEST, NULL, NULL,
+                             "This model does not support assistant message prefill. The "
+                             "conversation must end with a user message.");
+    }
+    return true;
 }
 
-/* What a reasoning model refuses. */
-static bool ask_parameters(struct exchange *x, const struct sim_request *q) {
-    bool openai = x->dialect == DIALECT_OPENAI, prefill = false;
-    if (!x->server->options->reasoning) {
-        return true;
+bool ask_check(const struct sim_server *s, enum dialect d, const struct sim_request *q,
+               struct sim_error *reterr) {
+    if (brain_role(q->model) == ROLE_COUNT) {
+        return sim_error_set(reterr, TROUBLE_MODEL, NULL, NULL,
+                             "The model `%.*s` does not exist or you do not have access to it. "
+                             "(This is a simulator: its models are engineer, checker and target.)",
+                             STR_ARG(str_take(q->model, 60)));
     }
-    if (x->dialect == DIALECT_ANTHROPIC && q->messages_n > 0) {
-        prefill = str_eq(q->messages[q->messages_n - 1].role, S("assistant"));
-    }
-    if (q->old_token_limit) {
-        EXCHANGE_REFUSE(x, TROUBLE_REQUEST, "max_tokens", "unsupported_parameter",
-                        "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
-                        "'max_completion_tokens' instead.");
-    } else if (q->sampled && openai) {
-        EXCHANGE_REFUSE(x, TROUBLE_REQUEST, "temperature", "unsupported_value",
-                        "Unsupported value: 'temperature' does not support this value with this "
-                        "model. Only the default (1) value is supported.");
-    } else if (q->sampled && x->dialect == DIALECT_ANTHROPIC) {
-        EXCHANGE_REFUSE(x, TROUBLE_REQUEST, NULL, NULL,
-                        "`temperature` is deprecated for this model.");
-    } else if (prefill) {
-        EXCHANGE_REFUSE(x, TROUBLE_REQUEST, NULL, NULL,
-                        "This model does not support assistant message prefill. The conversation "
-                        "must end with a user message.");
-    } else {
-        return true;
-    }
-    return false;
+    return !s->options->reasoning || ask_parameters(d, q, reterr);
 }
 
 static enum trouble ask_limit_trouble(enum limit_kind k) {
@@ -211,23 +206,29 @@ static double ask_answer(struct exchange *x, bool stream) {
     return ms;
 }
 
+static bool ask_read(struct exchange *x, const struct format *f, struct sim_request *q,
+                     struct sim_error *reterr) {
+    if (x->q->body->n > SIM_BODY_BYTES_MAX) {
+        return sim_error_set(reterr, TROUBLE_TOO_LARGE, NULL, NULL,
+                             "The request is larger than %zu bytes.", SIM_BODY_BYTES_MAX);
+    }
+    if (!f->read(x->q->body, q, reterr)) {
+        return false;
+    }
+    q->model = q->model.n > 0 ? q->model : x->name; /* Gemini's stands in the path */
+    return ask_check(x->server, f->dialect, q, reterr);
+}
+
 double ask(struct exchange *x, const struct format *f, bool stream) {
     struct sim_server *s = x->server;
     struct sim_request *q = &s->request;
     struct sim_error error;
     x->format = f;
-    if (x->q->body->n > SIM_BODY_BYTES_MAX) {
-        EXCHANGE_REFUSE(x, TROUBLE_TOO_LARGE, NULL, NULL, "The request is larger than %zu bytes.",
-                        SIM_BODY_BYTES_MAX);
-        return 0;
-    }
-    if (!f->read(x->q->body, q, &error)) {
+    if (!ask_read(x, f, q, &error)) {
         exchange_refuse(x, &error);
         return 0;
     }
-    q->model = q->model.n > 0 ? q->model : x->name;
-    if (!ask_model_exists(x, q->model) || !ask_parameters(x, q) ||
-        !ask_admit(x, q->model, f->rule, brain_input_tokens(q), q->output_tokens_max)) {
+    if (!ask_admit(x, q->model, f->rule, brain_input_tokens(q), q->output_tokens_max)) {
         return 0;
     }
     brain_answer(&s->brain, q, &s->text, &x->said.reply);

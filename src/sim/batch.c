@@ -209,11 +209,8 @@ static int batch_say(struct batch *b, const struct batch_item *item) {
     /* the batch's own copy, which is read once */
     struct sbuf body = {.p = b->input + (item->body.p - b->input), .n = item->body.n};
     sbuf_clear(&s->scratch);
-    bool good = b->format->read(&body, &s->request, &e);
-    if (good && brain_role(s->request.model) == ROLE_COUNT) {
-        good = sim_error_set(&e, TROUBLE_MODEL, NULL, NULL, "The model `%.*s` does not exist.",
-                             STR_ARG(str_take(s->request.model, 60)));
-    }
+    bool good = b->format->read(&body, &s->request, &e) &&
+                ask_check(s, b->format->dialect, &s->request, &e);
     if (good) {
         brain_answer(&s->brain, &s->request, &s->text, &said.reply);
         if (!fault_billed(said.reply.fault)) {

@@ -93,8 +93,9 @@ double ask(struct exchange *x, const struct format *f, bool stream);
 NODISCARD bool ask_admit(struct exchange *x, struct str model, enum limit_rule rule, int64_t input,
                          int64_t output_max);
 
-/** True if the @model exists; false: the answer says that it does not. */
-NODISCARD bool ask_model_exists(struct exchange *x, struct str model);
+/** Is there such a model, and does it take these parameters? False: @reterr says why not. */
+NODISCARD bool ask_check(const struct sim_server *s, enum dialect d, const struct sim_request *q,
+                         struct sim_error *reterr);
 
 /** POST /embeddings. As handler_answer(). */
 double embed(struct exchange *x);
