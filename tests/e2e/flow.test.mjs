@@ -44,6 +44,18 @@ test('a model that is not there is replaced by the one that stands in, and the p
   for (const p of problems) assert.equal(p.models.engineer, 'openai/engineer');
 });
 
+test('a provider that is down is left for the one that stands in, without waiting for its tries', async (t) => {
+  const cwd = folder(t);
+  const provider = await sim(t, '--accept-all');
+  writeFileSync(join(cwd, 'stumper.yaml'), "providers: {down: {base_url: 'http://127.0.0.1:9/v1'}}\n");
+  const models = [
+    '--engineer', 'down/engineer,openai/engineer', '--checker', 'openai/checker', '--target', 'openai/target'];
+  const from = Date.now();
+  await run(t, ['generate', '-n', 100, ...models, '--concurrency', 64], { cwd, env: provider.env });
+  assert(Date.now() - from < 20000, 'six tries with their waits would take a minute for each call');
+  for (const p of jsonl(join(cwd, 'problems.jsonl'))) assert.equal(p.models.engineer, 'openai/engineer');
+});
+
 test('several keys are used in turn, each with its own limit', async (t) => {
   const cwd = folder(t);
   const provider = await sim(t, '--accept-all', '--rpm', 600, '--limit-burst', 1);
