@@ -101,7 +101,7 @@ def record_chain(stumper: str, folder: str, path: str) -> None:
             env = {k: v for k, v in os.environ.items() if not k.startswith("STUMPER_")}
             env.update(OPENAI_BASE_URL=f"http://127.0.0.1:{proxy.server_port}/v1", OPENAI_API_KEY="bench")
             subprocess.run([stumper, "generate", "-n", "1", "--concurrency", "1", "--engineer=openai/engineer",
-                            "--checker=openai/checker", "--target=openai/target", "--quiet", "-o", "one.jsonl"],
+                            "--checker=openai/checker", "--target=openai/target", "--judge=llm", "--quiet", "-o", "one.jsonl"],
                            cwd=scratch, env=env, check=True, stdin=subprocess.DEVNULL)
             proxy.shutdown()
     with open(path, "w", encoding="utf-8") as f:

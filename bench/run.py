@@ -61,7 +61,7 @@ def command(who: str, bench, work: dict, url: str, folder: str) -> tuple[list[st
         env.update(OPENAI_BASE_URL=url, OPENAI_API_KEY="bench")
         unlimited = [] if "flags" in work else ["--rpm", "1000000000"]  # the peers do not ask what is allowed either
         models = [f"--{role}=openai/{role}" for role in ("engineer", "checker", "target")]
-        return [bench.stumper, "generate", "-n", str(work["wanted"]), *models, *unlimited, "--concurrency", str(work["slots"]),
+        return [bench.stumper, "generate", "-n", str(work["wanted"]), *models, *unlimited, "--judge=llm", "--concurrency", str(work["slots"]),
                 "--seed", str(work.get("seed", 1)), "--quiet", "-o", os.path.join(folder, "problems.jsonl")], env
     begin_max = work["wanted"] if "latency_ms" in work else sys.maxsize // 2**12
     program = [PEERS[who][0], os.path.join(HERE, "peers", PEERS[who][1])]

@@ -10,7 +10,7 @@ const refusals = (sums) => Object.values(sums.refused).reduce((a, b) => a + b, 0
 test('limits that the provider tells are kept without a storm of 429', async (t) => {
   const cwd = folder(t);
   const provider = await sim(t, '--accept-all', '--rpm', 1200, '--limit-burst', 1, '--latency', 100);
-  await run(t, generate(50, '--concurrency', 200), { cwd, env: provider.env });
+  await run(t, generate(50, '--judge', 'llm', '--concurrency', 200), { cwd, env: provider.env });
   assertExactly(50, jsonl(join(cwd, 'problems.jsonl')));
   const sums = await provider.sums();
   assert(sums.calls > 190);
@@ -20,7 +20,7 @@ test('limits that the provider tells are kept without a storm of 429', async (t)
 test('limits that fall in mid-run are followed', async (t) => {
   const cwd = folder(t);
   const provider = await sim(t, '--accept-all', '--rpm', '3000,2s:900', '--limit-burst', 1, '--latency', 100);
-  await run(t, generate(60, '--concurrency', 200), { cwd, env: provider.env });
+  await run(t, generate(60, '--judge', 'llm', '--concurrency', 200), { cwd, env: provider.env });
   assertExactly(60, jsonl(join(cwd, 'problems.jsonl')));
   assert(refusals(await provider.sums()) <= 10);
 });
@@ -29,7 +29,7 @@ test('--rpm holds where the provider tells nothing', async (t) => {
   const cwd = folder(t);
   const provider = await sim(t, '--accept-all');
   const from = Date.now();
-  await run(t, generate(10, '--rpm', 600, '--concurrency', 50), { cwd, env: provider.env });
+  await run(t, generate(10, '--judge', 'llm', '--rpm', 600, '--concurrency', 50), { cwd, env: provider.env });
   assert(Date.now() - from > 1500, '20 calls of the checker cannot go in less than 1.8 s');
 });
 
@@ -63,7 +63,7 @@ test('several keys are used in turn, each with its own limit', async (t) => {
     `providers: {lab: {base_url: '${provider.env.OPENAI_BASE_URL}', api_key_env: [KEY_A, KEY_B, KEY_C]}}\n`);
   const models = ['--engineer', 'lab/engineer', '--checker', 'lab/checker', '--target', 'lab/target'];
   const from = Date.now();
-  await run(t, ['generate', '-n', 40, ...models, '--concurrency', 100],
+  await run(t, ['generate', '-n', 40, '--judge', 'llm', ...models, '--concurrency', 100],
     { cwd, env: { KEY_A: 'sk-aaaaaaaaaaaa', KEY_B: 'sk-bbbbbbbbbbbb', KEY_C: 'sk-cccccccccccc' } });
   const ms = Date.now() - from;
   const sums = await provider.sums();
@@ -74,7 +74,7 @@ test('several keys are used in turn, each with its own limit', async (t) => {
 test('a job asked again with --cache pays for nothing twice, and says what it took from there', async (t) => {
   const cwd = folder(t);
   const provider = await sim(t, '--accept-all');
-  const again = (...more) => run(t, generate(5, '--concurrency', 5, '--seed', 7, '--cache', 'answers.db', ...more),
+  const again = (...more) => run(t, generate(5, '--judge', 'llm', '--concurrency', 5, '--seed', 7, '--cache', 'answers.db', ...more),
     { cwd, env: provider.env });
   await again('--cache-engineer');
   const once = await provider.sums();
