@@ -64,10 +64,10 @@ for (const type of Object.keys(formats)) {
       assert.match(made.problem, /x\^2 = 49/);
       assert.equal(made.status, 'accepted');
       assert.match(made.target_model_answer, /8/);
-      assert.equal(made.usage.input_tokens, 4 * usage.prompt_tokens);
-      assert.equal(made.usage.output_tokens, 4 * usage.completion_tokens);
-      const requests = mock.getRequests();
-      assert.equal(requests.length, 4);
+      const requests = mock.getRequests(); // engineer, checker, target; a judge only where nothing is proven
+      assert(requests.length >= 3);
+      assert.equal(made.usage.input_tokens, requests.length * usage.prompt_tokens);
+      assert.equal(made.usage.output_tokens, requests.length * usage.completion_tokens);
       assert(requests.every((r) => Boolean(r.body.stream) === stream || type === 'gemini'));
     });
   }
