@@ -314,10 +314,20 @@ static bool llm_call_lost_its_key(const struct llm_call *c) {
     return limit_is_stopped(&c->lane->limit, loop_now_ms(c->model->llm->loop));
 }
 
+/* A stream that came as a plain body: some servers forget to say what it is. */
+static void llm_call_find_stream(struct llm_call *c, const struct http_reply *reply) {
+    struct str body = str_trim(reply->body);
+    if (c->ask.stream && !c->stream->fed && reply->err == ERR_OK && reply->status == 200 &&
+        (str_starts(body, S("data:")) || str_starts(body, S("event:")))) {
+        (void)wire_stream_feed(c->stream, reply->body); /* what it says is told at the end */
+    }
+}
+
 /* What came back, if it can be read: a whole reply, or a stream that says itself how it ended. */
 static bool llm_call_result(struct llm_call *c, const struct http_reply *reply,
                             struct wire_result *ret) {
     struct llm_model *model = c->model;
+    llm_call_find_stream(c, reply);
     if (c->ask.stream && c->stream->fed) {
         bool canceled = reply->err == ERR_CANCELED && !c->late;
         wire_stream_end(c->stream, reply, &model->llm->scratch, ret);

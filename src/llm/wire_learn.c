@@ -10,7 +10,7 @@ static bool wire_names(const struct wire_error *e, const char *parameter) {
            str_find(e->message, str_of(parameter)) != STR_NPOS;
 }
 
-/* Is the parameter refused as such, and not its value ("max_tokens is too large")? */
+/* Is the cap refused by its name, and not its value ("max_tokens is too large")? */
 static bool wire_says_unknown(const struct wire_error *e) {
     static const char *const words[] = {
         "nsupported",    "not support", "nrecognized", "nknown",          "nexpected",  "xtra ",
@@ -105,38 +105,34 @@ static bool wire_asked_always(const struct wire_ask *ask) {
 static const struct wire_lesson {
     const char *names[LESSON_NAMES_MAX];
     bool (*asked)(const struct wire_ask *ask);
-    bool by_value;   /* also when only the value is refused */
     unsigned quirk;  /* what follows */
     unsigned before; /* only if the request was made with this one already */
 } wire_lessons[] = {
-    {{"temperature", "top_p", "topP", "top_k"}, wire_asked_sampling, true, WIRE_NO_SAMPLING, 0},
-    {{"budget", "thinkingBudget", "thinking.type"}, wire_asked_budget, true, WIRE_NO_BUDGET, 0},
-    {{"effort", "reasoning", "thinking"}, wire_asked_effort, true, WIRE_NO_EFFORT, 0},
+    {{"temperature", "top_p", "topP", "top_k"}, wire_asked_sampling, WIRE_NO_SAMPLING, 0},
+    {{"budget", "thinkingBudget", "thinking.type"}, wire_asked_budget, WIRE_NO_BUDGET, 0},
+    {{"effort", "reasoning", "thinking"}, wire_asked_effort, WIRE_NO_EFFORT, 0},
     {{"stream_options", "include_usage", "include_obfuscation"},
      wire_asked_stream,
-     true,
      WIRE_NO_STREAM_USAGE,
      0},
-    {{"stream", "Stream"}, wire_asked_stream, false, WIRE_NO_STREAM, 0},
+    {{"stream", "Stream"}, wire_asked_stream, WIRE_NO_STREAM, 0},
     {{"response_format", "json_schema", "json_object", "additionalProperties", "output_config",
       "compiled grammar", "esponseSchema", "esponseJsonSchema", "esponseMimeType", "text.format"},
      wire_asked_schema,
-     true,
      WIRE_NO_SCHEMA,
      0},
     {{"response_format", "json_schema", "json_object", "output_config", "esponseMimeType",
       "text.format"},
      wire_asked_schema,
-     true,
      WIRE_NO_JSON_OBJECT,
      WIRE_NO_SCHEMA},
-    {{"'system'"}, wire_asked_always, true, WIRE_DEVELOPER, 0},
+    {{"'system'"}, wire_asked_always, WIRE_DEVELOPER, 0},
 };
 
 static bool wire_lesson_fits(const struct wire_lesson *lesson, const struct wire_ask *ask,
                              const struct wire_error *e) {
     if ((ask->quirks & lesson->quirk) != 0 || (ask->quirks & lesson->before) != lesson->before ||
-        !lesson->asked(ask) || (!lesson->by_value && !wire_says_unknown(e))) {
+        !lesson->asked(ask)) {
         return false;
     }
     bool named = false;

@@ -431,6 +431,15 @@ static void test_streams_that_end_too_soon_are_asked_for_again(void **state) {
     assert_string_equal(o.text, "four");
 }
 
+static void test_a_stream_is_known_without_its_type(void **state) {
+    struct fixture *f = *state;
+    f->config.providers[0].stream = LLM_STREAM_ALWAYS;
+    START(f, {.status = 200, .headers = "Content-Type: text/plain\r\n", .body = STREAM_WHOLE});
+    struct outcome o = ask(f);
+    assert_int_equal(o.err, ERR_OK);
+    assert_string_equal(o.text, "four");
+}
+
 static void test_a_refused_stream_is_learned_and_costs_no_try(void **state) {
     struct fixture *f = *state;
     f->config.providers[0].stream = LLM_STREAM_ALWAYS;
@@ -714,6 +723,7 @@ int main(void) {
         LLM_TEST(test_a_refused_schema_is_learned_by_all_and_costs_no_try),
         LLM_TEST(test_a_streamed_answer_is_like_any_other),
         LLM_TEST(test_streams_that_end_too_soon_are_asked_for_again),
+        LLM_TEST(test_a_stream_is_known_without_its_type),
         LLM_TEST(test_a_refused_stream_is_learned_and_costs_no_try),
         LLM_TEST(test_a_smaller_cap_is_learned_and_costs_no_try),
         LLM_TEST(test_an_alias_has_a_manner_of_its_own),

@@ -94,6 +94,24 @@ static void test_lines_and_events_have_a_limit(void **state) {
     assert_int_equal(e, ERR_TOO_BIG);
 }
 
+static void test_a_stream_that_is_not_allowed_is_a_lesson(void **state) {
+    (void)state;
+    static const char *const bodies[] = {
+        "{\"error\":{\"message\":\"Your organization must be verified to stream this model.\","
+        "\"param\":\"stream\",\"code\":\"unsupported_value\"}}",
+        "{\"error\":{\"message\":\"Streaming is not supported\"}}"};
+    static const struct call_spec spec;
+    static const struct llm_manner manner;
+    for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+        const struct http_reply reply = {.status = 400, .body = str_of(bodies[i])};
+        const struct wire_ask ask = {.manner = &manner, .spec = &spec, .stream = true};
+        struct wire_result r;
+        unsigned known = 0;
+        wire_read(&wire_openai_chat, &ask, &reply, &known, &arena, &r);
+        assert_true(r.learned && known == WIRE_NO_STREAM);
+    }
+}
+
 /* --- answers --------------------------------------------------------------------------------- */
 
 /* Feed @bytes in small pieces, then end as @reply tells. */
@@ -332,6 +350,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         STREAM_TEST(test_events_are_found_wherever_the_bytes_are_cut),
         STREAM_TEST(test_lines_and_events_have_a_limit),
+        STREAM_TEST(test_a_stream_that_is_not_allowed_is_a_lesson),
         STREAM_TEST(test_a_stream_gives_the_answer_that_a_whole_reply_would),
         STREAM_TEST(test_a_connection_that_breaks_after_the_last_event_breaks_nothing),
         STREAM_TEST(test_a_stream_that_just_ends_is_a_failure),
