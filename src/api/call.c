@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TASKS_IDLE_MAX ((size_t)1024)
+#define TASKS_IDLE_MAX ((size_t)256)
+#define TASK_KEEP_BYTES ((size_t)32 * 1024) /* a larger one is not worth keeping */
 
 /* --- before the body */
 
@@ -250,7 +251,7 @@ void task_free(struct task *t) {
     if (t->call != NULL) {
         t->call->task = NULL;
     }
-    if (api->idle_tasks_n == TASKS_IDLE_MAX) {
+    if (api->idle_tasks_n == TASKS_IDLE_MAX || t->a.bytes > TASK_KEEP_BYTES) {
         arena_release(&t->a);
         free(t);
         return;

@@ -217,8 +217,9 @@ static void view_keep(struct view *view, struct buffer *body) {
     const struct view_facts facts = view_facts(view);
     view_headers(&facts, false, view->ok);
     view_headers(&facts, true, view->unchanged);
-    view->views->bytes += text.n + sizeof *view - view->bytes;
-    view->bytes = text.n + sizeof *view;
+    size_t bytes = body->data.capacity + sizeof *view;
+    view->views->bytes += bytes - view->bytes;
+    view->bytes = bytes;
 }
 
 static void view_take(struct view *view, const struct snapshot *s) {

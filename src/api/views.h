@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define VIEWS_MAX ((size_t)16384)
-#define VIEWS_BYTES_MAX ((size_t)64 * 1024 * 1024)
+#define VIEWS_BYTES_MAX ((size_t)16 * 1024 * 1024)
 #define VIEW_COUNTS_MS 100
 #define VIEW_PROBLEMS_MAX 1000 /* of an ended job: shown with its status */
 

@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 
-#define BUFFERS_UNUSED_MAX ((size_t)16384)
 #define BUFFER_KEEP_BYTES ((size_t)64 * 1024) /* a larger one is not worth keeping */
 
 void buffers_init(struct buffers *b, size_t bytes_max) {
@@ -22,7 +21,7 @@ void buffers_release(struct buffers *b) {
         buffer_free(b->unused);
         b->unused = next;
     }
-    b->unused_n = 0;
+    b->unused_bytes = 0;
 }
 
 struct buffer *buffer_take(struct buffers *b) {
@@ -34,7 +33,7 @@ struct buffer *buffer_take(struct buffers *b) {
         return taken;
     }
     b->unused = taken->next;
-    b->unused_n--;
+    b->unused_bytes -= taken->data.capacity;
     sbuf_clear(&taken->data);
     return taken;
 }
@@ -44,11 +43,12 @@ void buffer_give(struct buffer *b) {
         return;
     }
     struct buffers *owner = b->owner;
-    if (b->data.capacity > BUFFER_KEEP_BYTES || owner->unused_n == BUFFERS_UNUSED_MAX) {
+    if (b->data.capacity > BUFFER_KEEP_BYTES ||
+        owner->unused_bytes + b->data.capacity > BUFFERS_UNUSED_BYTES_MAX) {
         buffer_free(b);
         return;
     }
     b->next = owner->unused;
     owner->unused = b;
-    owner->unused_n++;
+    owner->unused_bytes += b->data.capacity;
 }

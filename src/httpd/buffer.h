@@ -4,6 +4,8 @@
 
 #include "base/sbuf.h"
 
+#define BUFFERS_UNUSED_BYTES_MAX ((size_t)32 * 1024 * 1024)
+
 struct buffer {
     struct sbuf data;
     struct buffer *next;
@@ -12,8 +14,8 @@ struct buffer {
 
 struct buffers {
     struct buffer *unused;
-    size_t unused_n;
-    size_t bytes_max; /* of one buffer */
+    size_t unused_bytes; /* BUFFERS_UNUSED_BYTES_MAX at most */
+    size_t bytes_max;    /* of one buffer */
 };
 
 /** Nothing unused yet; every buffer may grow to @bytes_max. */
