@@ -208,6 +208,23 @@ static const char *doctor_name(struct doctor *d, const struct doctor_probe *p) {
     return str_fmt(&d->arena, "%.*s/%.*s", STR_ARG(p->name.provider), STR_ARG(p->name.model)).p;
 }
 
+/* "; allows 500 requests and 200,000 tokens a minute", as far as its answer told. */
+static const char *doctor_limits(struct doctor *d, const struct llm_model *model) {
+    static const char *const units[LIMIT_KINDS] = {[LIMIT_REQUESTS] = "requests",
+                                                   [LIMIT_TOKENS] = "tokens",
+                                                   [LIMIT_INPUT] = "tokens in",
+                                                   [LIMIT_OUTPUT] = "tokens out"};
+    struct str text = S("");
+    for (int k = 0; k < LIMIT_KINDS; k++) {
+        int64_t limit = llm_model_per_minute(model, (enum limit_kind)k);
+        if (limit >= 0) {
+            text = str_fmt(&d->arena, "%.*s%s%s %s", STR_ARG(text),
+                           text.n == 0 ? "; allows " : ", ", term_count(limit).s, units[k]);
+        }
+    }
+    return text.n == 0 ? "" : str_fmt(&d->arena, "%.*s a minute", STR_ARG(text)).p;
+}
+
 static void doctor_answered(void *ctx, const struct call_answer *answer) {
     struct doctor_probe *p = ctx;
     struct doctor *d = p->doctor;
@@ -215,7 +232,8 @@ static void doctor_answered(void *ctx, const struct call_answer *answer) {
     p->answered = true;
     if (answer->err == ERR_OK) {
         bool priced = llm_config_price(&d->llm_config, &p->name) != NULL;
-        doctor_say(d, FINDING_OK, name, "answers, in %s%s", term_latency(answer->latency_ms).s,
+        doctor_say(d, FINDING_OK, name, "answers, in %s%s%s", term_latency(answer->latency_ms).s,
+                   doctor_limits(d, p->chain.models[0]),
                    priced ? "" : "; its price is not known (--max-cost will want --price)");
     } else {
         struct sbuf text;

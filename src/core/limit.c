@@ -374,5 +374,5 @@ int64_t limit_retry_ms(struct limit *l, int64_t now_ms) {
 
 int64_t limit_per_minute(const struct limit *l, enum limit_kind kind) {
     double refill = bucket_refill(&l->buckets[kind]);
-    return refill <= 0 ? -1 : (int64_t)(refill * LIMIT_MS_PER_MINUTE * LIMIT_SHARE * l->trim);
+    return refill <= 0 ? -1 : llround(refill * LIMIT_MS_PER_MINUTE);
 }

@@ -165,7 +165,7 @@ bool limit_is_barren(const struct limit *l, int64_t probes_max);
  * as made. */
 int64_t limit_retry_ms(struct limit *l, int64_t now_ms);
 
-/** What may pass per minute now, LIMIT_SHARE and trims taken off; -1: unknown. For displays. */
+/** The limit per minute, as set or told; -1: not known. */
 int64_t limit_per_minute(const struct limit *l, enum limit_kind kind);
 
 #endif

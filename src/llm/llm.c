@@ -177,6 +177,14 @@ struct str llm_model_name(const struct llm_model *model) {
     return model->full_name;
 }
 
+int64_t llm_model_per_minute(const struct llm_model *model, enum limit_kind kind) {
+    int64_t sum = 0;
+    for (size_t i = 0; i < model->lanes_n; i++) {
+        sum += MAX(limit_per_minute(&model->lanes[i].limit, kind), 0);
+    }
+    return sum > 0 ? sum : -1;
+}
+
 enum err llm_chain_resolve(struct llm *m, const struct job_models *names, struct llm_chain *ret,
                            struct errinfo *reterr) {
     enum err e = ERR_OK;

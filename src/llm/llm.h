@@ -164,6 +164,9 @@ NODISCARD enum err llm_resolve(struct llm *m, const struct model_name *name,
 /** "provider/model". Valid as long as the client. */
 struct str llm_model_name(const struct llm_model *model);
 
+/** The limit per minute of all its keys together, as set or told so far; -1: not known. */
+int64_t llm_model_per_minute(const struct llm_model *model, enum limit_kind kind);
+
 /* Models for one purpose: the first that can answer does. When one gives up on a call (an error
  * that no retry mends, or no try left), the next takes it over. */
 struct llm_chain {

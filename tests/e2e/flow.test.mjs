@@ -106,3 +106,9 @@ test('an account that runs out of money ends the job at once; with money again i
   const calls = paid + (await rich.sums()).calls;
   assert(calls <= 40 * 4 + 8 * 4, `${calls} calls were paid for 40 problems`);
 });
+
+test('doctor says which limits an endpoint tells', async (t) => {
+  const provider = await sim(t, '--rpm', 500, '--tpm', 1000000);
+  const it = await run(t, ['doctor', 'openai/target'], { cwd: folder(t), env: provider.env });
+  assert.match(it.stdout.replace(/\s+/g, ' '), /allows 500 requests, 1\.00M tokens a minute/);
+});
