@@ -142,8 +142,7 @@ static void doctor_choose_models(struct doctor *d) {
 static void doctor_add_defaults(struct doctor *d) {
     for (size_t i = 0; d->options.args_n == 0 && i < d->llm_config.providers_n; i++) {
         const struct llm_provider *p = &d->llm_config.providers[i];
-        bool has_key = p->key_env == NULL || p->keys_n > 0;
-        if (doctor_is_configured(d, p) && !doctor_is_used(d, p) && has_key) {
+        if (doctor_is_configured(d, p) && !doctor_is_used(d, p) && !llm_provider_lacks_key(p)) {
             doctor_add_default(d, p);
         }
     }
@@ -176,14 +175,20 @@ static enum err doctor_check_config(struct doctor *d) {
 }
 
 static void doctor_check_key(struct doctor *d, const struct llm_provider *p) {
-    if (p->key_env == NULL) {
-        doctor_say(d, FINDING_OK, p->name, "needs no key, at %s", p->base_url);
-    } else if (p->keys_n > 0) {
-        doctor_say(d, FINDING_OK, p->name, "%s is set, for %s", p->keys[0].env, p->base_url);
-    } else {
-        doctor_say(d, FINDING_FAILED, p->name, "its key is missing. Set %s: export %s=…",
-                   p->key_env, p->key_env);
+    struct sbuf set;
+    sbuf_init(&set, DOCTOR_TEXT_BYTES_MAX);
+    for (size_t i = 0; i < p->keys_n; i++) {
+        sbuf_addf(&set, "%s%s", i > 0 ? ", " : "", p->keys[i].env);
     }
+    if (llm_provider_lacks_key(p)) {
+        doctor_say(d, FINDING_FAILED, p->name, "its key is missing. Set %s", p->key_env);
+    } else if (p->keys_n == 0) {
+        doctor_say(d, FINDING_OK, p->name, "needs no key, at %s", p->base_url);
+    } else {
+        doctor_say(d, FINDING_OK, p->name, "%s %s set, for %s", sbuf_str(&set).p,
+                   p->keys_n > 1 ? "are" : "is", p->base_url);
+    }
+    sbuf_release(&set);
 }
 
 static void doctor_check_keys(struct doctor *d) {
@@ -258,7 +263,7 @@ static bool doctor_try(struct doctor *d, struct doctor_probe *p) {
         doctor_say(d, FINDING_SKIPPED, name, "generate starts a simulator of its own");
         return false;
     }
-    if (provider != NULL && provider->key_env != NULL && provider->keys_n == 0) {
+    if (provider != NULL && llm_provider_lacks_key(provider)) {
         doctor_say(d, FINDING_SKIPPED, name, "not without a key");
         return false;
     }

@@ -67,7 +67,7 @@ static void models_listed(void *ctx, const struct llm_listing *listing) {
 }
 
 static void models_ask(struct models *m, const struct llm_provider *p) {
-    if (p->key_env != NULL && p->keys_n == 0 && !p->key_optional) {
+    if (llm_provider_lacks_key(p)) {
         models_complain(m, p->name, str_fmt(&m->arena, "its key is missing. Set %s", p->key_env));
         return;
     }

@@ -26,6 +26,10 @@ const struct llm_provider *llm_config_find(const struct llm_config *c, struct st
     return NULL;
 }
 
+bool llm_provider_lacks_key(const struct llm_provider *p) {
+    return p->key_env != NULL && p->keys_n == 0 && !p->key_optional;
+}
+
 const struct llm_alias *llm_alias_find(const struct llm_provider *p, struct str name) {
     for (size_t i = 0; i < p->aliases_n; i++) {
         if (str_eq(str_of(p->aliases[i].name), name)) {

@@ -141,7 +141,7 @@ enum err llm_config_check_model(const struct llm_config *c, const struct model_n
     if (p == NULL) {
         return llm_no_provider(c, name->provider, reterr);
     }
-    if (p->key_env != NULL && p->keys_n == 0 && !p->key_optional) {
+    if (llm_provider_lacks_key(p)) {
         return errinfo_set(reterr, ERR_AUTH, "%s needs a key: set the variable %s", p->name,
                            p->key_env);
     }

@@ -97,6 +97,9 @@ struct llm_provider {
     size_t aliases_n;
 };
 
+/** True if it needs a key and none of its variables is set. */
+bool llm_provider_lacks_key(const struct llm_provider *p);
+
 /** The alias of that name, or NULL. */
 const struct llm_alias *llm_alias_find(const struct llm_provider *p, struct str name);
 

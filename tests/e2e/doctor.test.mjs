@@ -122,6 +122,14 @@ test('the doctor finds nothing where all is well, also behind TLS and a proxy', 
   assert.match(proxied, /All is well\./);
 });
 
+test('the doctor asks for no key where none is needed, and names all that are set', async (t) => {
+  const at = await serve(t, completion);
+  const local = await run(t, ['doctor', 'ollama/qwen3'], { env: { OLLAMA_HOST: at } });
+  assert.match(local.stdout, /ok +ollama: needs no key, at http/);
+  const two = await finding(t, { base_url: `http://${at}/v1`, api_key_env: '[LAB_A, LAB_B, LAB_C]' }, { code: 0, env: { LAB_A: KEY, LAB_C: `${KEY}2` } });
+  assert.match(two, /LAB_A, LAB_C are set, for/);
+});
+
 test('models are listed as the flags take them, aliases first', async (t) => {
   const provider = await sim(t);
   const cwd = folder(t);
