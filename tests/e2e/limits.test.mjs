@@ -18,8 +18,8 @@ test('--max-attempts ends short of N with exit code 3 and says so', async (t) =>
 test('with a larger --max-attempts the same job goes on', async (t) => {
   const cwd = folder(t);
   const provider = await sim(t, '--accept-all');
-  await run(t, generate(20, '--max-attempts', 8), { cwd, env: provider.env, code: 3 });
-  await run(t, generate(20, '--max-attempts', 40), { cwd, env: provider.env });
+  await run(t, generate(20, '--judge', 'llm', '--max-attempts', 8), { cwd, env: provider.env, code: 3 });
+  await run(t, generate(20, '--judge', 'llm', '--max-attempts', 40), { cwd, env: provider.env });
   assert.equal(jsonl(join(cwd, 'problems.jsonl')).length, 20);
   assert.equal((await provider.sums()).calls, 80);
 });

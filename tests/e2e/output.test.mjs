@@ -72,7 +72,7 @@ test('status tells counts and cost, for people and for programs', async (t) => {
   const cwd = folder(t);
   const provider = await sim(t, '--accept-all');
   const prices = ['engineer', 'checker', 'target'].flatMap((m) => ['--price', `openai/${m}=1,1`]);
-  await run(t, generate(4, ...prices), { cwd, env: provider.env });
+  await run(t, generate(4, '--judge', 'llm', ...prices), { cwd, env: provider.env });
   const status = JSON.parse((await run(t, ['status', 'problems.jsonl.db', '--json'], { cwd })).stdout);
   assert.equal(status.state, 'succeeded');
   assert.equal(status.outcomes.accepted, 4);

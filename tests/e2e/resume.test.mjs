@@ -36,7 +36,7 @@ test('killed ten times and more, the same command still gives exactly N and pays
 test('one kill in the middle pays again for at most what was in flight at that moment', async (t) => {
   const cwd = folder(t);
   const provider = await sim(t, '--accept-all', '--latency', 50);
-  const args = generate(200, '--concurrency', SLOTS, '--quiet');
+  const args = generate(200, '--judge', 'llm', '--concurrency', SLOTS, '--quiet');
   const it = start(t, args, { cwd, env: provider.env });
   await until(() => provider.ledger().length > 300, '300 calls');
   await it.kill('SIGKILL');
@@ -49,7 +49,7 @@ test('one kill in the middle pays again for at most what was in flight at that m
 test('Ctrl-C once finishes what is in flight, says so, and can go on', async (t) => {
   const cwd = folder(t);
   const provider = await sim(t, '--accept-all', '--latency', 150);
-  const args = generate(60, '--concurrency', 10);
+  const args = generate(60, '--judge', 'llm', '--concurrency', 10);
   const it = start(t, args, { cwd, env: provider.env });
   await until(() => provider.ledger().length > 15, 'some calls');
   it.child.kill('SIGINT');
