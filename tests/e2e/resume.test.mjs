@@ -10,7 +10,7 @@ const SLOTS = 30;
 test('killed ten times and more, the same command still gives exactly N and pays nothing twice but what was in flight', async (t) => {
   const cwd = folder(t);
   const provider = await sim(t, '--latency', 'lognormal:60,0.6');
-  const args = generate(120, '--concurrency', SLOTS, '--quiet');
+  const args = generate(200, '--concurrency', SLOTS, '--quiet');
   let kills = 0;
   for (;;) {
     const it = start(t, args, { cwd, env: provider.env });
@@ -26,7 +26,7 @@ test('killed ten times and more, the same command still gives exactly N and pays
   }
   assert(kills >= 10, `killed ${kills} times`);
   const problems = jsonl(join(cwd, 'problems.jsonl'));
-  assertExactly(120, problems);
+  assertExactly(200, problems);
   assertSchema(problems);
   const { repeated_request_ids: repeated } = await provider.sums();
   assert(repeated <= kills * SLOTS, `${repeated} calls were paid again after ${kills} kills`);
