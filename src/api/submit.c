@@ -89,7 +89,11 @@ static bool submit_spec(struct call *c, struct submit *s, const struct jnode *do
     if (job_spec_read_over(&check, doc, &c->api->taxonomy, o->models != NULL ? o->models : none,
                            &s->a, &s->spec) &&
         o->check_spec != NULL) {
-        o->check_spec(o->ctx, &s->spec, &check);
+        struct job_spec spec = s->spec; /* a key's dollars are a budget, too */
+        if (spec.max_cost_nusd == MONEY_UNKNOWN && c->key != NULL && c->key->row.day_nusd_max > 0) {
+            spec.max_cost_nusd = c->key->row.day_nusd_max;
+        }
+        o->check_spec(o->ctx, &spec, &check);
     }
     if (s->spec.webhook_url.n > 0 && o->webhook_secrets == NULL) {
         jcheck_fail(&check, "/webhook_url", "this server has no secret to sign webhooks with");

@@ -236,9 +236,6 @@ static void work_share_money(struct work *k) {
 /* --- the end */
 
 static enum job_state work_end_state(const struct work *k) {
-    if (k->purse_empty && k->view.sched.stop == STOP_INTERRUPTED) {
-        return JOB_PAUSED;
-    }
     switch (k->view.sched.stop) {
     case STOP_DONE:
         return JOB_SUCCEEDED;
@@ -260,10 +257,6 @@ static enum job_state work_end_state(const struct work *k) {
 
 static struct str work_end_reason(const struct work *k) {
     const struct sched *s = &k->view.sched;
-    if (k->purse_empty && s->stop == STOP_INTERRUPTED) {
-        return str_of("the API key has spent what it may spend today; resume the job tomorrow, or "
-                      "give it to a key with a higher limit");
-    }
     if (s->stop == STOP_DONE || s->stop == STOP_CANCELLED || s->stop == STOP_INTERRUPTED) {
         return str_of(""); /* done, or somebody knows why he asked for it */
     }
@@ -286,7 +279,11 @@ void work_pump(struct work *k) {
     }
     bool may_launch = !work_stopped(k) && k->waiting_money == 0 && k->leases == NULL;
     k->share.wants = may_launch ? MIN(wants, STORE_CLAIM_MAX) : 0;
-    if (work_stopped(k) && k->busy == 0) {
+    if (work_stopped(k) && k->busy == 0 && k->purse_empty &&
+        k->view.sched.stop == STOP_INTERRUPTED) {
+        work_pause(k, str_of("the API key has spent what it may spend today; resume the job "
+                             "tomorrow, or give it to a key with a higher limit"));
+    } else if (work_stopped(k) && k->busy == 0) {
         work_leave(k, work_end_state(k), work_end_reason(k));
     } else if (k->share.wants > 0) {
         worker_share(k->worker);

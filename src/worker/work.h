@@ -9,6 +9,7 @@
 
 #include "base/hashset.h"
 #include "core/share.h"
+#include "store/store_job.h"
 #include "store/store_key.h"
 #include "worker/slot.h"
 
@@ -57,6 +58,7 @@ struct work {
         struct store_key_use key;
         struct store_hashes hashes;
         struct store_claim claim;
+        struct store_ask pause;
         struct store_leave leave;
     } op;
 };
@@ -105,6 +107,9 @@ void work_fail(struct work *k, enum err e, const struct errinfo *detail);
 
 /** Its row and spec are read and its models are resolved: start. */
 void work_start(struct work *k, const uint64_t *hashes, size_t hashes_n);
+
+/** Nothing is in flight any more: pause the job, then leave it. */
+void work_pause(struct work *k, struct str reason);
 
 /** Nothing is in flight any more: tell the store, then be gone. */
 void work_leave(struct work *k, enum job_state state, struct str reason);

@@ -209,6 +209,26 @@ void work_leave(struct work *k, enum job_state state, struct str reason) {
     work_leave_again(k);
 }
 
+static void work_paused(struct store_op *op) {
+    struct work *k = CONTAINER_OF(op, struct work, op.pause.op);
+    if (op->err != ERR_OK) {
+        log_warn("job %s: cannot pause it: %s", k->job_id, errinfo_text(&op->detail, op->err));
+    }
+    struct str reason = k->op.pause.reason;
+    work_leave(k, JOB_QUEUED, reason); /* the store knows that it is paused */
+}
+
+void work_pause(struct work *k, struct str reason) {
+    k->state = WORK_LEAVING;
+    k->op.pause = (struct store_ask){.op = {.loop = k->loop, .done = work_paused},
+                                     .job_id = k->job_id,
+                                     .tenant = STORE_TENANT_ANY,
+                                     .wish = STORE_PAUSE,
+                                     .reason = reason,
+                                     .now_ms = clock_wall_ms()};
+    store_ask(k->store, &k->op.pause);
+}
+
 struct work *work_new(struct worker *w, const char *job_id, const struct job_spec *spec) {
     struct work *k = mem_new(sizeof *k);
     k->worker = w;
