@@ -3,11 +3,13 @@ SHELL        := /bin/bash
 PREFIX       ?= /usr/local
 DESTDIR      ?=
 FUZZ_SECONDS ?= 60
+SOAK_SECONDS ?= 1800
+KILLS        ?= 200
 W            ?=
 RUNS         ?= 3
 
 .DEFAULT_GOAL := build
-.PHONY: build demo check bench bench-answers lint fuzz install clean help
+.PHONY: build demo check crash soak bench bench-answers lint fuzz install clean help
 
 build: ## Build build/stumper (the default)
 	@scripts/install-deps --ask build
@@ -21,6 +23,16 @@ demo: ## Install what is missing, build, and watch a real job against the simula
 
 check: ## Install what is missing, build with sanitizers, run every test
 	@scripts/check
+
+crash: ## Kill the engine at every named point, and the service KILLS (200) times under load
+	@scripts/install-deps check
+	@$(MAKE) --no-print-directory build
+	@STUMPER_KILLS=$(KILLS) scripts/endure crash
+
+soak: ## Half an hour (SOAK_SECONDS) of mixed load on the service: memory and disk must stay flat
+	@scripts/install-deps check
+	@$(MAKE) --no-print-directory build
+	@SOAK_SECONDS=$(SOAK_SECONDS) scripts/endure soak
 
 bench: ## Measure against three peers; W="W1 W4 kill" chooses workloads, RUNS=1 is quick
 	@scripts/install-deps bench
