@@ -140,6 +140,19 @@ static enum err serve_read_models(struct serve_command *c, enum role role, const
     return ERR_OK;
 }
 
+/* A default that cannot be asked is an error now, not of every request. */
+static enum err serve_check_defaults(struct serve_command *c) {
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        for (size_t i = 0; i < c->defaults[role].n; i++) {
+            enum err e = llm_config_check_model(&c->llm, &c->defaults[role].v[i], &c->why);
+            if (e != ERR_OK) {
+                return errinfo_wrap(&c->why, e, "--%s", role_name((enum role)role));
+            }
+        }
+    }
+    return ERR_OK;
+}
+
 /* Models for requests that name none; simulated ones where there is nothing else. */
 static enum err serve_choose_models(struct serve_command *c) {
     bool simulate = !serve_has_provider(c), wants_sim = false;
@@ -259,7 +272,8 @@ static enum err serve_prepare(struct serve_command *c) {
     if (e == ERR_OK) {
         e = limits_check_connections(c->serve.workers * c->serve.slots, &c->why);
     }
-    return e == ERR_OK ? serve_choose_models(c) : e;
+    e = e == ERR_OK ? serve_choose_models(c) : e;
+    return e == ERR_OK ? serve_check_defaults(c) : e;
 }
 
 static int serve_run(struct serve_command *c) {

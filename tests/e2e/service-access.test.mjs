@@ -124,6 +124,13 @@ test('with no configuration at all, the three commands it prints work as printed
   assert.equal(got.stdout.match(/\{"seq":\d+,/g).length, 5);
 });
 
+test('a default model that cannot be asked is told at the start', async (t) => {
+  const it = await run(t, ['serve', '--listen', '127.0.0.1:0', '--engineer', 'nobody/x'], { cwd: folder(t), code: 2 });
+  assert.match(it.stderr, /--engineer: there is no provider 'nobody'/);
+  const keyless = await run(t, ['serve', '--listen', '127.0.0.1:0', '--target', 'openai/gpt-5.4'], { cwd: folder(t), code: 2 });
+  assert.match(keyless.stderr, /OPENAI_API_KEY/);
+});
+
 test('two services on one store: the second says who has it', async (t) => {
   const provider = await sim(t);
   const s = await serve(t, [], { provider });
