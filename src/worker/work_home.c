@@ -195,12 +195,20 @@ static void work_leave_again(void *ctx) {
     store_leave(k->store, &k->op.leave);
 }
 
+static void work_vanish(void *ctx) {
+    work_gone(ctx);
+}
+
 void work_leave(struct work *k, enum job_state state, struct str reason) {
     k->state = WORK_LEAVING;
     k->share.wants = 0;
     loop_timer_stop(&k->deadline);
     loop_timer_stop(&k->grace);
     loop_timer_stop(&k->look);
+    if (k->lost) { /* it is not ours to leave; on a later tick, for the caller still holds it */
+        loop_timer_start(k->loop, &k->again, 0, work_vanish, k);
+        return;
+    }
     k->op.leave = (struct store_leave){
         .job_id = k->job_id,
         .worker = k->worker->number,

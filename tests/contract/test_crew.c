@@ -245,6 +245,31 @@ static void test_a_job_whose_model_is_not_there_fails_and_says_so(void **state) 
     dismiss(1000);
 }
 
+/* Take everybody for dead who has not just beaten; how many. */
+static int64_t reap(void) {
+    struct store_reap o = {.op = {.loop = r.rig.loop, .done = on_done}, .silent_ms = 0};
+    store_reap(r.rig.store, &o);
+    loop_run(r.rig.loop);
+    assert_int_equal(o.op.err, ERR_OK);
+    return o.ret_n;
+}
+
+static void test_a_worker_that_was_taken_for_dead_drops_its_jobs_and_joins_anew(void **state) {
+    (void)state;
+    hire(1, 8);
+    submit("job_1", spec_of(300), 300, 0);
+    while (look("job_1").calls < 20) {
+        sleep_ms(5);
+    }
+    (void)reap(); /* the first spares everybody: nobody looked for a while */
+    sleep_ms(5);
+    assert_int_equal(reap(), 1);
+    struct job_row row = wait_for("job_1", JOB_SUCCEEDED);
+    assert_int_equal(row.outcomes[OUTCOME_ACCEPTED], 300);
+    dismiss(10000);
+    assert_int_equal(rig_check(&r.rig), ERR_OK);
+}
+
 #define crew_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -252,6 +277,7 @@ int main(void) {
         crew_test(test_two_workers_end_many_jobs_each_with_exactly_what_was_wanted),
         crew_test(test_a_drain_lets_jobs_go_and_another_crew_goes_on),
         crew_test(test_pause_resume_and_cancel_reach_the_worker),
+        crew_test(test_a_worker_that_was_taken_for_dead_drops_its_jobs_and_joins_anew),
         crew_test(test_a_job_whose_model_is_not_there_fails_and_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
