@@ -34,7 +34,7 @@ soak: ## Half an hour (SOAK_SECONDS) of mixed load on the service: memory and di
 	@$(MAKE) --no-print-directory build
 	@SOAK_SECONDS=$(SOAK_SECONDS) scripts/endure soak
 
-bench: ## Measure against three peers; W="W1 W4 kill" chooses workloads, RUNS=1 is quick
+bench: ## Measure against three peers; W="W1 kill service" chooses workloads, RUNS=1 is quick
 	@scripts/install-deps bench
 	@$(MAKE) --no-print-directory build
 	@scripts/bench --runs $(RUNS) $(W)

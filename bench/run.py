@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""The benchmark: the same work through `stumper generate` and through three peers, measured from outside.
+"""The benchmark: the same work through `stumper generate` and through three peers, measured from outside;
+and `stumper serve` beside two other services (service.py).
 
     run.py [--stumper PROGRAM] [--runs 3] [--only CONTENDER]… [WORKLOAD…]      (default: all)
 
@@ -34,6 +35,7 @@ import time
 
 import limits
 import provider
+import service
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CALLS_PER_PROBLEM = 4
@@ -50,6 +52,7 @@ WORKLOADS = {
 }
 KILL = dict(wanted=2000, slots=100, latency_ms=100, says="2,000 problems, 100 ms, 100 in flight, kill -9 half way")
 CONTENDERS = ["threads", "asyncio", "undici", "stumper"]
+EVERYBODY = [*CONTENDERS, "celery", "bullmq"]
 PEERS = {"threads": ["/usr/bin/python3", "threads.py"], "asyncio": ["/usr/bin/python3", "asyncio_aiohttp.py"],
          "undici": ["node", "undici.mjs"]}
 
@@ -221,16 +224,16 @@ def main() -> None:
     options = argparse.ArgumentParser(description="Measure Stumper against its peers.")
     options.add_argument("--stumper", default="build/stumper")
     options.add_argument("--runs", type=int, default=3)
-    options.add_argument("--only", action="append", choices=CONTENDERS, help="contenders, default all")
+    options.add_argument("--only", action="append", choices=EVERYBODY, help="contenders, default all")
     options.add_argument("--out", default=os.path.join(HERE, "out"))
-    options.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"{', '.join(WORKLOADS)}, limits, kill, start")
+    options.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"{', '.join(WORKLOADS)}, limits, kill, start, service")
     want = options.parse_args()
-    known = [*WORKLOADS, "limits", "kill", "start"]
+    known = [*WORKLOADS, "limits", "kill", "start", "service"]
     chosen = want.workloads or known
     unknown = set(chosen) - set(known)
     if unknown:
         options.error(f"no such workload: {', '.join(sorted(unknown))}")
-    contenders = want.only or CONTENDERS
+    contenders = [who for who in want.only or CONTENDERS if who in CONTENDERS]
     os.makedirs(want.out, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=want.out) as scratch:
         bench = Bench(want.stumper, want.runs, scratch)
@@ -248,6 +251,8 @@ def main() -> None:
                 rows = {"stumper": {"first_call_ms": first_call_ms(bench)}}
                 show("start: from the start of the program to its first call",
                      rows, [("ms", "first_call_ms", "{:.1f}", False)])
+            elif name == "service":
+                rows = service.run(bench, want.only or list(service.SERVICES), show)
             else:
                 rows = run_workload(name, bench, contenders)
             with open(os.path.join(want.out, f"{name}.json"), "w", encoding="utf-8") as f:
