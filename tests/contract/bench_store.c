@@ -128,7 +128,7 @@ static void begin_record(struct run *r, int slot) {
                                    .model = S("lab/target"),
                                    .created_ms = clock_wall_ms(),
                                    .answer = {.text = {answer_text, sizeof answer_text},
-                                              .usage = {1000, 0, 500, 0},
+                                              .usage = {1000, 0, 500, 0, 0},
                                               .cost_nusd = 7,
                                               .tries = 1}};
     s->record = (struct store_record){.op = OP,

@@ -289,7 +289,7 @@ static void test_usage_or_cost_that_one_call_does_not_tell_is_unknown_in_all(voi
     run_begin(&r, 1);
     run_answer_as(&r,
                   (struct call_answer){.text = str_of(run_good_problem),
-                                       .usage = {-1, 0, -1, 0},
+                                       .usage = {-1, 0, -1, 0, 0},
                                        .cost_nusd = MONEY_UNKNOWN},
                   NULL);
     run_dedup(&r, false);

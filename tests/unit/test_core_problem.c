@@ -52,7 +52,7 @@ static void test_an_accepted_problem_has_every_field_in_order(void **state) {
                                     .reason = S("differs")},
                         .check = {.stated = true, .valid = true, .reason = S("solved it")},
                         .notes = S("[\"n\"]"),
-                        .usage = {100, 20, 50, 30},
+                        .usage = {100, 20, 50, 30, 0},
                         .cost_nusd = 1230000,
                         .calls = 4};
     assert_line(
@@ -83,7 +83,7 @@ static void test_what_a_failed_attempt_did_not_reach_is_null(void **state) {
                         .cause = "engineer: malformed",
                         .raw = S("{\"x\":"),
                         .verdict = {.confidence = (double)NAN},
-                        .usage = {-1, 0, -1, 0},
+                        .usage = {-1, 0, -1, 0, 0},
                         .cost_nusd = MONEY_UNKNOWN,
                         .calls = 2};
     assert_line(
