@@ -24,7 +24,7 @@ struct sim_wish {
     int64_t piece_tokens;
     struct opt_strs prices;
     const char *tls_cert, *tls_key;  /* paths */
-    const char *limits[LIMIT_SPEND]; /* by kind, as given */
+    const char *limits[QUOTA_SPEND]; /* by kind, as given */
     double fault_rate;
     bool accept_all;
 };
@@ -40,9 +40,9 @@ static bool sim_spread(const char *flag, const char *text, struct spread *ret) {
 }
 
 static bool sim_limits(struct sim_wish *wish) {
-    for (int k = 0; k < LIMIT_SPEND; k++) {
+    for (int k = 0; k < QUOTA_SPEND; k++) {
         const char *text = wish->limits[k];
-        if (text != NULL && !limit_plan_read(str_of(text), &wish->server.limits.of[k])) {
+        if (text != NULL && !quota_plan_read(str_of(text), &wish->server.limits.of[k])) {
             (void)cmd_fail("sim", EXIT_USAGE,
                            "'%s' is no limit: write N, or N,30s:N for one that changes after "
                            "30 seconds",
@@ -277,16 +277,16 @@ static size_t sim_brain_rows(struct sim_wish *w, struct opt *ret) {
 
 static size_t sim_limit_rows(struct sim_wish *w, struct opt *ret) {
     const struct opt rows[] = {
-        sim_row("rpm", OPT_STR, "N", &w->limits[LIMIT_REQUESTS], NULL,
+        sim_row("rpm", OPT_STR, "N", &w->limits[QUOTA_REQUESTS], NULL,
                 "requests a minute; 600,30s:300 is 600, and 300 from the 30th second on"),
-        sim_row("tpm", OPT_STR, "N", &w->limits[LIMIT_TOKENS], NULL,
+        sim_row("tpm", OPT_STR, "N", &w->limits[QUOTA_TOKENS], NULL,
                 "tokens a minute: input and the cap on output where OpenAI's formats are spoken, "
                 "input for Anthropic's and Gemini's"),
-        sim_row("otpm", OPT_STR, "N", &w->limits[LIMIT_OUTPUT], NULL,
+        sim_row("otpm", OPT_STR, "N", &w->limits[QUOTA_OUTPUT], NULL,
                 "output tokens a minute, counted as they are written (Anthropic's format)"),
-        sim_row("max-in-flight", OPT_STR, "N", &w->limits[LIMIT_CONCURRENCY], NULL,
+        sim_row("max-in-flight", OPT_STR, "N", &w->limits[QUOTA_CONCURRENCY], NULL,
                 "requests at once"),
-        sim_row("rpd", OPT_STR, "N", &w->limits[LIMIT_DAY], NULL,
+        sim_row("rpd", OPT_STR, "N", &w->limits[QUOTA_DAY], NULL,
                 "requests a day; no wait helps against it"),
         {.name = "limit-burst",
          .kind = OPT_REAL,

@@ -52,23 +52,23 @@ bool ask_check(const struct sim_server *s, enum dialect d, const struct sim_requ
     return !s->options->reasoning || ask_parameters(d, q, reterr);
 }
 
-static enum trouble ask_limit_trouble(enum limit_kind k) {
-    return k == LIMIT_TOKENS || k == LIMIT_OUTPUT ? TROUBLE_TOKENS
-           : k == LIMIT_DAY                       ? TROUBLE_DAY
-           : k == LIMIT_SPEND                     ? TROUBLE_SPEND
+static enum trouble ask_limit_trouble(enum quota_kind k) {
+    return k == QUOTA_TOKENS || k == QUOTA_OUTPUT ? TROUBLE_TOKENS
+           : k == QUOTA_DAY                       ? TROUBLE_DAY
+           : k == QUOTA_SPEND                     ? TROUBLE_SPEND
                                                   : TROUBLE_REQUESTS;
 }
 
-static void ask_over_limit(struct exchange *x, struct str model, const struct limit_verdict *v) {
-    static const char *const of[] = {[LIMIT_REQUESTS] = "requests per min (RPM)",
-                                     [LIMIT_TOKENS] = "tokens per min (TPM)",
-                                     [LIMIT_OUTPUT] = "output tokens per min (OTPM)",
-                                     [LIMIT_CONCURRENCY] = "concurrent requests",
-                                     [LIMIT_DAY] = "requests per day (RPD)"};
+static void ask_over_limit(struct exchange *x, struct str model, const struct quota_verdict *v) {
+    static const char *const of[] = {[QUOTA_REQUESTS] = "requests per min (RPM)",
+                                     [QUOTA_TOKENS] = "tokens per min (TPM)",
+                                     [QUOTA_OUTPUT] = "output tokens per min (OTPM)",
+                                     [QUOTA_CONCURRENCY] = "concurrent requests",
+                                     [QUOTA_DAY] = "requests per day (RPD)"};
     struct sim_error e;
     int64_t wait_ms = (v->wait_us + 999) / 1000;
     enum trouble what = ask_limit_trouble(v->refused);
-    if (v->refused == LIMIT_SPEND) {
+    if (v->refused == QUOTA_SPEND) {
         (void)sim_error_set(&e, what, NULL, NULL, ASK_QUOTA);
     } else if (v->never) {
         (void)sim_error_set(&e, what, NULL, NULL,
@@ -88,16 +88,16 @@ static void ask_over_limit(struct exchange *x, struct str model, const struct li
     ledger_refused(&x->server->ledger, v->refused);
 }
 
-bool ask_admit(struct exchange *x, struct str model, enum limit_rule rule, int64_t input,
+bool ask_admit(struct exchange *x, struct str model, enum quota_rule rule, int64_t input,
                int64_t output_max) {
     struct sim_server *s = x->server;
-    struct limit_verdict v = {.refused = LIMIT_SPEND};
+    struct quota_verdict v = {.refused = QUOTA_SPEND};
     if (s->options->spend_nusd > 0 && s->ledger.cost_nusd >= s->options->spend_nusd) {
         ask_over_limit(x, model, &v);
         return false;
     }
-    struct limit_account *a = limits_account(&s->limits, exchange_key(x), model);
-    bool admitted = limits_admit(&s->limits, a, rule, input,
+    struct quota_account *a = quotas_account(&s->limits, exchange_key(x), model);
+    bool admitted = quotas_admit(&s->limits, a, rule, input,
                                  output_max < SIM_TOKENS_MAX ? output_max : 0, clock_mono_us(), &v);
     memcpy(x->answer.limits, v.views, sizeof v.views);
     if (!admitted) {

@@ -189,7 +189,7 @@ static void embed_answer(struct exchange *x, struct embed *e) {
                         "The model `%.*s` does not exist or you do not have access to it. (This is "
                         "a simulator: its model for embeddings is " EMBED_MODEL ".)",
                         STR_ARG(str_take(e->model, 60)));
-    } else if (ask_admit(x, e->model, LIMIT_RULE_INPUT, e->tokens, 0)) {
+    } else if (ask_admit(x, e->model, QUOTA_RULE_INPUT, e->tokens, 0)) {
         embed_write(e, &s->scratch, &x->answer.body->data);
         embed_entry(x, e);
     }

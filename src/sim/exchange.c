@@ -48,7 +48,7 @@ void exchange_bill(struct exchange *x) {
 
 void exchange_produced(const struct exchange *x, int64_t tokens) {
     if (x->account != NULL) {
-        limits_produced(&x->server->limits, x->account, x->rule, tokens, clock_mono_us());
+        quotas_produced(&x->server->limits, x->account, x->rule, tokens, clock_mono_us());
     }
 }
 

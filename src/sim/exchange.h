@@ -29,7 +29,7 @@ struct answer {
     const char *content_type;
     const char *allow;                       /* for 405, else NULL */
     int64_t wait_ms;                         /* for 429: retry-after; 0: none */
-    struct limit_view limits[LIMIT_BUCKETS]; /* for the headers */
+    struct quota_view limits[QUOTA_BUCKETS]; /* for the headers */
     bool reset;                              /* reset the connection instead */
     bool close;                              /* the connection is not used again */
     bool billed;
@@ -56,8 +56,8 @@ struct exchange {
     enum dialect dialect;
     struct str name; /* what stands for "*" in the path: a model, an id */
     struct answer answer;
-    struct limit_account *account; /* NULL: not admitted, or not by a limit */
-    enum limit_rule rule;          /* of it */
+    struct quota_account *account; /* NULL: not admitted, or not by a limit */
+    enum quota_rule rule;          /* of it */
     const struct format *format;   /* of a question to a model, else NULL */
     struct said said;
     struct stream stream;
@@ -72,7 +72,7 @@ struct sim_server {
     struct sbuf scratch; /* events on their way to a stream */
     struct truth truth;
     struct ledger ledger;
-    struct limits limits;
+    struct quotas limits;
     struct brain brain;
     struct depot depot;
     struct sim_request request; /* the one in hand */
@@ -90,7 +90,7 @@ double handler_answer(struct exchange *x);
 double ask(struct exchange *x, const struct format *f, bool stream);
 
 /** Ask the limits to let in a request to @model; false: the answer says why not. */
-NODISCARD bool ask_admit(struct exchange *x, struct str model, enum limit_rule rule, int64_t input,
+NODISCARD bool ask_admit(struct exchange *x, struct str model, enum quota_rule rule, int64_t input,
                          int64_t output_max);
 
 /** Is there such a model, and does it take these parameters? False: @reterr says why not. */

@@ -6,7 +6,7 @@
 #define STUMPER_SIM_FORMAT_H
 
 #include "sim/brain.h"
-#include "sim/limit.h"
+#include "sim/quota.h"
 #include "json/write.h"
 
 /* What the model says, on its way out. */
@@ -24,7 +24,7 @@ enum said_part { SAID_BEGIN, SAID_PIECE, SAID_END };
 
 struct format {
     enum dialect dialect;
-    enum limit_rule rule;
+    enum quota_rule rule;
 
     /** Read @body, which is overwritten and which @ret points into; false: a 400 in @reterr. */
     bool (*read)(struct sbuf *body, struct sim_request *ret, struct sim_error *reterr);

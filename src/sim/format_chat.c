@@ -255,7 +255,7 @@ static void chat_failed(struct said *s, const struct sim_error *e, bool stream, 
 
 const struct format format_chat = {
     .dialect = DIALECT_OPENAI,
-    .rule = LIMIT_RULE_ADMISSION,
+    .rule = QUOTA_RULE_ADMISSION,
     .read = chat_read,
     .whole = chat_whole,
     .events = chat_events,

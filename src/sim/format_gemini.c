@@ -187,7 +187,7 @@ static void gemini_failed(struct said *s, const struct sim_error *e, bool stream
 
 const struct format format_gemini = {
     .dialect = DIALECT_GEMINI,
-    .rule = LIMIT_RULE_INPUT,
+    .rule = QUOTA_RULE_INPUT,
     .read = gemini_read,
     .whole = gemini_whole,
     .events = gemini_events,

@@ -265,7 +265,7 @@ static void messages_failed(struct said *s, const struct sim_error *e, bool stre
 
 const struct format format_messages = {
     .dialect = DIALECT_ANTHROPIC,
-    .rule = LIMIT_RULE_PRODUCED,
+    .rule = QUOTA_RULE_PRODUCED,
     .read = messages_read,
     .whole = messages_whole,
     .events = messages_events,

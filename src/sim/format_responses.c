@@ -361,7 +361,7 @@ static void responses_failed(struct said *s, const struct sim_error *e, bool str
 
 const struct format format_responses = {
     .dialect = DIALECT_OPENAI,
-    .rule = LIMIT_RULE_ADMISSION,
+    .rule = QUOTA_RULE_ADMISSION,
     .read = responses_read,
     .whole = responses_whole,
     .events = responses_events,

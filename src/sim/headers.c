@@ -33,9 +33,9 @@ static void headers_duration(struct httpd_response *r, const char *name, int64_t
 
 static void headers_openai(const struct exchange *x, struct httpd_response *r) {
     static const char *const names[][3] = {
-        [LIMIT_REQUESTS] = {"x-ratelimit-limit-requests", "x-ratelimit-remaining-requests",
+        [QUOTA_REQUESTS] = {"x-ratelimit-limit-requests", "x-ratelimit-remaining-requests",
                             "x-ratelimit-reset-requests"},
-        [LIMIT_TOKENS] = {"x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens",
+        [QUOTA_TOKENS] = {"x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens",
                           "x-ratelimit-reset-tokens"}};
     char id[40];
     exchange_request_id(x, id, sizeof id);
@@ -44,7 +44,7 @@ static void headers_openai(const struct exchange *x, struct httpd_response *r) {
     httpd_response_header(r, "openai-organization", "org-sim");
     headers_int(r, "openai-processing-ms", (clock_mono_us() - x->q->started_us) / 1000);
     for (size_t k = 0; k < ARRAY_LEN(names); k++) {
-        const struct limit_view *v = &x->answer.limits[k];
+        const struct quota_view *v = &x->answer.limits[k];
         if (v->limit > 0) {
             headers_int(r, names[k][0], v->limit);
             headers_int(r, names[k][1], v->remaining);
@@ -57,7 +57,7 @@ static void headers_openai(const struct exchange *x, struct httpd_response *r) {
     }
 }
 
-static void headers_anthropic_limit(const char *of, const struct limit_view *v, bool rounded,
+static void headers_anthropic_limit(const char *of, const struct quota_view *v, bool rounded,
                                     struct httpd_response *r) {
     char name[64], time[CLOCK_RFC3339_BYTES];
     int64_t left = v->remaining;
@@ -74,17 +74,17 @@ static void headers_anthropic_limit(const char *of, const struct limit_view *v, 
 }
 
 static void headers_anthropic(const struct exchange *x, struct httpd_response *r) {
-    static const char *const names[] = {[LIMIT_REQUESTS] = "requests",
-                                        [LIMIT_TOKENS] = "input-tokens",
-                                        [LIMIT_OUTPUT] = "output-tokens"};
+    static const char *const names[] = {[QUOTA_REQUESTS] = "requests",
+                                        [QUOTA_TOKENS] = "input-tokens",
+                                        [QUOTA_OUTPUT] = "output-tokens"};
     char id[40];
     exchange_request_id(x, id, sizeof id);
     httpd_response_header(r, "request-id", id);
     httpd_response_header(r, "anthropic-organization-id", "00000000-0000-0000-0000-000000000000");
     for (size_t k = 0; k < ARRAY_LEN(names); k++) {
-        const struct limit_view *v = &x->answer.limits[k];
+        const struct quota_view *v = &x->answer.limits[k];
         if (v->limit > 0) {
-            headers_anthropic_limit(names[k], v, k != LIMIT_REQUESTS, r);
+            headers_anthropic_limit(names[k], v, k != QUOTA_REQUESTS, r);
         }
     }
     if (x->answer.wait_ms > 0) {

@@ -108,7 +108,7 @@ void ledger_add(struct ledger *l, const struct ledger_entry *e) {
     }
 }
 
-void ledger_refused(struct ledger *l, enum limit_kind k) {
+void ledger_refused(struct ledger *l, enum quota_kind k) {
     l->refused[k]++;
 }
 
@@ -117,8 +117,8 @@ static void ledger_limits(const struct ledger *l, struct jwrite *w) {
     jwrite_int(w, l->admitted);
     jwrite_key(w, "refused");
     jwrite_object(w);
-    for (int k = 0; k < LIMIT_KINDS; k++) {
-        jwrite_key(w, limit_name((enum limit_kind)k));
+    for (int k = 0; k < QUOTA_KINDS; k++) {
+        jwrite_key(w, quota_name((enum quota_kind)k));
         jwrite_int(w, l->refused[k]);
     }
     jwrite_end(w);

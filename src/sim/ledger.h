@@ -10,7 +10,7 @@
 #include "core/price.h"
 #include "sim/brain.h"
 #include "sim/journal.h"
-#include "sim/limit.h"
+#include "sim/quota.h"
 
 #define LEDGER_ID_BYTES 96
 
@@ -35,7 +35,7 @@ struct ledger {
     int64_t repeated;           /* same request as an earlier one that had no fault */
     int64_t repeated_ids;       /* same X-Client-Request-Id likewise */
     int64_t admitted;           /* requests that no limit refused */
-    int64_t refused[LIMIT_KINDS];
+    int64_t refused[QUOTA_KINDS];
     double served_ms; /* sum of the latencies */
     int64_t by_role[ROLE_COUNT];
     struct call_usage usage;
@@ -53,7 +53,7 @@ void ledger_close(struct ledger *l);
 void ledger_add(struct ledger *l, const struct ledger_entry *e);
 
 /** Count a request that limit @k refused. */
-void ledger_refused(struct ledger *l, enum limit_kind k);
+void ledger_refused(struct ledger *l, enum quota_kind k);
 
 /** The sums as a JSON object. */
 void ledger_summary(const struct ledger *l, struct sbuf *out);

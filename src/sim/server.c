@@ -83,7 +83,7 @@ static void server_over(void *ctx, struct httpd_request *q, bool whole) {
     timers_remove(&s->timers, &x->timer);
     buffer_give(x->answer.body);
     if (x->account != NULL) {
-        limits_leave(x->account);
+        quotas_leave(x->account);
     }
 }
 
@@ -122,7 +122,7 @@ enum err sim_server_new(const struct sim_options *options, struct sim_server **r
         free(s);
         return e;
     }
-    limits_init(&s->limits, &options->limits);
+    quotas_init(&s->limits, &options->limits);
     brain_init(&s->brain, &options->brain, &s->truth);
     buffers_init(&s->buffers, SIM_ANSWER_BYTES_MAX);
     sbuf_init(&s->text, SIM_BODY_BYTES_MAX);

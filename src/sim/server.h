@@ -18,7 +18,7 @@
 #define STUMPER_SIM_SERVER_H
 
 #include "sim/brain.h"
-#include "sim/limit.h"
+#include "sim/quota.h"
 
 struct sim_options {
     const char *listen;             /* IPv4 or IPv6 address */
@@ -28,7 +28,7 @@ struct sim_options {
     const char *tls_cert, *tls_key; /* PEM texts, both or none: http or https */
     const char *key;                /* bearer key that is asked for; NULL: none is */
     bool reasoning; /* refuse max_tokens, temperature and top_p, as reasoning models do */
-    struct limit_options limits;
+    struct quota_options limits;
     int64_t spend_nusd; /* once the bill is so high, nothing is answered any more; 0: no limit */
     struct spread latency_ms;
     struct spread batch_s; /* seconds that a batch takes */

@@ -567,8 +567,8 @@ static void test_limits_are_enforced_and_told_in_headers(void **state) {
     (void)state;
     struct rig rig;
     rig_init(&rig);
-    assert_true(limit_plan_read(S("60"), &rig.options.limits.of[LIMIT_REQUESTS]));
-    assert_true(limit_plan_read(S("100000"), &rig.options.limits.of[LIMIT_TOKENS]));
+    assert_true(quota_plan_read(S("60"), &rig.options.limits.of[QUOTA_REQUESTS]));
+    assert_true(quota_plan_read(S("100000"), &rig.options.limits.of[QUOTA_TOKENS]));
     rig.options.limits.burst_s = 2;
     rig_start(&rig);
     int fd = dial(&rig);
@@ -599,7 +599,7 @@ static void test_at_most_so_many_are_in_flight_at_once(void **state) {
     struct rig rig;
     rig_init(&rig);
     rig.options.latency_ms = (struct spread){.mean = 300};
-    assert_true(limit_plan_read(S("2"), &rig.options.limits.of[LIMIT_CONCURRENCY]));
+    assert_true(quota_plan_read(S("2"), &rig.options.limits.of[QUOTA_CONCURRENCY]));
     rig_start(&rig);
     int fds[3];
     for (int i = 0; i < 3; i++) {
