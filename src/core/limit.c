@@ -10,19 +10,25 @@
  * tier in use. After it, if it told none: twice as many every so often. */
 #define LIMIT_COLD_CALLS 4.0
 #define LIMIT_COLD_PER_MS (500 / 60000.0)
-#define LIMIT_DOUBLES_MS 100.0
+#define LIMIT_DOUBLES_MS 200.0
 #define LIMIT_LOOK_MS 20         /* how often to look whether time has made room */
 #define LIMIT_SHARE_WEIGHT 0.05  /* of one answer: the last twenty or so count */
 #define LIMIT_SHARE_NOTICED 0.15 /* three or four 429s in a row from a clean start */
 #define LIMIT_TRIM 0.9
 #define LIMIT_TRIM_MIN 0.05
 #define LIMIT_TRIM_PER_MS (0.01 / 1000) /* given back */
-#define LIMIT_CUT 0.5                   /* of the window, when a refusal is noticed */
-#define LIMIT_GROWTH 0.05               /* of the window, for each window of answers */
-#define LIMIT_START_SHARE 8             /* a slow start begins at this part of the window, … */
-#define LIMIT_START_DOUBLES_MS 500.0    /* … and doubles every so often */
-#define LIMIT_RESUME_MS 1000.0          /* the pace goes from a half to the whole in this time */
-#define LIMIT_PAUSE_MS INT64_C(100)     /* at least, even where no wait is asked for */
+#define LIMIT_FOUND_SHARE 0.98          /* of what was refused */
+#define LIMIT_FOUND_FLOOR 0.9           /* of what was found, for lone refusals */
+#define LIMIT_FOUND_SAME 0.03           /* refusals that differ by less have one cause */
+#define LIMIT_FOUND_SPAN_MS 1000        /* between refusals at least, to know the rate by */
+#define LIMIT_FOUND_CALLS 400           /* that a bound holds up before it is raised, … */
+#define LIMIT_FOUND_MS 5000             /* … and for so long, … */
+#define LIMIT_FOUND_STEP 0.01           /* … by this part of it, and twice that the next time */
+#define LIMIT_FOUND_STEP_MAX 0.5
+#define LIMIT_START_SHARE 8          /* a slow start begins at this part of the window, … */
+#define LIMIT_START_DOUBLES_MS 500.0 /* … and doubles every so often */
+#define LIMIT_RESUME_MS 1000.0       /* the pace goes from a half to the whole in this time */
+#define LIMIT_PAUSE_MS INT64_C(100)  /* at least, even where no wait is asked for */
 #define LIMIT_CIRCUIT_MS INT64_C(1000)
 #define LIMIT_RETRY_SHARE 0.1
 #define LIMIT_RETRIES_START 20.0
@@ -44,7 +50,10 @@ void limit_init(struct limit *l, enum limit_rule rule, const struct limit_set *s
                         .since_ms = INT64_MIN,
                         .first_ms = -1,
                         .heard_ms = -1,
-                        .window = HUGE_VAL,
+                        .window.value = HUGE_VAL,
+                        .rate.value = HUGE_VAL,
+                        .steady.level = HUGE_VAL,
+                        .mark_ms = -1,
                         .trim = 1,
                         .retries = LIMIT_RETRIES_START,
                         .tokens_per_byte = 0.3,
@@ -174,17 +183,76 @@ static double limit_cold_room(const struct limit *l, int64_t now_ms) {
                                                       LIMIT_DOUBLES_MS));
 }
 
+/* --- what is found out where nothing is told --- */
+
+static void found_lower(struct limit_found *f, int64_t now_ms, double to, bool noticed) {
+    f->floor = noticed ? to * LIMIT_FOUND_FLOOR : f->floor;
+    f->step = LIMIT_FOUND_STEP;
+    f->value = MIN(f->value, MAX(to, f->floor));
+    f->since_ms = now_ms;
+    f->kept = 0;
+}
+
+/* A call went, and the bound was what it had waited for. It is raised by @least at least. */
+static void found_keep(struct limit_found *f, int64_t now_ms, double least) {
+    if (++f->kept >= LIMIT_FOUND_CALLS && now_ms - f->since_ms >= LIMIT_FOUND_MS) {
+        f->value += MAX(f->value * f->step, least);
+        f->step = MIN(f->step * 2, LIMIT_FOUND_STEP_MAX);
+        f->since_ms = now_ms;
+        f->kept = 0;
+    }
+}
+
+/* The provider's bucket is empty now. */
+static void limit_mark(struct limit *l, int64_t now_ms) {
+    l->mark_ms = now_ms;
+    l->mark_passed = l->passed;
+}
+
+/* While so many others were in flight, one was refused. */
+static void limit_find(struct limit *l, int64_t now_ms, double in_flight, bool noticed) {
+    bool same = fabs(in_flight - l->refused_at) <= 1 + LIMIT_FOUND_SAME * in_flight;
+    int64_t span_ms = l->mark_ms < 0 ? 0 : now_ms - l->mark_ms;
+    if (!noticed && !isfinite(l->window.value)) {
+        return; /* it may be for no reason of ours */
+    }
+    l->refused_at = in_flight;
+    found_lower(&l->window, now_ms, MAX(1, in_flight * LIMIT_FOUND_SHARE), noticed);
+    if (!same && span_ms >= LIMIT_FOUND_SPAN_MS) {
+        double rate = (double)(l->passed - l->mark_passed) / (double)span_ms;
+        found_lower(&l->rate, now_ms, rate * LIMIT_SHARE, noticed);
+        l->steady.set_per_ms = l->rate.value;
+    }
+    if (l->mark_ms < 0 || span_ms >= LIMIT_FOUND_SPAN_MS) {
+        limit_mark(l, now_ms);
+    }
+}
+
+/* A call goes. */
+static void limit_found_send(struct limit *l, int64_t now_ms) {
+    if (isfinite(l->window.value) && (double)l->in_flight >= LIMIT_FOUND_FLOOR * l->window.value) {
+        found_keep(&l->window, now_ms, 1);
+    }
+    if (isfinite(l->rate.value)) {
+        bucket_take(&l->steady, (double)now_ms, 1, 1);
+        if (l->steady.due_ms - (double)now_ms >= LIMIT_BURST_MS * 0.5) {
+            found_keep(&l->rate, now_ms, 0);
+            l->steady.set_per_ms = l->rate.value;
+        }
+    }
+}
+
 /* How many may be in flight now. */
 static double limit_room(const struct limit *l, int64_t now_ms) {
     double set = l->in_flight_set > 0 ? (double)l->in_flight_set : HUGE_VAL;
     if (limit_is_known(l)) {
         return set;
     }
-    if (!isfinite(l->window)) {
+    if (!isfinite(l->window.value)) {
         return MIN(set, limit_cold_room(l, now_ms));
     }
-    double start = MAX(1, l->window / LIMIT_START_SHARE);
-    return MIN(MIN(set, l->window),
+    double start = MAX(1, l->window.value / LIMIT_START_SHARE);
+    return MIN(MIN(set, l->window.value),
                limit_doubled(start, now_ms - l->since_ms, LIMIT_START_DOUBLES_MS));
 }
 
@@ -217,6 +285,9 @@ int64_t limit_wait_ms(struct limit *l, int64_t now_ms, const struct limit_cost *
         return LIMIT_LOOK_MS; /* a probe goes, whatever is in flight */
     }
     limit_costs(l, cost, costs);
+    if (!limit_is_known(l)) {
+        wait_ms = bucket_wait_ms(&l->steady, (double)now_ms, 1);
+    }
     for (int k = 0; k < LIMIT_KINDS; k++) {
         wait_ms = MAX(wait_ms, bucket_wait_ms(&l->buckets[k], (double)now_ms, costs[k]));
     }
@@ -232,7 +303,9 @@ void limit_send(struct limit *l, int64_t now_ms, const struct limit_cost *cost,
         bucket_take(&l->buckets[k], (double)now_ms, ret->cost[k], limit_pace(l, now_ms));
         ret->taken[k] = l->buckets[k].taken;
     }
+    limit_found_send(l, now_ms);
     l->in_flight++;
+    l->passed++;
     l->first_ms = l->first_ms < 0 ? now_ms : l->first_ms;
     if (l->state == LIMIT_CLOSED) {
         l->probe_seq = l->seq;
@@ -295,15 +368,11 @@ static void limit_settle(struct limit *l, const struct limit_ticket *t, double p
 
 void limit_answered(struct limit *l, int64_t now_ms, const struct limit_ticket *t,
                     int64_t input_tokens, int64_t output_tokens) {
-    bool bound = (double)l->in_flight * 2 >= l->window;
     limit_note(l, false);
     l->answers++;
     l->trouble = l->barren = 0;
     l->retries = MIN(LIMIT_RETRIES_MAX, l->retries + LIMIT_RETRY_SHARE);
     limit_settle(l, t, limit_pace(l, now_ms), input_tokens, output_tokens);
-    if (isfinite(l->window) && bound) {
-        l->window += MAX(1, LIMIT_GROWTH * l->window) / l->window;
-    }
     if (limit_is_probe(l, t)) {
         limit_set_state(l, now_ms, LIMIT_OPEN);
     }
@@ -315,19 +384,25 @@ static int64_t limit_patience(int64_t first_ms, int64_t barren) {
 }
 
 void limit_refused(struct limit *l, int64_t now_ms, const struct limit_ticket *t, int64_t wait_ms) {
-    double in_flight = (double)l->in_flight;
-    bool probe = limit_is_probe(l, t);
+    bool probe = limit_is_probe(l, t), known = limit_is_known(l);
     limit_note(l, true);
+    l->passed--;
     if (t->seq <= l->closed_seq) { /* of the burst that closed it: one cut a burst */
         l->closed_to_ms = MAX(l->closed_to_ms, now_ms + wait_ms);
+        l->window.value = MAX(1, l->window.value - 1);
+        l->refused_at--;
+        limit_mark(l, now_ms);
         return;
     }
-    if (!probe && l->refused_share < LIMIT_SHARE_NOTICED) {
+    bool noticed = probe || l->refused_share >= LIMIT_SHARE_NOTICED;
+    if (!known) {
+        limit_find(l, now_ms, (double)l->in_flight, noticed);
+    }
+    if (!noticed) {
         return;
     }
     l->barren += probe;
-    l->window = MAX(1, MIN(l->window, in_flight) * LIMIT_CUT);
-    l->trim = limit_is_known(l) ? MAX(LIMIT_TRIM_MIN, l->trim * LIMIT_TRIM) : 1;
+    l->trim = known ? MAX(LIMIT_TRIM_MIN, l->trim * LIMIT_TRIM) : 1;
     limit_close(l, now_ms, MAX(wait_ms, limit_patience(LIMIT_PAUSE_MS, l->barren)));
 }
 

@@ -2,7 +2,7 @@
  * caller has the clock.
  *
  *     cold ──(headers or configuration tell a limit)──► paced by buckets
- *       └────(nothing is told)────────────────────────► a window on what is in flight (AIMD)
+ *       └────(nothing is told)────────────────────────► found out by what is refused
  *     open ──(429 noticed, or failures in a row)──► closed ──(its time)──► probing ──► open
  *
  * Pace      each limit per minute is a GCRA: over any span of time no more than the limit times the
@@ -10,6 +10,11 @@
  * Level     what the provider says is left, reckoned forward from the moment the telling call was
  *           sent; a call goes only if it is covered. "reset" is never waited for: it tells when all
  *           is refilled, and providers refill continuously.
+ * Found     where nothing is told, a refusal tells two things. So many in flight were too many: if
+ *           it is as many as the last time, that is the cause. Else it is the rate, and what went
+ *           through since the refusal before it is what the provider allows in that time, for its
+ *           bucket was empty at both ends. The bound is set just below, and raised, a little at
+ *           first, then more, while it binds and nothing is refused.
  * Refusals  a lone 429 concerns the call that got it. When a noticeable share of the answers are
  *           429, it concerns everybody: closed for as long as the provider asks, then one probe,
  *           then a slow start.
@@ -18,7 +23,7 @@
  * Retries   of failures may make up a tenth of the answers; beyond that they wait.
  *
  * No stall is longer than the wait that the provider asked for and LIMIT_PROBE_MS; but where
- * nothing is told, nobody goes while calls in flight fill the window.
+ * nothing is told, nobody goes while as many calls are in flight as were found to be allowed.
  */
 #ifndef STUMPER_CORE_LIMIT_H
 #define STUMPER_CORE_LIMIT_H
@@ -80,6 +85,14 @@ struct limit_bucket {
     int64_t told_seq; /* of the call that told last */
 };
 
+/* A bound that nobody told. */
+struct limit_found {
+    double value;           /* INFINITY: none found yet */
+    double floor;           /* lone refusals do not lower it further */
+    double step;            /* the part by which it is raised next */
+    int64_t since_ms, kept; /* since it was changed: when, and the calls that it held up */
+};
+
 enum limit_state { LIMIT_OPEN, LIMIT_CLOSED, LIMIT_PROBING };
 
 struct limit {
@@ -95,9 +108,14 @@ struct limit {
     int64_t probe_seq;    /* the probe, while PROBING */
     int64_t first_ms;     /* when the first call went / the first reply came; -1: not yet */
     int64_t heard_ms;
-    double window;        /* calls in flight at most; INFINITY: no limit found yet */
-    double refused_share; /* of the last answers, exponentially weighted */
-    double trim;          /* of the limits that are told: less after they proved too high */
+    struct limit_found window;   /* calls in flight */
+    double refused_at;           /* calls in flight at the last refusal; 0: none yet */
+    struct limit_found rate;     /* calls per millisecond */
+    struct limit_bucket steady;  /* keeps that rate */
+    int64_t passed, mark_passed; /* calls sent and not refused; … until the last refusal, … */
+    int64_t mark_ms;             /* … which was then; -1: none yet */
+    double refused_share;        /* of the last answers, exponentially weighted */
+    double trim;                 /* of the limits that are told: less after they proved too high */
     double trim_ms;
     int64_t trouble;       /* failures since the last answer */
     int64_t barren;        /* probes that failed since the last answer */

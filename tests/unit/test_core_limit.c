@@ -359,17 +359,60 @@ static void test_old_news_do_not_undo_newer_ones(void **state) {
 
 /* --- refusals --- */
 
-static void test_where_nothing_is_told_the_calls_in_flight_settle_below_the_limit(void **state) {
+static void test_where_nothing_is_told_a_limit_of_calls_in_flight_is_found_and_used(void **state) {
     (void)state;
-    struct play p = usual(0);
-    p.tells = false;
-    p.in_flight_max = 40;
-    p.slots = 400;
-    p.for_ms = 300000;
-    struct stage *s = perform(&p, 1);
-    assert_refused_below(s, 0.10);
-    assert_used(s, 0.6 * 40 * 300000 / 1650);
-    leave(s);
+    static const int64_t most[] = {10, 40, 100};
+    for (size_t i = 0; i < ARRAY_LEN(most); i++) {
+        for (uint64_t seed = 1; seed <= 5; seed++) {
+            struct play p = usual(0);
+            p.tells = false;
+            p.in_flight_max = most[i];
+            p.slots = 10 * most[i];
+            p.for_ms = 600000;
+            struct stage *s = perform(&p, seed);
+            assert_refused_below(s, 0.005);
+            assert_used(s, (double)(most[i] * p.for_ms) / 1650);
+            leave(s);
+        }
+    }
+}
+
+static void test_where_nothing_is_told_a_limit_per_minute_is_found_and_used(void **state) {
+    (void)state;
+    static const double holds_s[] = {1, 10, 60};
+    for (size_t i = 0; i < ARRAY_LEN(holds_s); i++) {
+        for (uint64_t seed = 1; seed <= 5; seed++) {
+            struct play p = usual(3000);
+            p.tells = false;
+            p.hold_s = holds_s[i];
+            p.for_ms = 600000;
+            struct stage *s = perform(&p, seed);
+            assert_refused_below(s, 0.005);
+            assert_used(s, 50.0 * (double)p.for_ms / 1000);
+            leave(s);
+        }
+    }
+}
+
+static void test_where_nothing_is_told_a_limit_that_changes_is_followed(void **state) {
+    (void)state;
+    static const int64_t later[] = {1500, 6000};
+    for (size_t i = 0; i < ARRAY_LEN(later); i++) {
+        struct play p = usual(3000);
+        p.tells = false;
+        p.hold_s = 1;
+        p.slots = 800;
+        p.change_rpm = later[i];
+        p.for_ms = 1200000;
+        p.change_ms = p.for_ms / 2;
+        struct stage *s = perform(&p, i + 1);
+        assert_refused_below(s, 0.005);
+        double found_ms = 60000; /* a higher one is looked for in small steps */
+        assert_used(s, (3000 * (double)p.change_ms +
+                        (double)later[i] * ((double)(p.for_ms - p.change_ms) - found_ms)) /
+                           60000);
+        leave(s);
+    }
 }
 
 static void test_a_fixed_number_of_calls_in_flight_is_kept(void **state) {
@@ -607,7 +650,9 @@ int main(void) {
         cmocka_unit_test(test_the_lower_of_two_limits_holds),
         cmocka_unit_test(test_what_others_use_up_is_waited_for),
         cmocka_unit_test(test_old_news_do_not_undo_newer_ones),
-        cmocka_unit_test(test_where_nothing_is_told_the_calls_in_flight_settle_below_the_limit),
+        cmocka_unit_test(test_where_nothing_is_told_a_limit_of_calls_in_flight_is_found_and_used),
+        cmocka_unit_test(test_where_nothing_is_told_a_limit_per_minute_is_found_and_used),
+        cmocka_unit_test(test_where_nothing_is_told_a_limit_that_changes_is_followed),
         cmocka_unit_test(test_a_fixed_number_of_calls_in_flight_is_kept),
         cmocka_unit_test(test_no_pause_is_longer_than_asked_for_and_a_second),
         cmocka_unit_test(test_a_lone_refusal_stops_nobody_else),
