@@ -2,8 +2,7 @@
  * job runs on a store beside the output file (run.h); what it made is written out, and the summary
  * says how it went. */
 #include "base/clock.h"
-#include "cli/cmd.h"
-#include "cli/config.h"
+#include "cli/call_options.h"
 #include "cli/job_options.h"
 #include "cli/output.h"
 #include "cli/planted.h"
@@ -24,8 +23,7 @@
 
 /* Where the options that do not say what the job is put their values. */
 struct generate_flags {
-    int64_t timeout_ms, tries, rpm, tpm;
-    const char *output, *state, *config, *sim, *cache;
+    const char *output, *state, *config, *cache;
     bool cache_engineer;
     int format, keep;
     bool fresh, quiet, json_progress;
@@ -35,6 +33,7 @@ struct generate {
     struct arena arena;
     struct generate_flags flags;
     struct job_options job;
+    struct call_options call;
     struct opt rows[OPT_ROWS_MAX];
     struct opt_command command;
     struct opt_result options; /* points into the two above */
@@ -64,41 +63,9 @@ static const char generate_examples[] =
     "\n"
     "# a killed run goes on with the same command; --fresh starts over\n";
 
-/* How models are asked. */
-static size_t generate_call_rows(struct generate_flags *f, struct opt *ret) {
+/* What was paid for already. */
+static size_t generate_cache_rows(struct generate_flags *f, struct opt *ret) {
     const struct opt rows[] = {
-        {.group = "Calls",
-         .name = "timeout",
-         .kind = OPT_DURATION,
-         .value = "TIME",
-         .to = &f->timeout_ms,
-         .min = 100,
-         .max = 86400000,
-         .otherwise = "10m",
-         .help = "give up a request that has no answer by then"},
-        {.name = "tries",
-         .kind = OPT_INT,
-         .value = "N",
-         .to = &f->tries,
-         .min = 1,
-         .max = 100,
-         .otherwise = "6",
-         .help = "HTTP requests per call at most, the first included"},
-        {.name = "rpm",
-         .kind = OPT_INT,
-         .value = "N",
-         .to = &f->rpm,
-         .min = 1,
-         .max = LIMIT_SET_MAX,
-         .help = "requests per minute at most, for each model and key; without it as the provider "
-                 "tells"},
-        {.name = "tpm",
-         .kind = OPT_INT,
-         .value = "N",
-         .to = &f->tpm,
-         .min = 1,
-         .max = LIMIT_SET_MAX,
-         .help = "tokens per minute likewise"},
         {.name = "cache",
          .kind = OPT_STR,
          .value = "FILE",
@@ -109,11 +76,6 @@ static size_t generate_call_rows(struct generate_flags *f, struct opt *ret) {
          .kind = OPT_FLAG,
          .to = &f->cache_engineer,
          .help = "the engineer's answers, too: the same problems again"},
-        {.name = "sim",
-         .kind = OPT_STR,
-         .value = "FLAGS",
-         .to = &f->sim,
-         .help = "flags of the simulator that models named sim/… start, such as \"--latency 200\""},
     };
     memcpy(ret, rows, sizeof rows);
     return ARRAY_LEN(rows);
@@ -179,7 +141,9 @@ static size_t generate_output_rows(struct generate_flags *f, struct opt *ret) {
 static bool generate_options(struct generate *g, int argc, char **argv, int *ret_code) {
     job_options_rows(&g->job, g->rows);
     size_t n = JOB_OPTIONS_ROWS;
-    n += generate_call_rows(&g->flags, g->rows + n);
+    call_options_rows(&g->call, g->rows + n);
+    n += CALL_OPTIONS_ROWS;
+    n += generate_cache_rows(&g->flags, g->rows + n);
     n += generate_output_rows(&g->flags, g->rows + n);
     g->command = (struct opt_command){
         .name = "generate",
@@ -224,7 +188,7 @@ static enum err generate_start_sim(struct generate *g) {
     }
     g->truth = str_fmt(&g->arena, "%s.truth.jsonl", g->state).p;
     enum err e =
-        sim_child_provide(&g->sim, g->truth, str_of(g->flags.sim), &g->llm, &g->arena, &g->why);
+        sim_child_provide(&g->sim, g->truth, str_of(g->call.sim), &g->llm, &g->arena, &g->why);
     if (e == ERR_OK) {
         progress_note(&g->progress,
                       "started a simulated provider on 127.0.0.1:%d (what it planted: %s)",
@@ -257,18 +221,8 @@ static enum err generate_check_prices(struct generate *g) {
 }
 
 static enum err generate_prepare(struct generate *g) {
-    struct price_table *prices;
-    enum err e = load_prices(&g->config, &g->job.prices, opt_label(&g->options, "price").s,
-                             &g->arena, &prices, &g->why);
-    if (e == ERR_OK) {
-        llm_config_init(&g->llm);
-        g->llm.prices = prices;
-        g->llm.first_byte_ms = g->llm.total_ms = g->flags.timeout_ms;
-        g->llm.tries_max = g->flags.tries;
-        g->llm.limits.per_minute[LIMIT_REQUESTS] = g->flags.rpm;
-        g->llm.limits.per_minute[LIMIT_TOKENS] = g->flags.tpm;
-        e = config_providers(&g->config, &g->arena, &g->llm, &g->why);
-    }
+    enum err e =
+        call_options_config(&g->call, &g->options, &g->config, 1, &g->arena, &g->llm, &g->why);
     if (e == ERR_OK) {
         e = job_options_spec(&g->job, &g->options, &g->arena, &g->spec, &g->why);
     }

@@ -2,7 +2,7 @@
  * serve.c. */
 #include "base/file.h"
 #include "base/log.h"
-#include "cli/load.h"
+#include "cli/call_options.h"
 #include "cli/serve.h"
 #include "cli/sim_child.h"
 #include "cli/systemd.h"
@@ -19,10 +19,10 @@
 
 struct serve_command {
     struct arena arena;
-    const char *listen, *store, *config, *prompts_dir, *sim_flags, *tls_cert, *tls_key;
+    const char *listen, *store, *config, *prompts_dir, *tls_cert, *tls_key;
     const char *models[ROLE_COUNT];
-    int64_t body_bytes_max, rpm, tpm, timeout_ms, tries;
-    struct opt_strs price_flags;
+    int64_t body_bytes_max;
+    struct call_options call;
     struct opt_result options;
     struct config settings;
     struct llm_config llm;
@@ -172,8 +172,7 @@ static enum err serve_choose_models(struct serve_command *c) {
         return ERR_OK;
     }
     return sim_child_provide(&c->sim, str_fmt(&c->arena, "%s.truth.jsonl", c->serve.store_path).p,
-                             str_of(c->sim_flags != NULL ? c->sim_flags : ""), &c->llm, &c->arena,
-                             &c->why);
+                             str_of(c->call.sim), &c->llm, &c->arena, &c->why);
 }
 
 /* On the API's thread: what a request asks for that this server cannot do. */
@@ -242,21 +241,10 @@ static void serve_draining(void *ctx) {
 /* --- the command */
 
 static enum err serve_prepare_llm(struct serve_command *c) {
-    struct price_table *prices;
-    enum err e = load_prices(&c->settings, &c->price_flags, opt_label(&c->options, "price").s,
-                             &c->arena, &prices, &c->why);
-    if (e != ERR_OK) {
-        return e;
-    }
-    llm_config_init(&c->llm);
-    c->llm.prices = prices;
-    c->llm.first_byte_ms = c->llm.total_ms = c->timeout_ms;
-    c->llm.tries_max = c->tries;
+    enum err e = call_options_config(&c->call, &c->options, &c->settings, c->serve.workers,
+                                     &c->arena, &c->llm, &c->why);
     c->llm.in_flight_max = c->serve.slots;
-    /* Limits hold for the process; each of its workers keeps its share. */
-    c->llm.limits.per_minute[LIMIT_REQUESTS] = c->rpm / c->serve.workers;
-    c->llm.limits.per_minute[LIMIT_TOKENS] = c->tpm / c->serve.workers;
-    return config_providers(&c->settings, &c->arena, &c->llm, &c->why);
+    return e;
 }
 
 static enum err serve_prepare(struct serve_command *c) {
@@ -322,7 +310,9 @@ static size_t serve_service_rows(struct serve_command *c, struct opt *ret) {
          .min = 1,
          .max = CREW_WORKERS_MAX,
          .otherwise = "1",
-         .help = "threads that work on jobs; one keeps thousands of calls in flight"},
+         .help =
+             "threads that work on jobs and share the providers' limits; one keeps thousands of "
+             "calls in flight"},
         {.name = "concurrency",
          .kind = OPT_INT,
          .value = "N",
@@ -406,46 +396,6 @@ static size_t serve_model_rows(struct serve_command *c, struct opt *ret) {
          .value = "DIR",
          .to = &c->prompts_dir,
          .help = "prompt templates in place of those that ship"},
-        {.name = "price",
-         .kind = OPT_STRS,
-         .value = "MODEL=IN,OUT",
-         .to = &c->price_flags,
-         .help = "price of a model in dollars per million tokens, input and output"},
-        {.name = "timeout",
-         .kind = OPT_DURATION,
-         .value = "TIME",
-         .to = &c->timeout_ms,
-         .min = 1000,
-         .max = 86400000,
-         .otherwise = "10m",
-         .help = "how long one request to a model may take"},
-        {.name = "tries",
-         .kind = OPT_INT,
-         .value = "N",
-         .to = &c->tries,
-         .min = 1,
-         .max = 100,
-         .otherwise = "6",
-         .help = "HTTP requests per call at most, the first included"},
-        {.name = "rpm",
-         .kind = OPT_INT,
-         .value = "N",
-         .to = &c->rpm,
-         .min = 1,
-         .max = LIMIT_SET_MAX,
-         .help = "requests per minute at most, for each model and key"},
-        {.name = "tpm",
-         .kind = OPT_INT,
-         .value = "N",
-         .to = &c->tpm,
-         .min = 1,
-         .max = LIMIT_SET_MAX,
-         .help = "tokens per minute likewise"},
-        {.name = "sim",
-         .kind = OPT_STR,
-         .value = "FLAGS",
-         .to = &c->sim_flags,
-         .help = "flags of the simulator, where one is started"},
         {.name = "config",
          .kind = OPT_STR,
          .value = "FILE",
@@ -462,6 +412,8 @@ int cmd_serve(int argc, char **argv) {
     struct opt rows[OPT_ROWS_MAX];
     size_t n = serve_service_rows(&c, rows);
     n += serve_model_rows(&c, rows + n);
+    call_options_rows(&c.call, rows + n);
+    n += CALL_OPTIONS_ROWS;
     const struct opt_command command = {
         .name = "serve",
         .summary = "the service: jobs over HTTP, a durable queue, workers",

@@ -57,8 +57,6 @@ void job_options_rows(struct job_options *o, struct opt rows[JOB_OPTIONS_ROWS]) 
         {.name = "stall-errors", .kind = OPT_INT, .value = "N", .to = &o->stall_errors, .min = 0,
          .max = INT64_MAX, .otherwise = TEXT_OF(JOB_STALL_ERRORS_DEFAULT),
          .help = "stop after N errors in a row with one cause; 0: never"},
-        {.name = "price", .kind = OPT_STRS, .value = "MODEL=IN,OUT", .to = &o->prices,
-         .help = "price of a model in dollars per million tokens, input and output"},
     };
     _Static_assert(ARRAY_LEN(all) == JOB_OPTIONS_ROWS, "the count in the header");
     memcpy(rows, all, sizeof all);

@@ -15,7 +15,7 @@ struct job_options {
     int64_t num_problems;
     const char *models[ROLE_COUNT];
     const char *taxonomy, *seeds, *prompts;
-    struct opt_strs topics, prices;
+    struct opt_strs topics;
     int64_t concurrency;
     int64_t max_attempts, max_cost_nusd, deadline_ms;
     int64_t stall_attempts, stall_errors;
@@ -24,7 +24,7 @@ struct job_options {
     bool allow_text_answers;
 };
 
-#define JOB_OPTIONS_ROWS 20
+#define JOB_OPTIONS_ROWS 19
 
 /** Fill @rows with the rows of these options, in two groups. */
 void job_options_rows(struct job_options *o, struct opt rows[JOB_OPTIONS_ROWS]);

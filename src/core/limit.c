@@ -45,8 +45,11 @@ void limit_set_inherit(struct limit_set *set, const struct limit_set *from) {
 }
 
 void limit_init(struct limit *l, enum limit_rule rule, const struct limit_set *set) {
+    double part = 1 / (double)MAX(set->sharers, 1);
     *l = (struct limit){.rule = rule,
-                        .in_flight_set = set->in_flight,
+                        .part = part,
+                        .in_flight_set =
+                            set->in_flight > 0 ? MAX(1, (double)set->in_flight * part) : 0,
                         .since_ms = INT64_MIN,
                         .first_ms = -1,
                         .heard_ms = -1,
@@ -159,13 +162,13 @@ static void limit_pass_time(struct limit *l, int64_t now_ms) {
     l->trim_ms = (double)now_ms;
 }
 
-/* The part of the refill that is used now. */
+/* The part of the refill that this client uses now. */
 static double limit_pace(const struct limit *l, int64_t now_ms) {
     double resumed = 1;
     if (l->since_ms != INT64_MIN && l->state == LIMIT_OPEN) {
         resumed = MIN(1, 0.5 + 0.5 * (double)(now_ms - l->since_ms) / LIMIT_RESUME_MS);
     }
-    return LIMIT_SHARE * l->trim * resumed;
+    return LIMIT_SHARE * l->part * l->trim * resumed;
 }
 
 static double limit_doubled(double from, int64_t ms, double doubles_ms) {
@@ -244,7 +247,7 @@ static void limit_found_send(struct limit *l, int64_t now_ms) {
 
 /* How many may be in flight now. */
 static double limit_room(const struct limit *l, int64_t now_ms) {
-    double set = l->in_flight_set > 0 ? (double)l->in_flight_set : HUGE_VAL;
+    double set = l->in_flight_set > 0 ? floor(l->in_flight_set) : HUGE_VAL;
     if (limit_is_known(l)) {
         return set;
     }

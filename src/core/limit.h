@@ -52,9 +52,12 @@ enum limit_kind { LIMIT_REQUESTS, LIMIT_TOKENS, LIMIT_INPUT, LIMIT_OUTPUT, LIMIT
 struct limit_set {
     int64_t per_minute[LIMIT_KINDS];
     int64_t in_flight;
+    int64_t sharers; /* clients that do not know of each other and keep the limits together, also
+                        those that are told: each takes its part, one call in flight at least. 0: as
+                        1 */
 };
 
-/** Take what is not set in @set from @from. */
+/** Take what is not set in @set from @from; but sharers are the same for all limits. */
 void limit_set_inherit(struct limit_set *set, const struct limit_set *from);
 
 /* What the headers of an answer tell; -1: nothing. */
@@ -97,7 +100,8 @@ enum limit_state { LIMIT_OPEN, LIMIT_CLOSED, LIMIT_PROBING };
 
 struct limit {
     enum limit_rule rule;
-    int64_t in_flight_set; /* 0: none */
+    double part;          /* of every limit: 1 / sharers */
+    double in_flight_set; /* its part; 0: none */
     struct limit_bucket buckets[LIMIT_KINDS];
     int64_t in_flight, seq;
     int64_t answers; /* ever; tells a call whether anybody got through meanwhile */

@@ -120,7 +120,8 @@ struct llm_config {
     size_t providers_n;
     const struct price_table *prices;
     const struct llm_cache *cache; /* NULL: none */
-    struct limit_set limits;       /* for every key and model of every provider (--rpm, --tpm) */
+    struct limit_set limits;       /* for every key and model of every provider (--rpm, --tpm); its
+                                      sharers hold for the limits of providers and keys, too */
     int64_t in_flight_max;
     int64_t connect_ms, first_byte_ms, total_ms; /* deadlines of one try */
     int64_t idle_ms;                             /* between two pieces of a stream */

@@ -320,6 +320,24 @@ static void test_the_lower_of_two_limits_holds(void **state) {
     leave(s);
 }
 
+static void test_clients_that_share_a_limit_keep_it_together(void **state) {
+    (void)state;
+    for (int tells = 0; tells < 2; tells++) {
+        struct play p = usual(6000);
+        p.set.per_minute[LIMIT_REQUESTS] = tells ? 0 : 6000;
+        p.set.sharers = 4;
+        struct stage *s = perform(&p, 1);
+        assert_in_range(s->sent, 1440, 1500 + 10); /* a minute's worth, a quarter of it */
+        leave(s);
+    }
+    struct play p = usual(0);
+    p.set.in_flight = 10;
+    p.set.sharers = 4;
+    struct stage *s = perform(&p, 1);
+    assert_int_equal(s->limit.in_flight, 2);
+    leave(s);
+}
+
 static void test_what_others_use_up_is_waited_for(void **state) {
     (void)state;
     const struct limit_set set = {0};
@@ -648,6 +666,7 @@ int main(void) {
         cmocka_unit_test(test_tokens_that_are_counted_as_produced_are_settled),
         cmocka_unit_test(test_no_span_of_time_sees_more_than_its_share_and_the_burst),
         cmocka_unit_test(test_the_lower_of_two_limits_holds),
+        cmocka_unit_test(test_clients_that_share_a_limit_keep_it_together),
         cmocka_unit_test(test_what_others_use_up_is_waited_for),
         cmocka_unit_test(test_old_news_do_not_undo_newer_ones),
         cmocka_unit_test(test_where_nothing_is_told_a_limit_of_calls_in_flight_is_found_and_used),
