@@ -6,7 +6,10 @@
  *
  * Wire formats are one file each behind wire.h. Retries of what cost nothing (network, 429, 5xx,
  * timeouts) happen here, with full jitter or as the provider asks; an answer that was paid for
- * always goes up, useless or not.
+ * always goes up, useless or not. So does one that arrived and cannot be read: without text, with
+ * the usage that its stream told, else at a cost that is not known (a cap counts all that was set
+ * aside for it). What breaks off on the way, or is cut off by a deadline, counts as not paid for;
+ * a provider may see that differently.
  *
  * Deadlines  those of the configuration, and a shorter one that a model teaches: once it has given
  * some answers, a request that takes ten times as long as 95 % of them (and at least 30 s) is cut

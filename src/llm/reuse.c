@@ -35,8 +35,8 @@ bool llm_reuse_get(struct llm_call *c, struct call_answer *ret) {
 void llm_reuse_put(struct llm_call *c, const struct call_answer *answer) {
     const struct llm_cache *cache = llm_reuse_of(c);
     struct sbuf key;
-    if (cache == NULL) {
-        return;
+    if (cache == NULL || answer->text.n == 0) {
+        return; /* nobody wants to have nothing again */
     }
     llm_reuse_key(c, &key);
     if (!sbuf_overflowed(&key)) {

@@ -28,7 +28,7 @@ void wire_stream_start(struct wire_stream *s, const struct wire *wire, const str
     s->known = known;
     sse_clear(&s->sse);
     sbuf_clear(&s->text);
-    s->fed = s->begun = s->ending = s->whole = s->refused = false;
+    s->fed = s->begun = s->ending = s->whole = s->refused = s->unread = false;
     s->finish = CALL_FINISH_STOP;
     s->usage = (struct call_usage){.input_tokens = -1, .output_tokens = -1};
     s->cost_nusd = MONEY_UNKNOWN;
@@ -89,6 +89,7 @@ void wire_stream_answer(struct wire_stream *s, const struct jnode *doc) {
     if (last.answer.text.n > 0) {
         sbuf_clear(&s->text);
         sbuf_add(&s->text, last.answer.text);
+        s->unread = false; /* nothing is missing from it */
     }
     wire_stream_name(s, last.answer.model_id, jnode_get_str(doc, "id"));
     bool refused = s->refused || last.answer.finish == CALL_FINISH_REFUSAL;
@@ -106,13 +107,12 @@ void wire_stream_error(struct wire_stream *s, const struct jnode *doc) {
 static bool wire_stream_event(void *ctx, struct str data) {
     struct wire_stream *s = ctx;
     const struct jnode *doc;
-    struct errinfo why = {0};
     if (str_eq(str_trim(data), S("[DONE]"))) {
         s->whole = s->whole || s->ending;
         return true;
     }
-    if (jnode_parse(data, &s->scratch, &doc, &why) != ERR_OK) {
-        wire_stream_fail(s, ERR_PROTOCOL, "an event of the stream is not JSON: %s", why.text);
+    if (jnode_parse(data, &s->scratch, &doc, NULL) != ERR_OK) {
+        s->unread = true; /* what comes yet may tell what it has cost */
     } else if (wire_holds_error(doc)) {
         wire_stream_error(s, doc);
     } else {
@@ -140,6 +140,10 @@ static bool wire_stream_is_whole(const struct wire_stream *s, const struct http_
     return s->whole || (s->ending && reply->err == ERR_OK);
 }
 
+static enum call_finish wire_stream_finish_of(const struct wire_stream *s) {
+    return s->unread ? CALL_FINISH_OTHER : s->refused ? CALL_FINISH_REFUSAL : s->finish;
+}
+
 void wire_stream_end(const struct wire_stream *s, const struct http_reply *reply, struct arena *a,
                      struct wire_result *ret) {
     *ret = s->failure;
@@ -155,8 +159,8 @@ void wire_stream_end(const struct wire_stream *s, const struct http_reply *reply
     }
     struct str id = http_reply_header(reply, S("x-request-id"));
     id = id.n > 0 ? id : http_reply_header(reply, S("request-id"));
-    ret->answer = (struct call_answer){.text = str_dup(a, sbuf_str(&s->text)),
-                                       .finish = s->refused ? CALL_FINISH_REFUSAL : s->finish,
+    ret->answer = (struct call_answer){.text = s->unread ? S("") : str_dup(a, sbuf_str(&s->text)),
+                                       .finish = wire_stream_finish_of(s),
                                        .usage = s->usage,
                                        .cost_nusd = s->cost_nusd,
                                        .model_id = str_dup(a, str_of(s->model_id)),

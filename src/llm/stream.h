@@ -3,7 +3,8 @@
  *
  * Invariants (1) only a stream whose last event came is an answer: one that just ends is a failure,
  * however much text it had; (2) an error inside the stream is the error, whatever came before; (3)
- * memory is bounded by text_bytes_max and one event's size.
+ * memory is bounded by text_bytes_max and one event's size; (4) an answer with a hole in it was
+ * paid for: it has no text, but its usage.
  */
 #ifndef STUMPER_LLM_STREAM_H
 #define STUMPER_LLM_STREAM_H
@@ -25,6 +26,7 @@ struct wire_stream {
     bool ending;          /* the reason of its end was told */
     bool whole;           /* its last event came */
     bool refused;
+    bool unread; /* an event could not be read: the text has a hole */
     enum call_finish finish;
     struct call_usage usage;
     int64_t cost_nusd;

@@ -169,9 +169,16 @@ static struct str wire_request_id(const struct http_reply *reply, const struct j
     return id.n > 0 ? id : jnode_get_str(doc, "id");
 }
 
-/* A 200 that is no JSON. */
+/* A 200 that is no JSON. What begins like an answer was one, and was paid for: it goes up with
+ * nothing in it, and at a cost that nobody knows. */
 static void wire_no_json(struct str text, const struct errinfo *why, struct wire_result *ret) {
     bool page = str_starts(text, S("<"));
+    if (str_starts(text, S("{"))) {
+        ret->answer = (struct call_answer){.finish = CALL_FINISH_OTHER,
+                                           .usage = {.input_tokens = -1, .output_tokens = -1},
+                                           .cost_nusd = MONEY_UNKNOWN};
+        return;
+    }
     ret->answer.clue = page ? CALL_CLUE_WEB_PAGE : CALL_CLUE_NONE;
     ret->err = errinfo_set(&ret->detail, ERR_PROTOCOL, "the answer is %s: %s",
                            page ? "a web page" : "not JSON", why->text);
@@ -191,8 +198,8 @@ void wire_read(const struct wire *wire, const struct wire_ask *ask, const struct
         wire_no_json(text, &why, ret);
     } else {
         wire->answer(doc, a, ret);
-        ret->answer.request_id = wire_request_id(reply, doc);
     }
+    ret->answer.request_id = ret->err == ERR_OK ? wire_request_id(reply, doc) : S("");
 }
 
 /* OpenAI's and Anthropic's {"data":[{"id"}]}, Gemini's {"models":[{"name":"models/…"}]}, Together's

@@ -93,7 +93,8 @@ unsigned wire_model_quirks(const struct llm_provider *p, const struct llm_manner
 void wire_body(const struct wire *wire, const struct wire_ask *ask, struct sbuf *ret);
 
 /**
- * Read a whole reply of any status.
+ * Read a whole reply of any status. A 200 that begins like an answer and cannot be read was paid
+ * for: an answer without text (CALL_FINISH_OTHER), usage or cost.
  *
  * @ask    of the request: of many requests that were under way together each is answered by the
  *         same lesson, which is learned once

@@ -1,5 +1,5 @@
-// One run over three wire formats at once, each role behind another one, with faults: exactly N problems, and money
-// equal to the bill of the simulated provider.
+// One run over three wire formats at once, each role behind another one, with faults and every limit that the simulated
+// provider enforces: exactly N problems, hardly a call refused, and money equal to the provider's bill.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,18 +7,22 @@ import { test } from 'node:test';
 
 import { assertExactly, folder, jsonl, run, sim } from './lib.mjs';
 
-const N = 40;
+const N = 80;
 const PRICES = { engineer: '1,0.1,5', checker: '2,0.2,8', target: '0.5,0.05,2' };
-// Not a body that is billed and cannot be read: nobody can know what it cost.
-const FAULTS = ['429', '500', '503', '529', 'reset', 'in-200', 'cut', 'truncate', 'empty', 'refuse'];
 const PROVIDERS = { engineer: 'google', checker: 'claude', target: 'responses' };
+const LIMITS = ['--rpm', 2400, '--tpm', 24000000, '--otpm', 2400000, '--max-in-flight', 48, '--limit-burst', 5];
+// 5 % of the calls in all. Without those that hang: whether a call that a deadline cuts off has been billed is a matter of
+// milliseconds.
+const FAULTS = ['429', '500', '503', '529', 'reset', 'in-200', 'cut', 'truncate', 'malformed', 'empty', 'refuse'];
+
+const nusd = (usd) => Math.round(usd * 1e9);
 
 for (const stream of [false, true]) {
-  test(`Gemini writes, Claude checks, Responses fails, ${stream ? 'streamed' : 'whole'}: N problems, one bill`, async (t) => {
+  test(`Gemini writes, Claude checks, Responses fails, ${stream ? 'streamed' : 'whole'}, 5 % faults, limits: N problems, one bill`, async (t) => {
     const cwd = folder(t);
     const bill = Object.entries(PRICES).flatMap(([role, price]) => ['--price', `sim/${role}=${price}`]);
-    const provider = await sim(t, ...FAULTS.flatMap((kind) => [`--fault-${kind}`, 0.006]), '--reasoning-tokens', 50,
-      '--cached-input', 0.3, ...bill);
+    const provider = await sim(t, ...FAULTS.flatMap((kind) => [`--fault-${kind}`, 0.05 / FAULTS.length]), ...LIMITS,
+      '--latency', 'lognormal:300,0.5', '--reasoning-tokens', 50, '--cached-input', 0.3, ...bill);
     const at = new URL(provider.url).origin;
     writeFileSync(join(cwd, 'stumper.yaml'), `providers:
   google: {type: gemini, base_url: "${at}", stream: ${stream}}
@@ -26,12 +30,18 @@ for (const stream of [false, true]) {
   responses: {type: openai-responses, base_url: "${at}/v1", stream: ${stream}}
 `);
     const models = Object.entries(PROVIDERS).flatMap(([role, name]) => [`--${role}`, `${name}/${role}`, '--price', `${name}/${role}=${PRICES[role]}`]);
-    await run(t, ['generate', '-n', N, '--concurrency', 20, '--tries', 10, ...models, '-o', 'out.jsonl'], { cwd });
+    await run(t, ['generate', '-n', N, '--concurrency', 40, ...models, '-o', 'out.jsonl'], { cwd });
     assertExactly(N, jsonl(join(cwd, 'out.jsonl')));
     const { stdout } = await run(t, ['status', '--json', 'out.jsonl.db'], { cwd });
     const ours = JSON.parse(stdout);
     const theirs = await provider.sums();
-    assert.equal(Math.round(ours.cost_usd * 1e9), Math.round(theirs.cost_usd * 1e9), 'to the nano-dollar');
+    const refused = Object.values(theirs.refused).reduce((a, b) => a + b, 0);
+    assert(refused < 0.005 * theirs.calls, `${refused} of ${theirs.calls} refused`);
     assert.equal(ours.calls, theirs.calls);
+    // A whole body that is billed and cannot be read: nobody can know what it cost, and that is what is said of it.
+    const unread = provider.ledger().filter((row) => !stream && row.fault === 'malformed' && row.role === 'target');
+    assert.equal(ours.calls_unpriced, unread.length);
+    const billed = nusd(theirs.cost_usd) - unread.reduce((sum, row) => sum + nusd(row.cost_usd), 0);
+    assert.equal(nusd(ours.cost_usd), billed, 'to the nano-dollar');
   });
 }

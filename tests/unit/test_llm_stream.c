@@ -239,6 +239,23 @@ static void test_a_stream_that_just_ends_is_a_failure(void **state) {
     }
 }
 
+static void test_an_answer_with_a_hole_is_paid_for_and_empty(void **state) {
+    (void)state;
+    static const struct whole told[] = {
+        {&wire_openai_chat,
+         CHAT "data: {\"choices\":[{\n\n" CHAT_END CHAT_USAGE "data: [DONE]\n\n"},
+        {&wire_anthropic, ANTHROPIC "data: {\n\n" ANTHROPIC_END},
+        {&wire_openai_responses, RESPONSES "data: {\n\n" RESPONSES_END},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(told); i++) {
+        struct wire_result r = read_stream(told[i].wire, told[i].bytes, &orderly);
+        assert_int_equal(r.err, ERR_OK);
+        assert_int_equal(r.answer.finish, CALL_FINISH_OTHER);
+        assert_str(r.answer.text, "");
+        assert_int_equal(r.answer.usage.output_tokens, 12);
+    }
+}
+
 static void test_an_error_inside_a_stream_is_the_error(void **state) {
     (void)state;
     static const struct {
@@ -355,6 +372,7 @@ int main(void) {
         STREAM_TEST(test_a_connection_that_breaks_after_the_last_event_breaks_nothing),
         STREAM_TEST(test_a_stream_that_just_ends_is_a_failure),
         STREAM_TEST(test_an_error_inside_a_stream_is_the_error),
+        STREAM_TEST(test_an_answer_with_a_hole_is_paid_for_and_empty),
         STREAM_TEST(test_refusals_and_truncations_are_told_by_streams_too),
         STREAM_TEST(test_a_stream_is_quiet_until_the_first_token_and_bounded),
     };

@@ -236,7 +236,6 @@ static void test_a_200_that_is_no_answer_is_an_error(void **state) {
         {"<html>welcome</html>", ERR_PROTOCOL},
         {"{\"choices\":[]}", ERR_PROTOCOL},
         {"{\"choices\":[{\"message\":\"4\"}]}", ERR_PROTOCOL},
-        {"{\"choices\":[{\"message\":{\"content\":\"4\"}", ERR_PROTOCOL},
         {"[]", ERR_PROTOCOL},
         {"{\"choices\":[{\"message\":{\"content\":\"\"},"
          "\"finish_reason\":\"insufficient_system_resource\"}]}",
@@ -250,6 +249,16 @@ static void test_a_200_that_is_no_answer_is_an_error(void **state) {
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         assert_int_equal(read_reply(200, cases[i].body).err, cases[i].err);
     }
+}
+
+static void test_an_answer_that_cannot_be_read_was_paid_for(void **state) {
+    (void)state;
+    struct wire_result r = read_reply(200, "{\"choices\":[{\"message\":{\"content\":\"4\"}");
+    assert_int_equal(r.err, ERR_OK);
+    assert_int_equal(r.answer.finish, CALL_FINISH_OTHER);
+    assert_str(r.answer.text, "");
+    assert_int_equal(r.answer.usage.output_tokens, -1);
+    assert_int_equal(r.answer.cost_nusd, MONEY_UNKNOWN);
 }
 
 /* --- errors ---------------------------------------------------------------------------------- */
@@ -476,6 +485,7 @@ int main(void) {
         WIRE_TEST(test_a_hundred_thousand_parts_take_linear_memory),
         WIRE_TEST(test_blank_lines_before_the_answer_are_skipped),
         WIRE_TEST(test_a_200_that_is_no_answer_is_an_error),
+        WIRE_TEST(test_an_answer_that_cannot_be_read_was_paid_for),
         WIRE_TEST(test_every_error_status_has_its_class),
         WIRE_TEST(test_the_providers_words_are_in_the_detail_whatever_their_shape),
         WIRE_TEST(test_a_key_that_a_provider_repeats_is_not_in_the_detail),
