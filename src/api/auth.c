@@ -95,9 +95,21 @@ void auth_take(struct auth *auth, const struct key_row *rows, size_t n) {
             k->next = *bucket;
             *bucket = k;
         }
+        int64_t revoked_ms = k->row.revoked_ms;
         k->row = rows[i];
+        k->row.revoked_ms = revoked_ms != 0 ? revoked_ms : k->row.revoked_ms;
     }
     auth->any = auth->any || n > 0;
+}
+
+void auth_revoke(struct auth *auth, struct str id, int64_t now_ms) {
+    for (size_t i = 0; i < AUTH_BUCKETS; i++) {
+        for (struct key *k = auth->keys[i]; k != NULL; k = k->next) {
+            if (str_eq(str_of(k->row.id), id)) {
+                k->row.revoked_ms = now_ms;
+            }
+        }
+    }
 }
 
 void auth_release(struct auth *auth) {

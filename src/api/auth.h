@@ -1,8 +1,9 @@
 /* auth.h - inside the room: API keys, what they may do, and how often.
  *
  * All keys of the store are held here by their digests, read anew when the store says that one
- * changed. A key that is sent is digested, found by its digest and compared in constant time, so
- * the time taken says nothing about a key that is right in part.
+ * changed. What is changed here holds before it is answered. A key that is sent is digested, found
+ * by its digest and compared in constant time, so the time taken says nothing about a key that is
+ * right in part.
  *
  * Rate        requests per minute by GCRA: one burst of a minute's worth, then evenly.
  */
@@ -56,8 +57,12 @@ struct key *auth_find(const struct auth *auth, struct str authorization);
 /** Count a request of @key at @now_us. */
 struct auth_rate auth_count(struct key *key, int64_t now_us);
 
-/** Take what was read for what there is. */
+/** Take what was read or added for what there is. A key that was revoked stays so: what is read may
+ * be older. */
 void auth_take(struct auth *auth, const struct key_row *rows, size_t n);
+
+/** No longer let the key of public id @id in; @now_ms is not 0. */
+void auth_revoke(struct auth *auth, struct str id, int64_t now_ms);
 
 void auth_release(struct auth *auth);
 

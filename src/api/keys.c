@@ -158,6 +158,9 @@ static bool keys_read(struct call *c, struct key_row *k) {
 static void keys_on_added(struct store_op *op) {
     struct keys_addition *add = CONTAINER_OF(op, struct keys_addition, op.op);
     struct call *c = add->task->call;
+    if (op->err == ERR_OK) {
+        auth_take(&add->task->api->auth, &add->op.key, 1);
+    }
     if (c != NULL && op->err == ERR_OK) {
         keys_render(call_json(c), &add->op.key, add->text);
         call_send_json(c, 201);
@@ -196,6 +199,9 @@ struct keys_revocation {
 static void keys_on_revoked(struct store_op *op) {
     struct keys_revocation *r = CONTAINER_OF(op, struct keys_revocation, op.op);
     struct call *c = r->task->call;
+    if (op->err == ERR_OK) {
+        auth_revoke(&r->task->api->auth, str_of(r->id), r->op.now_ms);
+    }
     if (c != NULL && op->err == ERR_OK) {
         call_send(c, call_response(c, 204, NULL));
     } else if (c != NULL && op->err == ERR_NOT_FOUND) {

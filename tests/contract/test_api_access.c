@@ -45,18 +45,6 @@ static void make_key(const struct api_rig *r, const char *admin, const char *mem
                    key + 7);
 }
 
-/* The api hears of new keys from the store, which takes a moment. */
-static const struct talk_reply *until_status(const struct api_rig *r, const char *path,
-                                             const char *headers, int status) {
-    const struct talk_reply *reply = talk(r->port, "GET", path, headers, NULL);
-    for (int i = 0; i < 100 && reply->status != status; i++) {
-        (void)usleep(20000);
-        reply = talk(r->port, "GET", path, headers, NULL);
-    }
-    assert_int_equal(reply->status, status);
-    return reply;
-}
-
 static void submit(const struct api_rig *r, const char *headers, char ret_path[128]) {
     const struct talk_reply *reply = talk(r->port, "POST", "/generate", headers, JOB);
     assert_int_equal(reply->status, 202);
@@ -70,7 +58,7 @@ static void test_the_first_key_closes_the_server(void **state) {
     assert_says(talk(r->port, "POST", "/keys", "", "{\"name\":\"x\"}"), 422,
                 "must hold \\\"admin\\\"");
     make_key(r, "", ADMIN, admin, id);
-    const struct talk_reply *reply = until_status(r, "/jobs", "", 401);
+    const struct talk_reply *reply = talk(r->port, "GET", "/jobs", "", NULL);
     assert_string_equal(talk_header(reply, "www-authenticate"), "Bearer realm=\"stumper\"");
     assert_says(reply, 401, "\"code\":\"unauthorized\"");
     assert_int_equal(talk(r->port, "GET", "/jobs", admin, NULL)->status, 200);
@@ -83,7 +71,8 @@ static void test_the_first_key_closes_the_server(void **state) {
     assert_null(strstr(reply->body, "sk-stumper-"));
     (void)snprintf(path, sizeof path, "/keys/%s", id);
     assert_int_equal(talk(r->port, "DELETE", path, admin, NULL)->status, 204);
-    until_status(r, "/jobs", admin, 401); /* and it stays closed */
+    assert_int_equal(talk(r->port, "GET", "/jobs", admin, NULL)->status, 401);
+    /* and it stays closed */
     struct errinfo why = {0};
     assert_int_equal(api_rig_again(r, &why), ERR_OK);
     assert_int_equal(talk(r->port, "GET", "/jobs", "", NULL)->status, 401);
@@ -94,11 +83,11 @@ static void test_a_key_sees_its_own_jobs_and_does_what_its_scopes_say(void **sta
     char admin[BEARER_BYTES], one[BEARER_BYTES], two[BEARER_BYTES], reader[BEARER_BYTES], id[64];
     char path[128], cancel[160];
     make_key(r, "", ADMIN, admin, id);
-    until_status(r, "/jobs", "", 401);
+    assert_int_equal(talk(r->port, "GET", "/jobs", "", NULL)->status, 401);
     make_key(r, admin, "", one, id);
     make_key(r, admin, "", two, id);
     make_key(r, admin, ",\"scopes\":[\"read\"]", reader, id);
-    until_status(r, "/jobs", reader, 200);
+    assert_int_equal(talk(r->port, "GET", "/jobs", reader, NULL)->status, 200);
     submit(r, one, path);
     assert_int_equal(talk(r->port, "GET", path, one, NULL)->status, 200);
     assert_says(talk(r->port, "GET", path, two, NULL), 404, "There is no such job.");
@@ -112,11 +101,25 @@ static void test_a_key_sees_its_own_jobs_and_does_what_its_scopes_say(void **sta
     assert_int_equal(talk(r->port, "POST", cancel, one, NULL)->status, 200);
 }
 
+static void
+test_a_key_is_good_from_its_answer_on_and_dead_from_that_to_its_revocation(void **state) {
+    struct api_rig *r = *state;
+    char admin[BEARER_BYTES], key[BEARER_BYTES], id[64], path[128];
+    make_key(r, "", ADMIN, admin, id);
+    for (int i = 0; i < 100; i++) {
+        make_key(r, admin, "", key, id);
+        assert_int_equal(talk(r->port, "GET", "/jobs", key, NULL)->status, 200);
+        (void)snprintf(path, sizeof path, "/keys/%s", id);
+        assert_int_equal(talk(r->port, "DELETE", path, admin, NULL)->status, 204);
+        assert_int_equal(talk(r->port, "GET", "/jobs", key, NULL)->status, 401);
+    }
+}
+
 static void test_a_key_is_held_to_its_rate_and_told_of_it(void **state) {
     struct api_rig *r = *state;
     char key[BEARER_BYTES], id[64];
     make_key(r, "", ADMIN ",\"requests_per_minute\":3", key, id);
-    until_status(r, "/jobs", "", 401);
+    assert_int_equal(talk(r->port, "GET", "/jobs", "", NULL)->status, 401);
     const struct talk_reply *reply = talk(r->port, "GET", "/jobs", key, NULL);
     assert_string_equal(talk_header(reply, "ratelimit-policy"), "\"default\";q=3;w=60");
     assert_string_equal(talk_header(reply, "ratelimit"), "\"default\";r=2;t=20");
@@ -132,7 +135,7 @@ static void test_a_key_has_no_more_jobs_than_it_may_but_its_retries_are_answered
     struct api_rig *r = *state;
     char key[BEARER_BYTES], keyed[BEARER_BYTES + 64], id[64];
     make_key(r, "", ADMIN ",\"jobs_max\":1,\"usd_per_day\":2.5", key, id);
-    until_status(r, "/jobs", "", 401);
+    assert_int_equal(talk(r->port, "GET", "/jobs", "", NULL)->status, 401);
     (void)snprintf(keyed, sizeof keyed, "%sIdempotency-Key: a\r\n", key);
     const struct talk_reply *first = talk(r->port, "POST", "/generate", keyed, JOB);
     assert_int_equal(first->status, 202);
@@ -149,7 +152,7 @@ static void test_a_key_that_has_spent_its_days_money_waits_for_the_next(void **s
     struct api_rig *r = *state;
     char key[BEARER_BYTES], id[64];
     make_key(r, "", ADMIN ",\"usd_per_day\":0.000000005", key, id);
-    until_status(r, "/jobs", "", 401);
+    assert_int_equal(talk(r->port, "GET", "/jobs", "", NULL)->status, 401);
     struct store_submit o = {.op = RIG_OP(&r->rig),
                              .job_id = RIG_JOB,
                              .tenant = 1,
@@ -316,6 +319,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         api_test(test_the_first_key_closes_the_server),
         api_test(test_a_key_sees_its_own_jobs_and_does_what_its_scopes_say),
+        api_test(test_a_key_is_good_from_its_answer_on_and_dead_from_that_to_its_revocation),
         api_test(test_a_key_is_held_to_its_rate_and_told_of_it),
         api_test(test_a_key_has_no_more_jobs_than_it_may_but_its_retries_are_answered),
         api_test(test_a_key_that_has_spent_its_days_money_waits_for_the_next),

@@ -35,7 +35,8 @@ static void test_a_key_is_long_random_and_stored_as_its_sha256(void **state) {
 static void test_only_a_good_key_is_found(void **state) {
     (void)state;
     struct auth auth = {.any = false};
-    struct key_row rows[2] = {{.number = 1}, {.number = 2, .revoked_ms = 5}};
+    struct key_row rows[2] = {{.number = 1, .id = "key_1"},
+                              {.number = 2, .id = "key_2", .revoked_ms = 5}};
     key_hash(S("sk-stumper-good"), rows[0].hash);
     key_hash(S("sk-stumper-gone"), rows[1].hash);
     auth_take(&auth, rows, 2);
@@ -46,8 +47,11 @@ static void test_only_a_good_key_is_found(void **state) {
     assert_null(auth_find(&auth, S("Bearer sk-stumper-goo")));
     assert_null(auth_find(&auth, S("Basic sk-stumper-good")));
     assert_null(auth_find(&auth, (struct str){0}));
-    rows[0].revoked_ms = 7;
-    auth_take(&auth, rows, 1);
+    auth_revoke(&auth, S("key_2"), 7);
+    assert_non_null(auth_find(&auth, S("Bearer sk-stumper-good")));
+    auth_revoke(&auth, S("key_1"), 7);
+    assert_null(auth_find(&auth, S("Bearer sk-stumper-good")));
+    auth_take(&auth, rows, 2); /* read before it was revoked */
     assert_null(auth_find(&auth, S("Bearer sk-stumper-good")));
     auth_release(&auth);
 }
