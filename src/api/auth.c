@@ -95,9 +95,9 @@ void auth_take(struct auth *auth, const struct key_row *rows, size_t n) {
             k->next = *bucket;
             *bucket = k;
         }
-        int64_t revoked_ms = k->row.revoked_ms;
-        k->row = rows[i];
-        k->row.revoked_ms = revoked_ms != 0 ? revoked_ms : k->row.revoked_ms;
+        if (k->row.revoked_ms == 0) {
+            k->row = rows[i];
+        }
     }
     auth->any = auth->any || n > 0;
 }

@@ -57,8 +57,8 @@ struct key *auth_find(const struct auth *auth, struct str authorization);
 /** Count a request of @key at @now_us. */
 struct auth_rate auth_count(struct key *key, int64_t now_us);
 
-/** Take what was read or added for what there is. A key that was revoked stays so: what is read may
- * be older. */
+/** Take what was read or added for what there is, but for keys that are revoked: they stay so, and
+ * what was read may be older. */
 void auth_take(struct auth *auth, const struct key_row *rows, size_t n);
 
 /** No longer let the key of public id @id in; @now_ms is not 0. */

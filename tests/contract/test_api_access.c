@@ -72,7 +72,7 @@ static void test_the_first_key_closes_the_server(void **state) {
     (void)snprintf(path, sizeof path, "/keys/%s", id);
     assert_int_equal(talk(r->port, "DELETE", path, admin, NULL)->status, 204);
     assert_int_equal(talk(r->port, "GET", "/jobs", admin, NULL)->status, 401);
-    /* and it stays closed */
+    assert_int_equal(talk(r->port, "GET", "/jobs", "", NULL)->status, 401); /* it stays closed */
     struct errinfo why = {0};
     assert_int_equal(api_rig_again(r, &why), ERR_OK);
     assert_int_equal(talk(r->port, "GET", "/jobs", "", NULL)->status, 401);
@@ -101,8 +101,7 @@ static void test_a_key_sees_its_own_jobs_and_does_what_its_scopes_say(void **sta
     assert_int_equal(talk(r->port, "POST", cancel, one, NULL)->status, 200);
 }
 
-static void
-test_a_key_is_good_from_its_answer_on_and_dead_from_that_to_its_revocation(void **state) {
+static void test_a_key_is_good_and_revoked_from_the_answer_on(void **state) {
     struct api_rig *r = *state;
     char admin[BEARER_BYTES], key[BEARER_BYTES], id[64], path[128];
     make_key(r, "", ADMIN, admin, id);
@@ -319,7 +318,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         api_test(test_the_first_key_closes_the_server),
         api_test(test_a_key_sees_its_own_jobs_and_does_what_its_scopes_say),
-        api_test(test_a_key_is_good_from_its_answer_on_and_dead_from_that_to_its_revocation),
+        api_test(test_a_key_is_good_and_revoked_from_the_answer_on),
         api_test(test_a_key_is_held_to_its_rate_and_told_of_it),
         api_test(test_a_key_has_no_more_jobs_than_it_may_but_its_retries_are_answered),
         api_test(test_a_key_that_has_spent_its_days_money_waits_for_the_next),
