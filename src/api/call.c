@@ -64,6 +64,10 @@ static bool call_is_foreign(const struct call *c) {
     return !ours || !same;
 }
 
+bool call_may_go_on(const struct call *c) {
+    return c->key != NULL ? c->key->row.revoked_ms == 0 : !c->api->auth.any;
+}
+
 static bool call_allow(struct call *c) {
     const struct auth *auth = &c->api->auth;
     unsigned scope = call_scope(c);

@@ -66,6 +66,10 @@ struct httpd_response *call_response(struct call *c, int status, const char *con
 /** Add the headers that tell a key's limits, if it has any. */
 void call_rate_headers(const struct call *c, struct httpd_response *r);
 
+/** May who asked @c still hear more? Not once its key was revoked, or the first key closed the
+ * server to those that have none. For routes that want a scope. */
+NODISCARD bool call_may_go_on(const struct call *c);
+
 /** Answer; @r is freed. */
 void call_send(struct call *c, struct httpd_response *r);
 

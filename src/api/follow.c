@@ -68,6 +68,10 @@ static void follow_read(struct follow *f);
 
 static void follow_on_heartbeat(void *ctx) {
     struct follow *f = ctx;
+    if (!call_may_go_on(f->call)) {
+        httpd_reset(f->call->q);
+        return;
+    }
     if (httpd_unsent(f->call->q) == 0 && !f->over) {
         ASSERT(httpd_write(f->call->q, S(FOLLOW_HEARTBEAT)));
     }
@@ -151,7 +155,9 @@ static void follow_on_read(struct store_op *op, struct follow_read *r) {
     struct follow *f = r->follow;
     if (f != NULL) {
         f->reading = NULL;
-        if (op->err == ERR_OK) {
+        if (!call_may_go_on(f->call)) {
+            httpd_reset(f->call->q); /* an end would make it look whole; it comes again: 401 */
+        } else if (op->err == ERR_OK) {
             follow_take(f, r);
         } else if (!f->answered) {
             problem_send_store(f->call, op->err, &op->detail);

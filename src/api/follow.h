@@ -3,7 +3,8 @@
  *     page from the store ─► written ─► drained ─► next page … no more: wait for news ─► next page
  *
  * The store is asked for the next page when the client has taken the last one, so a slow reader
- * costs one page of memory.
+ * costs one page of memory. A stream whose key was revoked is cut off at its next page or
+ * heartbeat.
  *
  * Limits  API_STREAMS_MAX at once; one that reads nothing is cut off by httpd/.
  */

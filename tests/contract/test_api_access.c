@@ -114,6 +114,46 @@ static void test_a_key_is_good_and_revoked_from_the_answer_on(void **state) {
     }
 }
 
+/* Of two that follow a job one loses its key, then something happens. @what: events or results. */
+static void assert_cut_off_when_revoked(const struct api_rig *r, const char *admin,
+                                        const char *what) {
+    static struct talk_reply stream;
+    char key[BEARER_BYTES], id[64], path[128], line[512];
+    const char *bearer[2] = {admin, key};
+    int fd[2];
+    make_key(r, admin, "", key, id);
+    submit(r, key, path);
+    const char *job = path + strlen("/status/");
+    for (size_t i = 0; i < ARRAY_LEN(fd); i++) {
+        fd[i] = talk_dial(r->port);
+        stream = (struct talk_reply){.n = 0};
+        (void)snprintf(line, sizeof line, "GET /jobs/%s/%s HTTP/1.1\r\nHost: localhost\r\n%s\r\n",
+                       job, what, bearer[i]);
+        talk_say(fd[i], line);
+        assert_true(talk_until(fd[i], "\r\n\r\n", 5000, &stream));
+    }
+    (void)snprintf(line, sizeof line, "/keys/%s", id);
+    assert_int_equal(talk(r->port, "DELETE", line, admin, NULL)->status, 204);
+    (void)snprintf(line, sizeof line, "/jobs/%s/cancel", job);
+    assert_int_equal(talk(r->port, "POST", line, admin, NULL)->status, 200);
+    for (size_t i = 0; i < ARRAY_LEN(fd); i++) {
+        stream = (struct talk_reply){.n = 0};
+        bool whole = talk_until(fd[i], "0\r\n\r\n", 5000, &stream);
+        assert_int_equal(whole, bearer[i] == admin);
+        (void)close(fd[i]);
+    }
+    assert_null(strstr(stream.bytes, "job.cancel"));
+    assert_true(stream.closed);
+}
+
+static void test_a_stream_is_cut_off_when_its_key_is_revoked(void **state) {
+    struct api_rig *r = *state;
+    char admin[BEARER_BYTES], id[64];
+    make_key(r, "", ADMIN, admin, id);
+    assert_cut_off_when_revoked(r, admin, "events");
+    assert_cut_off_when_revoked(r, admin, "results?format=jsonl&follow=true");
+}
+
 static void test_a_key_is_held_to_its_rate_and_told_of_it(void **state) {
     struct api_rig *r = *state;
     char key[BEARER_BYTES], id[64];
@@ -319,6 +359,7 @@ int main(void) {
         api_test(test_the_first_key_closes_the_server),
         api_test(test_a_key_sees_its_own_jobs_and_does_what_its_scopes_say),
         api_test(test_a_key_is_good_and_revoked_from_the_answer_on),
+        api_test(test_a_stream_is_cut_off_when_its_key_is_revoked),
         api_test(test_a_key_is_held_to_its_rate_and_told_of_it),
         api_test(test_a_key_has_no_more_jobs_than_it_may_but_its_retries_are_answered),
         api_test(test_a_key_that_has_spent_its_days_money_waits_for_the_next),
