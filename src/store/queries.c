@@ -3,7 +3,7 @@
 const char *const queries_texts[Q_COUNT] = {
     [Q_JOB_FIND] = "SELECT key, state, tenant, worker, wanted, attempts, accepted, rejected,"
                    " solved, duplicate, surplus, failed, calls, input_tokens, output_tokens,"
-                   " cost_nusd, calls_unpriced, events, progress_seq FROM jobs"
+                   " cost_nusd, calls_unpriced, events, progress_seq, priority FROM jobs"
                    " WHERE id = $1 AND deleted_ms IS NULL",
     [Q_JOB_ADD] = "INSERT INTO jobs (id, state, wanted, created_ms, tenant, priority, concurrency,"
                   " name, webhook_url, idem_key, fingerprint, events) VALUES"

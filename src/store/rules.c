@@ -92,6 +92,7 @@ static struct rules_job *rules_read_job(struct rules *r, const char *id) {
     job->calls_unpriced = sql_int(q, column++);
     job->events = sql_int(q, column++);
     job->progress_seq = sql_int(q, column++);
+    job->priority = sql_int(q, column++);
     sql_end(q);
     return job;
 }

@@ -20,7 +20,7 @@ struct rules_job {
     struct rules_job *next;           /* of the transaction */
     struct rules_job *next_in_bucket; /* of those with a similar hash */
     const char *id;
-    int64_t key, tenant;
+    int64_t key, tenant, priority;
     int64_t worker; /* its home; 0: none */
     enum job_state state;
     int64_t wanted, attempts, outcomes[OUTCOME_COUNT];

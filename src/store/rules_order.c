@@ -124,6 +124,7 @@ enum err rule_submit(struct rules *r, struct store_op *op) {
     struct rules_job *job = rules_know_job(r, o->job_id);
     job->key = key;
     job->tenant = o->tenant;
+    job->priority = o->priority;
     job->state = JOB_QUEUED;
     job->wanted = o->wanted;
     job->what = STORE_CHANGED_STATE;

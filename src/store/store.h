@@ -114,7 +114,7 @@ enum {
 
 struct store_change {
     char job_id[STORE_ID_BYTES];
-    int64_t tenant;
+    int64_t tenant, priority;
     enum job_state state; /* after the latest change */
     unsigned what;        /* STORE_CHANGED_… of all changes since the last news */
 };

@@ -82,7 +82,7 @@ static void watch_list_add(struct watch_list *list, const struct rules_job *job)
     }
     if (*slot == 0) {
         struct store_change *change = &list->changes[list->n];
-        *change = (struct store_change){.tenant = job->tenant};
+        *change = (struct store_change){.tenant = job->tenant, .priority = job->priority};
         memcpy(change->job_id, job->id, strlen(job->id) + 1);
         list->keys[list->n] = job->key;
         *slot = (uint32_t)++list->n;

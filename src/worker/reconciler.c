@@ -10,6 +10,7 @@
 #define RECONCILER_EVERY_MS 1000
 #define RECONCILER_REST_MS 20 /* between two looks that news ask for */
 #define RECONCILER_OF_TENANT_MAX 250
+#define RECONCILER_AT_ONCE_MAX 8 /* jobs in news that are handed on without a look */
 
 struct reconciler {
     struct loop *loop;
@@ -20,14 +21,30 @@ struct reconciler {
     struct store_runnable op;
     struct runnable_row *rows;
     int64_t looked_ms; /* when it looked last, on the loop's clock */
-    bool looking, again, stopped;
+    bool looking, stopped;
+    bool soon; /* the next look is after a short rest only */
 };
 
 static void reconciler_look(void *ctx);
 
+static void reconciler_publish(struct reconciler *r, const char *job_id, int64_t tenant,
+                               int64_t priority) {
+    struct broker_token token = {.tenant = tenant, .priority = priority};
+    (void)snprintf(token.job_id, sizeof token.job_id, "%s", job_id);
+    broker_publish(r->broker, &token);
+}
+
 static void reconciler_free(struct reconciler *r) {
     free(r->rows);
     free(r);
+}
+
+/* Until the next look, unless one is under way. */
+static void reconciler_wait(struct reconciler *r) {
+    int64_t wait_ms = r->soon ? RECONCILER_REST_MS : RECONCILER_EVERY_MS;
+    if (!r->looking) {
+        loop_timer_start(r->loop, &r->timer, wait_ms, reconciler_look, r);
+    }
 }
 
 static void reconciler_saw(struct store_op *op) {
@@ -42,18 +59,15 @@ static void reconciler_saw(struct store_op *op) {
     }
     for (size_t i = 0; op->err == ERR_OK && i < r->op.ret_n; i++) {
         const struct runnable_row *row = &r->rows[i];
-        struct broker_token token = {.tenant = row->tenant, .priority = row->priority};
-        (void)snprintf(token.job_id, sizeof token.job_id, "%s", row->job_id);
-        broker_publish(r->broker, &token);
+        reconciler_publish(r, row->job_id, row->tenant, row->priority);
     }
-    int64_t wait_ms = r->again ? RECONCILER_REST_MS : RECONCILER_EVERY_MS;
-    r->again = false;
-    loop_timer_start(r->loop, &r->timer, wait_ms, reconciler_look, r);
+    reconciler_wait(r);
 }
 
 static void reconciler_look(void *ctx) {
     struct reconciler *r = ctx;
     r->looking = true;
+    r->soon = false;
     r->looked_ms = loop_now_ms(r->loop);
     r->op = (struct store_runnable){.op = {.loop = r->loop, .done = reconciler_saw},
                                     .each_max = RECONCILER_OF_TENANT_MAX,
@@ -61,23 +75,30 @@ static void reconciler_look(void *ctx) {
     store_runnable(r->store, &r->op);
 }
 
+static bool reconciler_waits(const struct store_change *job) {
+    return job->state == JOB_QUEUED &&
+           (job->what & (STORE_CHANGED_STATE | STORE_CHANGED_HOME)) != 0;
+}
+
+/* The first news after a rest are handed on as they are, so that a lone job begins at once; what
+ * follows, and a flood, is left to the look behind them, which is bounded and fair. */
 static void reconciler_on_news(void *ctx, const struct store_news *news) {
     struct reconciler *r = ctx;
+    bool rested = !r->soon && loop_now_ms(r->loop) - r->looked_ms >= RECONCILER_REST_MS;
     bool waits = news->lost;
-    for (size_t i = 0; i < news->jobs_n && !waits; i++) {
-        waits = news->jobs[i].state == JOB_QUEUED &&
-                (news->jobs[i].what & (STORE_CHANGED_STATE | STORE_CHANGED_HOME)) != 0;
+    for (size_t i = 0; i < news->jobs_n; i++) {
+        const struct store_change *job = &news->jobs[i];
+        if (!reconciler_waits(job)) {
+            continue;
+        }
+        if (rested && news->jobs_n <= RECONCILER_AT_ONCE_MAX) {
+            reconciler_publish(r, job->job_id, job->tenant, job->priority);
+        }
+        waits = true;
     }
-    if (!waits) {
-        return;
-    }
-    if (r->looking) {
-        r->again = true;
-    } else if (loop_now_ms(r->loop) - r->looked_ms >= RECONCILER_REST_MS) {
-        loop_timer_stop(&r->timer);
-        reconciler_look(r);
-    } else {
-        loop_timer_start(r->loop, &r->timer, RECONCILER_REST_MS, reconciler_look, r);
+    if (waits && !r->soon) {
+        r->soon = true;
+        reconciler_wait(r);
     }
 }
 

@@ -126,12 +126,13 @@ struct worker_tenant {
 
 struct worker {
     struct worker_options options;
-    char name[WORKER_NAME_BYTES];       /* for people */
-    int64_t number;                     /* in the store; 0: not joined yet */
-    struct slot *slots;                 /* options.slots of them, never moved */
-    struct slot *free;                  /* those in which no attempt is */
-    int64_t free_n;                     /* those that no job has, nor a claim under way keeps */
-    struct work *jobs[WORKER_JOBS_MAX]; /* in order of arrival */
+    char name[WORKER_NAME_BYTES]; /* for people */
+    int64_t number;               /* in the store; 0: not joined yet */
+    struct slot *slots;           /* options.slots of them, never moved */
+    int64_t slots_used; /* those that ever were in use; the memory of the others is untouched */
+    struct slot *free;  /* of those that were: those in which no attempt is */
+    int64_t free_n;     /* those that no job has, nor a claim under way keeps */
+    struct work *jobs[WORKER_JOBS_MAX];        /* in order of arrival */
     struct share_job *shares[WORKER_JOBS_MAX]; /* of the same */
     size_t jobs_n;
     LIST_HEAD(, worker_tenant) tenants; /* who have jobs here */

@@ -56,8 +56,12 @@ void worker_give_back(struct work *k, int64_t n) {
 
 struct slot *worker_take_slot(struct worker *w, struct work *k) {
     struct slot *s = w->free;
-    ASSERT(s != NULL);
-    w->free = s->next_free;
+    if (s != NULL) {
+        w->free = s->next_free;
+    } else {
+        ASSERT(w->slots_used < w->options.slots);
+        s = &w->slots[w->slots_used++];
+    }
     s->work = k;
     LIST_INSERT_HEAD(&k->slots, s, link);
     return s;
@@ -268,10 +272,6 @@ struct worker *worker_start(const struct worker_options *options) {
     (void)snprintf(w->name, sizeof w->name, "%s/%ld", host, (long)getpid());
     w->slots = mem_new_array((size_t)options->slots, sizeof *w->slots);
     w->free_n = options->slots;
-    for (int64_t i = options->slots; i-- > 0;) {
-        w->slots[i].next_free = w->free;
-        w->free = &w->slots[i];
-    }
     LIST_INIT(&w->tenants);
     w->watch = store_watch(options->store, options->loop, worker_on_news, w);
     if (options->broker != NULL) {
