@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #define RECONCILER_EVERY_MS 1000
-#define RECONCILER_REST_MS 20 /* between two looks that news ask for */
+#define RECONCILER_REST_MS 20 /* before a look that news ask for */
 #define RECONCILER_OF_TENANT_MAX 250
 #define RECONCILER_AT_ONCE_MAX 8 /* jobs in news that are handed on without a look */
 
@@ -20,7 +20,6 @@ struct reconciler {
     struct loop_timer timer;
     struct store_runnable op;
     struct runnable_row *rows;
-    int64_t looked_ms; /* when it looked last, on the loop's clock */
     bool looking, stopped;
     bool soon; /* the next look is after a short rest only */
 };
@@ -68,7 +67,6 @@ static void reconciler_look(void *ctx) {
     struct reconciler *r = ctx;
     r->looking = true;
     r->soon = false;
-    r->looked_ms = loop_now_ms(r->loop);
     r->op = (struct store_runnable){.op = {.loop = r->loop, .done = reconciler_saw},
                                     .each_max = RECONCILER_OF_TENANT_MAX,
                                     .ret = r->rows};
@@ -80,18 +78,18 @@ static bool reconciler_waits(const struct store_change *job) {
            (job->what & (STORE_CHANGED_STATE | STORE_CHANGED_HOME)) != 0;
 }
 
-/* The first news after a rest are handed on as they are, so that a lone job begins at once; what
- * follows, and a flood, is left to the look behind them, which is bounded and fair. */
+/* The first news are handed on as they are, so that a lone job begins at once; those until the next
+ * look, and a flood, are left to that look, which is bounded and fair. */
 static void reconciler_on_news(void *ctx, const struct store_news *news) {
     struct reconciler *r = ctx;
-    bool rested = !r->soon && loop_now_ms(r->loop) - r->looked_ms >= RECONCILER_REST_MS;
+    bool at_once = !r->soon && news->jobs_n <= RECONCILER_AT_ONCE_MAX;
     bool waits = news->lost;
     for (size_t i = 0; i < news->jobs_n; i++) {
         const struct store_change *job = &news->jobs[i];
         if (!reconciler_waits(job)) {
             continue;
         }
-        if (rested && news->jobs_n <= RECONCILER_AT_ONCE_MAX) {
+        if (at_once) {
             reconciler_publish(r, job->job_id, job->tenant, job->priority);
         }
         waits = true;
