@@ -137,6 +137,11 @@ static bool price_read_hours(struct str text, struct price_peak *ret) {
     return good;
 }
 
+/* Rounded up, as prices are. */
+static int64_t price_permille(double factor) {
+    return (int64_t)ceil(factor * 1000 - 1e-6);
+}
+
 static void price_read_peak(struct jcheck *c, struct jplace place, struct price *ret) {
     static const char *const keys[] = {"hours", "factor", NULL};
     ret->peak_permille = 1000;
@@ -146,7 +151,7 @@ static void price_read_peak(struct jcheck *c, struct jplace place, struct price 
     jcheck_known(c, place, keys);
     struct jplace hours = jcheck_member(c, place, "hours");
     double factor = jcheck_real(c, place, "factor", 0, PRICE_PEAK_MAX, 1);
-    ret->peak_permille = (int64_t)ceil(factor * 1000 - 1e-6);
+    ret->peak_permille = price_permille(factor);
     bool good = jcheck_is(c, hours, JNODE_ARRAY, true) && jnode_len(hours.node) <= PRICE_PEAKS_MAX;
     for (size_t i = 0; good && i < jnode_len(hours.node); i++) {
         good = price_read_hours(jnode_str(jnode_at(hours.node, i)), &ret->peaks[ret->peaks_n++]);
@@ -181,9 +186,9 @@ static bool price_read_date(struct str text, int64_t *ret_ms) {
 /* @after: the price that it follows, or NULL. */
 static void price_read(struct jcheck *c, struct jplace place, const struct price *after,
                        struct price *ret) {
-    static const char *const keys[] = {
-        "input",   "cached_input", "cache_write", "output", "reasoning",
-        "request", "above",        "peak",        "from",   NULL};
+    static const char *const keys[] = {"input",     "cached_input", "cache_write", "output",
+                                       "reasoning", "request",      "batch",       "above",
+                                       "peak",      "from",         NULL};
     static const char *const required[] = {"input", "output"};
     *ret = (struct price){.from_ms = INT64_MIN};
     if (!jcheck_is(c, place, JNODE_OBJECT, true)) {
@@ -206,6 +211,7 @@ static void price_read(struct jcheck *c, struct jplace place, const struct price
     ret->rates = price_read_rates(c, place, NULL);
     price_read_tiers(c, jcheck_member(c, place, "above"), ret);
     price_read_peak(c, jcheck_member(c, place, "peak"), ret);
+    ret->batch_permille = price_permille(jcheck_real(c, place, "batch", 0.001, 1, 1));
 }
 
 /* A price, or an array of prices that follow each other. */
@@ -259,36 +265,6 @@ bool price_table_read(struct jcheck *c, const struct jnode *doc, struct arena *a
     return good;
 }
 
-enum err price_table_set(struct price_table *t, struct str text, struct errinfo *reterr) {
-    size_t equals = str_find_char(text, '=');
-    struct str name = str_trim(str_take(text, equals));
-    struct str numbers = equals == STR_NPOS ? S("") : str_skip(text, equals + 1);
-    double usd[3];
-    size_t n = 0;
-    bool good = price_name_is_whole(name) && numbers.n > 0;
-    while (good && numbers.n > 0) {
-        struct str number = str_trim(str_split(&numbers, ','));
-        good = n < ARRAY_LEN(usd) && str_to_double(number, &usd[n]) && price_is_sane(usd[n]);
-        n++;
-    }
-    if (!good || n < 2) {
-        return errinfo_set(reterr, ERR_INVALID,
-                           "\"%.*s\" is not a price: write provider/model=INPUT,OUTPUT or "
-                           "provider/model=INPUT,CACHED,OUTPUT in dollars per million tokens",
-                           STR_ARG(text));
-    }
-    int64_t input = price_per_token(usd[0]), output = price_per_token(usd[n - 1]);
-    price_put(t, name,
-              (struct price){.from_ms = INT64_MIN,
-                             .rates = {.input = input,
-                                       .cached_input = n < 3 ? input : price_per_token(usd[1]),
-                                       .cache_write = input,
-                                       .output = output,
-                                       .reasoning = output},
-                             .peak_permille = 1000});
-    return ERR_OK;
-}
-
 /* Without "-2026-08-21" or "-20260821" at the end; the name itself if there is no date. */
 static struct str price_undated(struct str name) {
     static const char *const forms[] = {"-dddd-dd-dd", "-dddddddd"};
@@ -325,14 +301,49 @@ static const struct price *price_by_prefix(const struct price_table *t, struct s
     return best == NULL ? NULL : &best->price;
 }
 
+static const struct price *price_of_name(const struct price_table *t, struct str name) {
+    const struct price *p = price_exact(t, name);
+    p = p != NULL ? p : price_exact(t, price_undated(name));
+    return p != NULL ? p : price_by_prefix(t, name);
+}
+
+enum err price_table_set(struct price_table *t, struct str text, struct errinfo *reterr) {
+    size_t equals = str_find_char(text, '=');
+    struct str name = str_trim(str_take(text, equals));
+    struct str numbers = equals == STR_NPOS ? S("") : str_skip(text, equals + 1);
+    double usd[3];
+    size_t n = 0;
+    bool good = price_name_is_whole(name) && numbers.n > 0;
+    while (good && numbers.n > 0) {
+        struct str number = str_trim(str_split(&numbers, ','));
+        good = n < ARRAY_LEN(usd) && str_to_double(number, &usd[n]) && price_is_sane(usd[n]);
+        n++;
+    }
+    if (!good || n < 2) {
+        return errinfo_set(reterr, ERR_INVALID,
+                           "\"%.*s\" is not a price: write provider/model=INPUT,OUTPUT or "
+                           "provider/model=INPUT,CACHED,OUTPUT in dollars per million tokens",
+                           STR_ARG(text));
+    }
+    int64_t input = price_per_token(usd[0]), output = price_per_token(usd[n - 1]);
+    const struct price *known = price_of_name(t, name);
+    price_put(t, name,
+              (struct price){.from_ms = INT64_MIN,
+                             .rates = {.input = input,
+                                       .cached_input = n < 3 ? input : price_per_token(usd[1]),
+                                       .cache_write = input,
+                                       .output = output,
+                                       .reasoning = output},
+                             .peak_permille = 1000,
+                             .batch_permille = known != NULL ? known->batch_permille : 1000});
+    return ERR_OK;
+}
+
 const struct price *price_find(const struct price_table *t, struct str provider, struct str model) {
     char text[512];
     int n = snprintf(text, sizeof text, "%.*s/%.*s", STR_ARG(provider), STR_ARG(model));
     if (n < 0 || (size_t)n >= sizeof text) {
         return NULL; /* longer than any name that can be read */
     }
-    struct str name = {text, (size_t)n};
-    const struct price *p = price_exact(t, name);
-    p = p != NULL ? p : price_exact(t, price_undated(name));
-    return p != NULL ? p : price_by_prefix(t, name);
+    return price_of_name(t, (struct str){text, (size_t)n});
 }

@@ -29,8 +29,12 @@ struct price {
     } peaks[PRICE_PEAKS_MAX];
     size_t peaks_n;
     int64_t peak_permille;     /* what everything is multiplied by in these hours */
+    int64_t batch_permille;    /* what everything is multiplied by in a batch; 0: as 1000 */
     const struct price *later; /* what it costs afterwards; NULL: nothing is known to change */
 };
+
+/* How a call is asked. */
+enum price_tariff { PRICE_DIRECT, PRICE_BATCH };
 
 struct price_table; /* lives in the arena it was read into */
 
@@ -43,6 +47,7 @@ struct price_table; /* lives in the arena it was read into */
  *          "input": 2.5, "cached_input": 0.25, "output": 15,   cached_input and cache_write default
  *          "cache_write": 2.5, "reasoning": 15,                to input, reasoning to output
  *          "request": 0.005,                                   dollars for each
+ *          "batch": 0.5,                                       the part of it that a batch costs
  *          "above": {"272000": {"input": 5, "output": 22.5}},  by tokens of input; what a tier does
  *          "peak": {"hours": ["01:00-04:00"], "factor": 2}},   not name is as below it; UTC
  *      "x/y": [{"input": 1, "output": 2}, {"from": "2027-01-01", "input": 2, "output": 4}]}
@@ -57,7 +62,7 @@ bool price_table_read(struct jcheck *c, const struct jnode *doc, struct arena *a
 bool price_table_add(struct price_table *t, struct jcheck *c, const struct jnode *doc);
 
 /** Add or replace one price, in "model=input,output" or "model=input,cached,output" form (the
- * --price flag). */
+ * --price flag). The part that a batch costs stays as it was known. */
 NODISCARD enum err price_table_set(struct price_table *t, struct str text, struct errinfo *reterr);
 
 /** The price of provider/model, or NULL when it is unknown. A dated suffix ("-2026-08-21",
@@ -66,11 +71,13 @@ const struct price *price_find(const struct price_table *t, struct str provider,
 
 /** What a call that was answered at @wall_ms cost; MONEY_UNKNOWN without a price or without usage.
  */
-int64_t price_cost(const struct price *p, const struct call_usage *u, int64_t wall_ms);
+int64_t price_cost(const struct price *p, const struct call_usage *u, int64_t wall_ms,
+                   enum price_tariff tariff);
 
 /** The most that a call that is begun at @wall_ms can cost: every byte of input a token (true of
  * every tokenizer in use), some for the frame of each message, all output tokens used, at the
  * dearest rates that may apply until it is answered. */
-int64_t price_bound(const struct price *p, const struct call_spec *call, int64_t wall_ms);
+int64_t price_bound(const struct price *p, const struct call_spec *call, int64_t wall_ms,
+                    enum price_tariff tariff);
 
 #endif

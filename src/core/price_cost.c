@@ -5,7 +5,8 @@
 #define MESSAGE_FRAME_TOKENS 16 /* role markers and separators; providers use 3 to 8 */
 #define MS_PER_MINUTE 60000
 #define MINUTES_PER_DAY 1440
-#define CALL_MS_MAX INT64_C(86400000) /* no call takes longer */
+#define CALL_MS_MAX INT64_C(86400000)  /* no call takes longer */
+#define BATCH_MS_MAX (7 * CALL_MS_MAX) /* a batch takes a day, and may be asked again */
 
 static int64_t money_mul(int64_t tokens, int64_t nusd) {
     int64_t product;
@@ -51,7 +52,12 @@ static bool price_is_peak(const struct price *p, int64_t wall_ms) {
     return peak;
 }
 
-int64_t price_cost(const struct price *p, const struct call_usage *u, int64_t wall_ms) {
+static int64_t price_batch_permille(const struct price *p, enum price_tariff tariff) {
+    return tariff == PRICE_BATCH && p->batch_permille > 0 ? p->batch_permille : 1000;
+}
+
+int64_t price_cost(const struct price *p, const struct call_usage *u, int64_t wall_ms,
+                   enum price_tariff tariff) {
     if (p == NULL || u->input_tokens < 0 || u->output_tokens < 0) {
         return MONEY_UNKNOWN;
     }
@@ -66,7 +72,8 @@ int64_t price_cost(const struct price *p, const struct call_usage *u, int64_t wa
     cost = money_add(cost, money_mul(u->output_tokens - reasoning, r->output));
     cost = money_add(cost, money_mul(reasoning, r->reasoning));
     cost = money_add(cost, r->request);
-    return money_scale(cost, price_is_peak(p, wall_ms) ? p->peak_permille : 1000);
+    cost = money_scale(cost, price_is_peak(p, wall_ms) ? p->peak_permille : 1000);
+    return money_scale(cost, price_batch_permille(p, tariff));
 }
 
 static int64_t price_bound_of(const struct price_rates *r, int64_t input, int64_t output) {
@@ -77,25 +84,27 @@ static int64_t price_bound_of(const struct price_rates *r, int64_t input, int64_
 }
 
 /* The dearest of all tiers that so much input may come to, and of peak hours. */
-static int64_t price_bound_by(const struct price *p, int64_t input, int64_t output) {
+static int64_t price_bound_by(const struct price *p, int64_t input, int64_t output,
+                              enum price_tariff tariff) {
     int64_t bound = price_bound_of(&p->rates, input, output);
     for (size_t i = 0; i < p->tiers_n && input > p->tiers[i].above_tokens; i++) {
         bound = MAX(bound, price_bound_of(&p->tiers[i].rates, input, output));
     }
-    return money_scale(bound, p->peaks_n > 0 ? MAX(p->peak_permille, 1000) : 1000);
+    bound = money_scale(bound, p->peaks_n > 0 ? MAX(p->peak_permille, 1000) : 1000);
+    return money_scale(bound, price_batch_permille(p, tariff));
 }
 
-int64_t price_bound(const struct price *p, const struct call_spec *call, int64_t wall_ms) {
-    int64_t input = 0;
-    ASSERT(call->output_tokens_max >= 0);
+int64_t price_bound(const struct price *p, const struct call_spec *call, int64_t wall_ms,
+                    enum price_tariff tariff) {
+    int64_t input = 0, output = call->output_tokens_max;
+    int64_t until_ms = wall_ms + (tariff == PRICE_BATCH ? BATCH_MS_MAX : CALL_MS_MAX);
+    ASSERT(output >= 0);
     for (size_t i = 0; i < call->messages_n; i++) {
         input += (int64_t)call->messages[i].text.n + MESSAGE_FRAME_TOKENS;
     }
     if (call->schema != NULL) {
         input += (int64_t)call->schema->json.n + MESSAGE_FRAME_TOKENS;
     }
-    int64_t now = price_bound_by(price_at(p, wall_ms), input, call->output_tokens_max);
-    int64_t later =
-        price_bound_by(price_at(p, wall_ms + CALL_MS_MAX), input, call->output_tokens_max);
-    return MAX(now, later);
+    return MAX(price_bound_by(price_at(p, wall_ms), input, output, tariff),
+               price_bound_by(price_at(p, until_ms), input, output, tariff));
 }

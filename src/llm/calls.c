@@ -305,7 +305,7 @@ static void llm_call_answered(struct llm_call *c, const struct http_reply *reply
     answer->model = model->full_name;
     llm_reuse_put(c, answer);
     if (answer->cost_nusd == MONEY_UNKNOWN) { /* few tell what they take */
-        answer->cost_nusd = price_cost(model->price, &answer->usage, clock_wall_ms());
+        answer->cost_nusd = price_cost(model->price, &answer->usage, clock_wall_ms(), PRICE_DIRECT);
     }
     llm_call_end(c, answer);
 }

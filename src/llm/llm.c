@@ -206,7 +206,8 @@ int64_t llm_chain_bound(const struct llm_chain *chain, const struct call_spec *s
     int64_t bound = 0;
     for (size_t i = 0; i < chain->n; i++) {
         const struct price *price = chain->models[i]->price;
-        bound = MAX(bound, price == NULL ? 0 : price_bound(price, spec, clock_wall_ms()));
+        bound =
+            MAX(bound, price == NULL ? 0 : price_bound(price, spec, clock_wall_ms(), PRICE_DIRECT));
     }
     return bound;
 }

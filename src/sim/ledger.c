@@ -37,7 +37,8 @@ static bool ledger_seen(struct table *t, uint64_t key, bool fault) {
 static int64_t ledger_cost(const struct ledger *l, const struct ledger_entry *e) {
     const struct price *p =
         l->prices != NULL ? price_find(l->prices, LEDGER_PROVIDER, str_of(e->model)) : NULL;
-    int64_t cost = p != NULL ? price_cost(p, &e->usage, clock_wall_ms()) : MONEY_UNKNOWN;
+    int64_t cost =
+        p != NULL ? price_cost(p, &e->usage, clock_wall_ms(), PRICE_DIRECT) : MONEY_UNKNOWN;
     return e->batch && cost > 0 ? (cost + 1) / 2 : cost;
 }
 

@@ -117,14 +117,14 @@ static void test_a_cost_counts_cached_tokens_apart_and_is_unknown_without_usage(
     struct price p = {
         .rates = {.input = 1000, .cached_input = 100, .output = 5000, .reasoning = 5000}};
     struct call_usage u = {.input_tokens = 10, .cached_tokens = 4, .output_tokens = 3};
-    assert_int_equal(price_cost(&p, &u, 0), 6 * 1000 + 4 * 100 + 3 * 5000);
+    assert_int_equal(price_cost(&p, &u, 0, PRICE_DIRECT), 6 * 1000 + 4 * 100 + 3 * 5000);
     u.cached_tokens = 40; /* more than the input: a provider's slip */
-    assert_int_equal(price_cost(&p, &u, 0), 10 * 100 + 3 * 5000);
-    assert_int_equal(price_cost(NULL, &u, 0), MONEY_UNKNOWN);
+    assert_int_equal(price_cost(&p, &u, 0, PRICE_DIRECT), 10 * 100 + 3 * 5000);
+    assert_int_equal(price_cost(NULL, &u, 0, PRICE_DIRECT), MONEY_UNKNOWN);
     u.output_tokens = -1;
-    assert_int_equal(price_cost(&p, &u, 0), MONEY_UNKNOWN);
+    assert_int_equal(price_cost(&p, &u, 0, PRICE_DIRECT), MONEY_UNKNOWN);
     u = (struct call_usage){.input_tokens = INT64_MAX, .output_tokens = INT64_MAX};
-    assert_int_equal(price_cost(&p, &u, 0), INT64_MAX); /* never wraps */
+    assert_int_equal(price_cost(&p, &u, 0, PRICE_DIRECT), INT64_MAX); /* never wraps */
 }
 
 static void test_a_bound_covers_every_byte_and_all_output(void **state) {
@@ -134,12 +134,12 @@ static void test_a_bound_covers_every_byte_and_all_output(void **state) {
     struct call_spec call = {.messages = {{CALL_SYSTEM, S("abc")}, {CALL_USER, S("defgh")}},
                              .messages_n = 2,
                              .output_tokens_max = 7};
-    int64_t bare = price_bound(&p, &call, 0);
+    int64_t bare = price_bound(&p, &call, 0, PRICE_DIRECT);
     assert_true(bare >= 8 * 20 + 7 * 1000);
     call.schema = &schema;
-    assert_true(price_bound(&p, &call, 0) >= bare + 2 * 20);
+    assert_true(price_bound(&p, &call, 0, PRICE_DIRECT) >= bare + 2 * 20);
     call.output_tokens_max = INT64_MAX;
-    assert_int_equal(price_bound(&p, &call, 0), INT64_MAX);
+    assert_int_equal(price_bound(&p, &call, 0, PRICE_DIRECT), INT64_MAX);
 }
 
 #define DAY_2027_MS INT64_C(1798761600000) /* 2027-01-01T00:00Z */
@@ -167,14 +167,15 @@ static void test_every_kind_of_token_and_the_request_have_their_price(void **sta
                            .cache_write_tokens = 20,
                            .output_tokens = 50,
                            .reasoning_tokens = 40};
-    assert_int_equal(price_cost(p, &u, 0),
+    assert_int_equal(price_cost(p, &u, 0, PRICE_DIRECT),
                      50 * 2000 + 30 * 200 + 20 * 2500 + 10 * 10000 + 40 * 4000 + 5000000);
     u.cache_write_tokens = 1000; /* slips of a provider: parts are never more than the whole */
     u.reasoning_tokens = 1000;
-    assert_int_equal(price_cost(p, &u, 0), 30 * 200 + 70 * 2500 + 50 * 4000 + 5000000);
+    assert_int_equal(price_cost(p, &u, 0, PRICE_DIRECT),
+                     30 * 200 + 70 * 2500 + 50 * 4000 + 5000000);
     struct call_spec call = {
         .messages = {{CALL_USER, S("abc")}}, .messages_n = 1, .output_tokens_max = 50};
-    assert_true(price_bound(p, &call, 0) >= 3 * 2500 + 50 * 10000 + 5000000);
+    assert_true(price_bound(p, &call, 0, PRICE_DIRECT) >= 3 * 2500 + 50 * 10000 + 5000000);
     arena_release(&a);
 }
 
@@ -186,14 +187,14 @@ static void test_long_requests_pay_their_tier_for_all_of_it(void **state) {
         only_price(&a, S("{\"p/m\": {\"input\": 2, \"output\": 12, \"above\": {\"200000\":"
                          "{\"input\": 4, \"output\": 18}, \"500000\": {\"input\": 8}}}}"));
     struct call_usage u = {.input_tokens = 200000, .output_tokens = 1};
-    assert_int_equal(price_cost(p, &u, 0), 200000 * 2000 + 12000);
+    assert_int_equal(price_cost(p, &u, 0, PRICE_DIRECT), 200000 * 2000 + 12000);
     u.input_tokens = 200001;
-    assert_int_equal(price_cost(p, &u, 0), 200001 * INT64_C(4000) + 18000);
+    assert_int_equal(price_cost(p, &u, 0, PRICE_DIRECT), 200001 * INT64_C(4000) + 18000);
     u.input_tokens = 600000;
-    assert_int_equal(price_cost(p, &u, 0), 600000 * INT64_C(8000) + 18000);
+    assert_int_equal(price_cost(p, &u, 0, PRICE_DIRECT), 600000 * INT64_C(8000) + 18000);
     struct call_spec call = {.messages_n = 1};
     call.messages[0].text = (struct str){"", 300000}; /* only its length counts */
-    assert_true(price_bound(p, &call, 0) >= 300000 * INT64_C(4000));
+    assert_true(price_bound(p, &call, 0, PRICE_DIRECT) >= 300000 * INT64_C(4000));
     arena_release(&a);
 }
 
@@ -213,13 +214,63 @@ static void test_a_price_holds_from_its_day_on_and_in_its_hours(void **state) {
                  {389, 1000}, {390, 2000}, {599, 2000}, {600, 1000}, {1439, 1000}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         int64_t at_ms = DAY_2027_MS - 86400000 * 10 + cases[i].minute * 60000;
-        assert_int_equal(price_cost(p, &u, at_ms), cases[i].nusd);
+        assert_int_equal(price_cost(p, &u, at_ms, PRICE_DIRECT), cases[i].nusd);
     }
-    assert_int_equal(price_cost(p, &u, DAY_2027_MS - 1), 1000);
-    assert_int_equal(price_cost(p, &u, DAY_2027_MS), 5000);
-    int64_t before = price_bound(p, &call, DAY_2027_MS - 86400000 * 10);
-    assert_true(before >= 2000);                                          /* it may become peak */
-    assert_true(price_bound(p, &call, DAY_2027_MS - 60000) > 2 * before); /* and tomorrow */
+    assert_int_equal(price_cost(p, &u, DAY_2027_MS - 1, PRICE_DIRECT), 1000);
+    assert_int_equal(price_cost(p, &u, DAY_2027_MS, PRICE_DIRECT), 5000);
+    int64_t before = price_bound(p, &call, DAY_2027_MS - 86400000 * 10, PRICE_DIRECT);
+    assert_true(before >= 2000); /* it may become peak */
+    assert_true(price_bound(p, &call, DAY_2027_MS - 60000, PRICE_DIRECT) >
+                2 * before); /* and tomorrow */
+    arena_release(&a);
+}
+
+static void test_a_batch_costs_its_part_rounded_up(void **state) {
+    (void)state;
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    const struct price *p = only_price(
+        &a, S("{\"p/m\": [{\"input\": 1.001, \"output\": 4, \"batch\": 0.5, \"above\": {\"10\":"
+              "{\"input\": 2}}}, {\"from\": \"2027-01-01\", \"input\": 40, \"output\": 0}]}"));
+    struct call_usage u = {.input_tokens = 1};
+    struct call_spec call = {.messages = {{CALL_USER, S("a")}}, .messages_n = 1};
+    assert_int_equal(price_cost(p, &u, 0, PRICE_DIRECT), 1001);
+    assert_int_equal(price_cost(p, &u, 0, PRICE_BATCH), 501);
+    u = (struct call_usage){.input_tokens = 11,
+                            .output_tokens = 1}; /* tiers hold in batches, too */
+    assert_int_equal(price_cost(p, &u, 0, PRICE_BATCH), (11 * 2000 + 4000) / 2);
+    assert_int_equal(price_cost(p, &u, DAY_2027_MS, PRICE_BATCH), 11 * 40000); /* no part is told */
+    u.output_tokens = -1;
+    assert_int_equal(price_cost(p, &u, 0, PRICE_BATCH), MONEY_UNKNOWN);
+    int64_t bound = price_bound(p, &call, 0, PRICE_DIRECT);
+    assert_int_equal(price_bound(p, &call, 0, PRICE_BATCH), (bound + 1) / 2);
+    int64_t near_ms = DAY_2027_MS - INT64_C(86400000) * 3; /* asked again, it may last until then */
+    assert_int_equal(price_bound(p, &call, near_ms, PRICE_DIRECT), bound);
+    assert_true(price_bound(p, &call, near_ms, PRICE_BATCH) >= 40000);
+    arena_release(&a);
+}
+
+static void test_what_is_known_of_batches_stays_with_a_price_from_a_flag(void **state) {
+    (void)state;
+    struct arena a;
+    struct jcheck c;
+    const struct call_usage u = {.input_tokens = 10};
+    arena_init(&a, 1 << 22);
+    struct price_table *t = read_prices(&a, &c, builtin_prices());
+    static const struct {
+        const char *provider, *model;
+        int64_t nusd;
+    } cases[] = {{"openai", "gpt-5.4-mini", 5000},
+                 {"anthropic", "claude-haiku-4-5", 5000},
+                 {"sim", "target", 5000},
+                 {"gemini", "gemini-2.5-pro", 10000},
+                 {"lab", "our-model", 10000}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct str flag = str_fmt(&a, "%s/%s=1,1", cases[i].provider, cases[i].model);
+        assert_int_equal(price_table_set(t, flag, NULL), ERR_OK);
+        const struct price *p = price_find(t, str_of(cases[i].provider), str_of(cases[i].model));
+        assert_int_equal(price_cost(p, &u, 0, PRICE_BATCH), cases[i].nusd);
+    }
     arena_release(&a);
 }
 
@@ -233,6 +284,8 @@ static void test_prices_that_cannot_be_are_refused(void **state) {
         "{\"input\": 1, \"output\": 1, \"from\": \"1 May\"}",
         "{\"input\": 1, \"output\": 1, \"from\": \"2027-13-01\"}",
         "{\"input\": 1, \"output\": 1, \"above\": {\"many\": {}}}",
+        "{\"input\": 1, \"output\": 1, \"batch\": 0}",
+        "{\"input\": 1, \"output\": 1, \"batch\": 1.5}",
         "{\"input\": 1, \"output\": 1, \"above\": {\"9\": {}, \"8\": {}}}",
         "{\"input\": 1, \"output\": 1, \"above\": {\"9\": {\"inptu\": 1}}}",
         "{\"input\": 1, \"output\": 1, \"above\": {\"1\": {}, \"2\": {}, \"3\": {}, \"4\": {},"
@@ -392,6 +445,8 @@ int main(void) {
         cmocka_unit_test(test_every_kind_of_token_and_the_request_have_their_price),
         cmocka_unit_test(test_long_requests_pay_their_tier_for_all_of_it),
         cmocka_unit_test(test_a_price_holds_from_its_day_on_and_in_its_hours),
+        cmocka_unit_test(test_a_batch_costs_its_part_rounded_up),
+        cmocka_unit_test(test_what_is_known_of_batches_stays_with_a_price_from_a_flag),
         cmocka_unit_test(test_prices_that_cannot_be_are_refused),
         cmocka_unit_test(test_a_bound_covers_every_byte_and_all_output),
         cmocka_unit_test(test_spent_and_reserved_never_pass_the_cap),
