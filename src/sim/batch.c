@@ -11,6 +11,7 @@
 
 #define BATCH_TURN 100      /* questions answered in one go: some milliseconds */
 #define BATCH_PAUSE_US 2000 /* between two goes, at least */
+#define BATCH_FINALIZE_US 20000
 #define BATCH_GOLDEN 0.618
 
 enum { DRAW_TIME = 800, DRAW_EXPIRE };
@@ -277,6 +278,10 @@ static void batch_end(struct batch *b) {
 static void batch_turn(struct timer *t) {
     struct batch *b = CONTAINER_OF(t, struct batch, timer);
     int64_t now_us = clock_mono_us(), end_us = b->begun_us + b->took_us;
+    if (b->state == BATCH_FINALIZING) {
+        batch_end(b);
+        return;
+    }
     if (b->invalid[0] != '\0') {
         b->state = BATCH_FAILED;
         b->ended_s = clock_wall_ms() / 1000;
@@ -292,7 +297,9 @@ static void batch_turn(struct timer *t) {
         batch_one(b);
     }
     if (all && b->done == b->n) {
-        batch_end(b);
+        b->state = BATCH_FINALIZING;
+        b->finalizing_s = clock_wall_ms() / 1000;
+        timers_add(&b->server->timers, &b->timer, now_us + BATCH_FINALIZE_US);
         return;
     }
     double next = (double)b->took_us * (double)(b->done + 1) / (double)MAX(b->n, (size_t)1);

@@ -4,8 +4,8 @@
  * what is said is written down line by line, as its provider does. It lives as long as the server,
  * whoever asked for it. How it is asked for and shown: batch_openai.c, batch_anthropic.c.
  *
- *     VALIDATING ─► RUNNING ─► ENDED
- *         │            └► CANCELLING ─► ENDED
+ *     VALIDATING ─► RUNNING ─────► FINALIZING ─► ENDED
+ *         │            └► CANCELLING ────▲
  *         └► FAILED (OpenAI: a line that makes no sense)
  */
 #ifndef STUMPER_SIM_BATCH_H
@@ -22,7 +22,14 @@
 
 struct sim_server;
 
-enum batch_state { BATCH_VALIDATING, BATCH_FAILED, BATCH_RUNNING, BATCH_CANCELLING, BATCH_ENDED };
+enum batch_state {
+    BATCH_VALIDATING,
+    BATCH_FAILED,
+    BATCH_RUNNING,
+    BATCH_CANCELLING,
+    BATCH_FINALIZING, /* all is answered, the results are being put together */
+    BATCH_ENDED
+};
 
 /* What became of a question. */
 enum batch_fate { BATCH_SUCCEEDED, BATCH_ERRORED, BATCH_EXPIRED, BATCH_CANCELLED, BATCH_FATES };
@@ -52,8 +59,8 @@ struct batch {
     size_t n, done, step;     /* step: from one item to the next, without a common factor with n */
     size_t fates[BATCH_FATES];
     enum batch_state state;
-    int64_t begun_us, took_us;            /* monotonic; how long it takes */
-    int64_t created_s, ended_s, cancel_s; /* since 1970; 0: not yet */
+    int64_t begun_us, took_us;                          /* monotonic; how long it takes */
+    int64_t created_s, finalizing_s, ended_s, cancel_s; /* since 1970; 0: not yet */
     struct sbuf results, errors; /* lines; errors: only where a provider keeps them apart */
 
     /* OpenAI's alone */

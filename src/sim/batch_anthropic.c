@@ -69,11 +69,21 @@ static void anthropic_write(struct batch *b, const struct batch_item *item, enum
     sbuf_add_char(&b->results, '\n');
 }
 
-/* One of the requests: {"custom_id":…,"params":{…}} */
-static bool anthropic_item(struct scan *s, struct batch *b) {
+static bool anthropic_id_is_right(struct str id) {
+    bool right = id.n >= 1 && id.n <= 64;
+    for (size_t i = 0; right && i < id.n; i++) {
+        char c = id.p[i];
+        right = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                c == '_' || c == '-';
+    }
+    return right;
+}
+
+/* One of the requests: {"custom_id":…,"params":{…}}; gives what is wrong. */
+static const char *anthropic_item(struct scan *s, struct batch *b, struct table *ids) {
     struct batch_item item = {0};
     struct str key;
-    bool object = scan_peek(s) == '{';
+    s->failed = s->failed || scan_peek(s) != '{';
     for (scan_object(s); scan_key(s, &key);) {
         char value = scan_peek(s);
         if (str_eq(key, S("custom_id")) && value == '"') {
@@ -84,42 +94,67 @@ static bool anthropic_item(struct scan *s, struct batch *b) {
             scan_skip(s);
         }
     }
-    return object && item.custom_id.n > 0 && item.body.n > 0 && batch_add(b, item);
+    if (s->failed) {
+        return NULL; /* of the whole body */
+    }
+    if (!anthropic_id_is_right(item.custom_id)) {
+        return "custom_id: String should match pattern '^[a-zA-Z0-9_-]{1,64}$'";
+    }
+    uint64_t *seen = table_put(ids, table_hash(item.custom_id, 0));
+    const char *wrong = *seen != 0            ? "custom_id: must be unique within the batch"
+                        : item.body.n == 0    ? "params: Field required"
+                        : !batch_add(b, item) ? "too many requests in one batch"
+                                              : NULL;
+    *seen = 1;
+    return wrong;
 }
 
-static bool anthropic_items(struct batch *b, size_t n) {
+/* Fill the batch; *@ret_wrong and *@ret_at: what is wrong with which request. */
+static bool anthropic_items(struct batch *b, size_t n, const char **ret_wrong, size_t *ret_at) {
     struct scan s;
+    struct table ids;
     struct str key;
-    bool good = str_is_utf8((struct str){b->input, n});
+    *ret_wrong = NULL;
+    table_init(&ids, BATCH_ITEMS_MAX);
     scan_init(&s, b->input, n);
-    s.failed = !good || scan_peek(&s) != '{';
+    s.failed = !str_is_utf8((struct str){b->input, n}) || scan_peek(&s) != '{';
     for (scan_object(&s); scan_key(&s, &key);) {
         if (!str_eq(key, S("requests")) || scan_peek(&s) != '[') {
             scan_skip(&s);
             continue;
         }
-        for (scan_array(&s); scan_next(&s);) {
-            good = scan_peek(&s) == '{' && anthropic_item(&s, b) && good;
-            s.failed = s.failed || !good;
+        size_t at = 0;
+        for (scan_array(&s); scan_next(&s) && *ret_wrong == NULL; at++) {
+            *ret_wrong = anthropic_item(&s, b, &ids);
+            *ret_at = at;
         }
+        s.failed = s.failed || *ret_wrong != NULL;
     }
-    return scan_done(&s) && good && b->n > 0;
+    table_release(&ids);
+    return scan_done(&s) && b->n > 0;
 }
 
 double batch_anthropic_create(struct exchange *x) {
     struct sim_server *s = x->server;
     struct str sent = sbuf_str(x->q->body);
     struct batch *b = batch_new(s, &format_messages, anthropic_write, "msgbatch_", sent);
+    const char *wrong;
+    size_t at = 0;
     if (b == NULL) {
         EXCHANGE_REFUSE(x, TROUBLE_TOO_LARGE, NULL, NULL, "This simulator keeps no more.");
-    } else if (!anthropic_items(b, sent.n)) {
-        batch_drop(b);
-        EXCHANGE_REFUSE(x, TROUBLE_REQUEST, NULL, NULL,
-                        "requests: a list of 1 to %d objects with custom_id and params is needed",
-                        BATCH_ITEMS_MAX);
-    } else {
+    } else if (anthropic_items(b, sent.n, &wrong, &at)) {
         batch_start(b);
         return anthropic_show(x, b);
+    } else {
+        batch_drop(b);
+        if (wrong != NULL) {
+            EXCHANGE_REFUSE(x, TROUBLE_REQUEST, NULL, NULL, "requests.%zu.%s", at, wrong);
+        } else {
+            EXCHANGE_REFUSE(x, TROUBLE_REQUEST, NULL, NULL,
+                            "requests: a list of 1 to %d objects with custom_id and params is "
+                            "needed",
+                            BATCH_ITEMS_MAX);
+        }
     }
     return 0;
 }

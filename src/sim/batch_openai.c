@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define OPENAI_LINES_MAX 50000
+
 static void openai_time(struct jwrite *w, const char *key, bool has, int64_t s) {
     jwrite_key(w, key);
     if (has) {
@@ -24,6 +26,8 @@ static const char *openai_status(const struct batch *b) {
         return "failed";
     case BATCH_RUNNING:
         return "in_progress";
+    case BATCH_FINALIZING:
+        return "finalizing";
     case BATCH_CANCELLING:
         return "cancelling";
     case BATCH_ENDED:
@@ -59,7 +63,7 @@ static void openai_times(const struct batch *b, const char *status, struct jwrit
     format_int(w, "created_at", b->created_s);
     openai_time(w, "in_progress_at", b->state >= BATCH_RUNNING, b->created_s);
     format_int(w, "expires_at", b->created_s + BATCH_WINDOW_S);
-    openai_time(w, "finalizing_at", b->state == BATCH_ENDED, b->ended_s);
+    openai_time(w, "finalizing_at", b->finalizing_s != 0, b->finalizing_s);
     openai_time(w, "cancelling_at", b->cancel_s != 0, b->cancel_s);
     for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
         char key[32];
@@ -163,8 +167,8 @@ static const char *openai_item(struct batch *b, char *line, size_t n) {
            : !str_eq(method, S("POST")) ? "Invalid method: only POST is supported."
            : !str_eq(url, str_of(b->endpoint))
                ? "The URL provided for this request does not match the batch endpoint."
-           : !batch_add(b, item) ? "The file has too many lines."
-                                 : NULL;
+           : b->n == OPENAI_LINES_MAX || !batch_add(b, item) ? "The file has too many lines."
+                                                             : NULL;
 }
 
 static void openai_items(struct batch *b, size_t n) {
@@ -279,7 +283,7 @@ double batch_openai_cancel(struct exchange *x) {
     if (b == NULL) {
         return 0;
     }
-    if (b->state == BATCH_ENDED || b->state == BATCH_FAILED) {
+    if (b->state == BATCH_FINALIZING || b->state == BATCH_ENDED || b->state == BATCH_FAILED) {
         EXCHANGE_REFUSE(x, TROUBLE_CONFLICT, NULL, NULL, "Cannot cancel a batch with status '%s'.",
                         openai_status(b));
         return 0;

@@ -162,4 +162,13 @@ test('requests of a batch expire, a batch is cancelled; the server has them when
   const cancelled = await batchEnd(slow, begun.id);
   assert.equal(cancelled.batch.request_counts.canceled + cancelled.batch.request_counts.succeeded, 40);
   assert((await failure(slow.messages.batches.create({ requests: [] }))) instanceof Anthropic.BadRequestError);
+  const refused = async (...ids) => {
+    const all = ids.map((custom_id) => ({ custom_id, params: ask('x') }));
+    const error = await failure(slow.messages.batches.create({ requests: all }));
+    assert(error instanceof Anthropic.BadRequestError);
+    return error.error.error.message;
+  };
+  assert.match(await refused('fine', 'job/1/2'), /^requests\.1\.custom_id: String should match pattern/);
+  assert.match(await refused('x'.repeat(65)), /custom_id/);
+  assert.match(await refused('twice', 'twice'), /^requests\.1\.custom_id: must be unique/);
 });

@@ -255,6 +255,7 @@ test('a batch gives what single calls give, out of order, for half the price', a
   assert.equal(batch.status, 'completed');
   assert.deepEqual(batch.request_counts, { total: 30, completed: 30, failed: 0 });
   assert(batch.completed_at >= batch.created_at);
+  assert(batch.finalizing_at >= batch.created_at);
   assert.deepEqual(errors, []);
   assert.notDeepEqual(results.map((r) => r.custom_id), results.map((_, i) => `q-${i}`));
   const single = await sim(t, ...flags);
