@@ -56,6 +56,9 @@
       " WHERE e.seq < 1 OR e.seq > j.events")                                                      \
     X(CANCELLING, "it is cancelling, but no worker has it",                                        \
       "SELECT id, 0 FROM jobs WHERE state = 'cancelling' AND worker IS NULL")                      \
+    X(BATCH, "attempt %d awaits a batch that is not known",                                        \
+      "SELECT j.id, b.attempt_no FROM batch_calls b JOIN jobs j ON j.key = b.job"                  \
+      " WHERE NOT EXISTS (SELECT 1 FROM batches WHERE key = b.batch AND job = b.job)")             \
     X(HOME, "it is at home with worker %d, which is none",                                         \
       "SELECT id, worker FROM jobs WHERE worker IS NOT NULL"                                       \
       " AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.key = jobs.worker)")

@@ -2,6 +2,7 @@
  * a rule or a read, a row here, and the function that begins it. */
 #include "store/ops.h"
 
+#include "store/store_batch.h"
 #include "store/store_job.h"
 #include "store/store_key.h"
 #include "store/store_outbox.h"
@@ -23,6 +24,8 @@ enum store_kind_no {
     STORE_RECORD,
     STORE_FINISH,
     STORE_RELEASE,
+    STORE_BATCH_INTEND,
+    STORE_BATCH_MADE,
     STORE_KEY_ADD,
     STORE_KEY_REVOKE,
     STORE_OUTBOX_TAKE,
@@ -36,6 +39,7 @@ enum store_kind_no {
     STORE_RUNNABLE,
     STORE_CALLS,
     STORE_HASHES,
+    STORE_BATCHES,
     STORE_KEY_LIST,
     STORE_KEY_FIND,
     STORE_KEY_USE,
@@ -63,6 +67,8 @@ static const struct store_kind store_kinds[STORE_KINDS] = {
     [STORE_RECORD] = WRITES(rule_record, "record"),
     [STORE_FINISH] = WRITES(rule_finish, "finish"),
     [STORE_RELEASE] = WRITES(rule_release, "release"),
+    [STORE_BATCH_INTEND] = WRITES(rule_batch_intend, "batch_intend"),
+    [STORE_BATCH_MADE] = WRITES(rule_batch_made, "batch_made"),
     [STORE_KEY_ADD] = WRITES(rule_key_add, "key_add"),
     [STORE_KEY_REVOKE] = WRITES(rule_key_revoke, "key_revoke"),
     [STORE_OUTBOX_TAKE] = WRITES(rule_outbox_take, "outbox_take"),
@@ -76,6 +82,7 @@ static const struct store_kind store_kinds[STORE_KINDS] = {
     [STORE_RUNNABLE] = READS(read_runnable),
     [STORE_CALLS] = READS(read_calls),
     [STORE_HASHES] = READS(read_hashes),
+    [STORE_BATCHES] = READS(read_batches),
     [STORE_KEY_LIST] = READS(read_key_list),
     [STORE_KEY_FIND] = READS(read_key_find),
     [STORE_KEY_USE] = READS(read_key_use),
@@ -167,6 +174,19 @@ void store_hashes(struct store *s, struct store_hashes *o) {
 }
 void store_runnable(struct store *s, struct store_runnable *o) {
     store_begin(s, &o->op, STORE_RUNNABLE);
+}
+
+/* --- batches */
+
+void store_batch_intend(struct store *s, struct store_batch_intend *o) {
+    ASSERT(o->n > 0);
+    store_begin(s, &o->op, STORE_BATCH_INTEND);
+}
+void store_batch_made(struct store *s, struct store_batch_made *o) {
+    store_begin(s, &o->op, STORE_BATCH_MADE);
+}
+void store_batches(struct store *s, struct store_batches *o) {
+    store_begin(s, &o->op, STORE_BATCHES);
 }
 
 /* --- reads */

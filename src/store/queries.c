@@ -61,10 +61,25 @@ const char *const queries_texts[Q_COUNT] = {
     [Q_LEASES_LOST] = "UPDATE attempts SET token = NULL, crashes = CASE WHEN EXISTS"
                       " (SELECT 1 FROM calls c WHERE c.job = attempts.job"
                       " AND c.attempt_no = attempts.no AND c.token = attempts.token)"
-                      " THEN 1 ELSE crashes + 1 END WHERE job = $1 AND token IS NOT NULL",
+                      " THEN 1 WHEN EXISTS (SELECT 1 FROM awaited w WHERE w.job = attempts.job"
+                      " AND w.attempt_no = attempts.no)" /* it waits: nothing that crashes */
+                      " THEN crashes ELSE crashes + 1 END WHERE job = $1 AND token IS NOT NULL",
     [Q_LEASES_BACK] = "UPDATE attempts SET token = NULL WHERE job = $1 AND token IS NOT NULL",
     [Q_CRASHED] = "SELECT no, crashes FROM attempts"
                   " WHERE job = $1 AND token IS NULL AND crashes > $2 LIMIT 1",
+
+    [Q_BATCH_ADD] = "INSERT INTO batches (job, mark, model, created_ms) VALUES ($1, $2, $3, $4)"
+                    " RETURNING key",
+    [Q_BATCH_CALL] = "INSERT INTO batch_calls (job, attempt_no, call_no, batch)"
+                     " VALUES ($1, $2, $3, $4) ON CONFLICT (job, attempt_no, call_no)"
+                     " DO UPDATE SET batch = excluded.batch",
+    [Q_BATCH_CALLS_FORGET] = "DELETE FROM batch_calls WHERE job = $1 AND NOT EXISTS"
+                             " (SELECT 1 FROM awaited w WHERE w.job = batch_calls.job"
+                             " AND w.attempt_no = batch_calls.attempt_no"
+                             " AND w.call_no = batch_calls.call_no)",
+    [Q_BATCHES_FORGET] = "DELETE FROM batches WHERE job = $1 AND NOT EXISTS"
+                         " (SELECT 1 FROM batch_calls WHERE batch = batches.key)",
+    [Q_BATCH_MADE] = "UPDATE batches SET id = $1 WHERE mark = $2",
 
     [Q_WORKER_ADD] = "INSERT INTO workers (key, name, slots, joined_ms, beat_ms)"
                      " VALUES ($1, $2, $3, $4, $5)",
@@ -114,6 +129,9 @@ const char *const queries_texts[Q_COUNT] = {
                       " (SELECT seq FROM events WHERE job = $1 LIMIT $2)",
     [Q_ATTEMPTS_DROP] = "DELETE FROM attempts WHERE job = $1 AND no IN"
                         " (SELECT no FROM attempts WHERE job = $1 LIMIT $2)",
+    [Q_BATCH_CALLS_DROP] = "DELETE FROM batch_calls WHERE job = $1 AND (attempt_no, call_no) IN"
+                           " (SELECT attempt_no, call_no FROM batch_calls WHERE job = $1 LIMIT $2)",
+    [Q_BATCHES_DROP] = "DELETE FROM batches WHERE job = $1",
     [Q_SPEC_DROP] = "DELETE FROM specs WHERE job = $1 RETURNING taxonomy",
     [Q_USAGE_DROP] = "DELETE FROM usage WHERE job = $1",
     [Q_JOB_DROP] = "DELETE FROM jobs WHERE key = $1",

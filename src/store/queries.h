@@ -31,6 +31,12 @@ enum {
     Q_CALL_ADD,
     Q_CALLS_SUM,
     Q_PROBLEM_ADD,
+    /* batches */
+    Q_BATCH_ADD,
+    Q_BATCH_CALL,
+    Q_BATCH_CALLS_FORGET,
+    Q_BATCHES_FORGET,
+    Q_BATCH_MADE,
     /* workers */
     Q_WORKER_ADD,
     Q_WORKER_BEAT,
@@ -62,6 +68,8 @@ enum {
     Q_PROBLEMS_DROP,
     Q_EVENTS_DROP,
     Q_ATTEMPTS_DROP,
+    Q_BATCH_CALLS_DROP,
+    Q_BATCHES_DROP,
     Q_SPEC_DROP,
     Q_USAGE_DROP,
     Q_JOB_DROP,

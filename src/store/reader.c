@@ -58,6 +58,10 @@ static const char *const reader_texts[R_COUNT] = {
                        " AND outcome <> 'duplicate'",
     [R_HASHES] = "SELECT hash FROM problems WHERE job = $1 AND hash <> 0"
                  " AND outcome <> 'duplicate'",
+    [R_AWAITED_COUNT] = "SELECT count(*) FROM awaited WHERE job = $1",
+    [R_AWAITED] = "SELECT b.mark, b.model, coalesce(b.id, ''), b.created_ms, w.attempt_no,"
+                  " w.call_no FROM batches b JOIN awaited w ON w.batch = b.key WHERE w.job = $1"
+                  " ORDER BY b.key, w.attempt_no, w.call_no",
     [R_SPEND] = "SELECT c.role, c.model, c.stale, c.input_tokens, c.cached_tokens, c.output_tokens,"
                 " c.reasoning_tokens, c.cost_nusd, c.latency_ms, p.outcome FROM calls c"
                 " LEFT JOIN problems p ON p.job = c.job AND p.attempt_no = c.attempt_no"

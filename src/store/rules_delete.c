@@ -74,6 +74,7 @@ static void rules_purge_job(struct rules *r, int64_t job_key) {
     }
     (void)rules_run_int(r, Q_USAGE_DROP, job_key);
     (void)rules_run_int(r, Q_OUTBOX_DROP, job_key);
+    (void)rules_run_int(r, Q_BATCHES_DROP, job_key);
     (void)rules_run_int(r, Q_JOB_DROP, job_key);
     if (taxonomy != 0 && rules_run_int(r, Q_TEXT_DROP, taxonomy) > 0 &&
         r->taxonomy.key == taxonomy) {
@@ -82,7 +83,7 @@ static void rules_purge_job(struct rules *r, int64_t job_key) {
 }
 
 void rules_purge(struct rules *r) {
-    static const size_t tables[] = {Q_CALLS_DROP, Q_PROBLEMS_DROP, Q_EVENTS_DROP, Q_ATTEMPTS_DROP};
+    static const size_t tables[] = {Q_CALLS_DROP, Q_PROBLEMS_DROP, Q_EVENTS_DROP, Q_ATTEMPTS_DROP, Q_BATCH_CALLS_DROP};
     int64_t job_key = 0;
     struct sql_query *q = sql_use(r->db, Q_JOB_DELETED);
     while (sql_next(q)) {

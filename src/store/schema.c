@@ -1,10 +1,11 @@
 #include "store/schema.h"
 
-extern const unsigned char store_schema_0001[], store_schema_0002[];
+extern const unsigned char store_schema_0001[], store_schema_0002[], store_schema_0003[];
 
 static const char *const schema_texts[] = {
     (const char *)store_schema_0001,
     (const char *)store_schema_0002,
+    (const char *)store_schema_0003,
 };
 
 const struct sql_schema store_schema = {
