@@ -240,10 +240,19 @@ static void serve_draining(void *ctx) {
 
 /* --- the command */
 
+static void serve_on_trouble(struct str model, const char *why) {
+    if (why != NULL) {
+        log_warn("no answers: %s; its calls wait, and it is asked again now and then", why);
+    } else {
+        log_info("%.*s answers again", STR_ARG(model));
+    }
+}
+
 static enum err serve_prepare_llm(struct serve_command *c) {
     enum err e = call_options_config(&c->call, &c->options, &c->settings, c->serve.workers,
                                      &c->arena, &c->llm, &c->why);
     c->llm.in_flight_max = c->serve.slots;
+    c->llm.on_trouble = serve_on_trouble;
     return e;
 }
 

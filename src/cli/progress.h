@@ -13,6 +13,7 @@
  * {accepted … failed: count} · calls, calls_unpriced, replayed, input_tokens, output_tokens (of
  * this run) · cost_usd (of all runs), max_cost_usd (null: no cap) · requests, retries,
  * rate_limited, waiting (HTTP requests; the last: calls now waiting for their turn or a retry) ·
+ * trouble (a model that cannot be asked for the time being, and why; null: none) ·
  * errors_in_row, cause (null: none) · stop (null while it goes on; then done, max_attempts,
  * max_cost, deadline, …).
  */

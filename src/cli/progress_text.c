@@ -4,9 +4,11 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #define PROGRESS_BAR_MIN 8
 #define PROGRESS_BAR_MAX 40
+#define PROGRESS_TROUBLE "no answers: "
 
 enum progress_style { STYLE_PLAIN, STYLE_DIM, STYLE_GOOD, STYLE_WARN };
 
@@ -165,25 +167,34 @@ static void progress_row_spend(const struct progress_facts *f, const struct term
     sbuf_release(&money);
 }
 
+/* @what, and as much of @text as the row still takes. */
+static void progress_part_cut(struct progress_row *r, const char *what, const char *text) {
+    int room = progress_row_room(r) - 2 - (int)strlen(what);
+    struct str shown = term_take(str_of(text), MAX(room, 0));
+    progress_part(r, STYLE_WARN, "%s%.*s", what, STR_ARG(shown));
+}
+
 /* What holds it up, if anything does. */
 static void progress_row_trouble(const struct progress_facts *f, const struct term *term,
                                  struct sbuf *out) {
     const struct sched *s = &f->view.sched;
     bool limited = f->stats.waiting > 0 && f->stats.rate_limited > 0;
+    bool out_of_reach = f->stats.trouble[0] != '\0';
     struct progress_row r;
-    if (!limited && s->cause[0] == '\0') {
+    if (!limited && !out_of_reach && s->cause[0] == '\0') {
         return;
     }
     progress_row_begin(&r, out, term);
     if (limited) {
         progress_part(&r, STYLE_WARN, "%s rate limits so far", term_count(f->stats.rate_limited).s);
     }
-    if (s->cause[0] != '\0') {
-        char before[64];
-        int n = snprintf(before, sizeof before,
-                         "last error (%s in a row): ", term_count(s->errors_in_row).s);
-        struct str cause = term_take(str_of(s->cause), MAX(progress_row_room(&r) - 2 - n, 0));
-        progress_part(&r, STYLE_WARN, "%s%.*s", before, STR_ARG(cause));
+    if (out_of_reach) {
+        progress_part_cut(&r, PROGRESS_TROUBLE, f->stats.trouble);
+    } else if (s->cause[0] != '\0') {
+        char what[64];
+        (void)snprintf(what, sizeof what,
+                       "last error (%s in a row): ", term_count(s->errors_in_row).s);
+        progress_part_cut(&r, what, s->cause);
     }
     progress_row_end(&r);
 }
@@ -254,6 +265,9 @@ void progress_line(const struct progress_facts *f, struct sbuf *out) {
     if (f->stats.waiting > 0) {
         sbuf_addf(out, ", %s waiting", term_count(f->stats.waiting).s);
     }
+    if (f->stats.trouble[0] != '\0') {
+        sbuf_addf(out, ", " PROGRESS_TROUBLE "%s", f->stats.trouble);
+    }
     if (s->errors_in_row > 0) {
         sbuf_addf(out, ", last error: %s (%s in a row)", s->cause, term_count(s->errors_in_row).s);
     }
@@ -313,6 +327,8 @@ static void progress_json_spend(const struct progress_facts *f, struct jwrite *w
     progress_json_int(w, "retries", f->stats.retries);
     progress_json_int(w, "rate_limited", f->stats.rate_limited);
     progress_json_int(w, "waiting", f->stats.waiting);
+    jwrite_key(w, "trouble");
+    jwrite_cstr(w, f->stats.trouble[0] != '\0' ? f->stats.trouble : NULL);
 }
 
 void progress_json(const struct progress_facts *f, const char *event, struct sbuf *out) {

@@ -87,6 +87,7 @@ struct llm_model {
     size_t lanes_n;
     size_t lane_last; /* the lane that was used last: keys take turns */
     int64_t answers;  /* ever; tells a call whether anybody got through meanwhile */
+    bool out;         /* no lane lets calls through, as far as was told */
     struct llm_queue waiting[LLM_PRIORITY_MAX + 1];
     struct loop_timer next_turn;
     struct histogram latency_ms;

@@ -8,7 +8,10 @@
  *     dead   every lane is stopped, or has let nobody through in tries_max probes: all that wait
  * end with the reason
  */
+#include "base/log.h"
 #include "llm/client.h"
+
+#include <stdio.h>
 
 /* Of those that wait the one that has cost most already, among equals the oldest; or NULL. */
 static struct llm_call *llm_model_head(const struct llm_model *model) {
@@ -106,6 +109,26 @@ void llm_model_pump(struct llm_model *model) {
     loop_timer_stop(&model->next_turn);
 }
 
+/* Tell when the model goes out and when it is back. */
+static void llm_model_tell(struct llm_model *model, const struct llm_lane *lane, int64_t now_ms) {
+    struct llm *m = model->llm;
+    bool out = llm_model_is_out(model, now_ms);
+    if (out == model->out) {
+        return;
+    }
+    model->out = out;
+    if (out) {
+        (void)snprintf(m->stats.trouble, sizeof m->stats.trouble, "%.*s: %s",
+                       STR_ARG(model->full_name), errinfo_text(&lane->why, lane->err));
+        log_redact(m->stats.trouble);
+    } else {
+        m->stats.trouble[0] = '\0';
+    }
+    if (m->config->on_trouble != NULL) {
+        m->config->on_trouble(model->full_name, out ? m->stats.trouble : NULL);
+    }
+}
+
 static void llm_lane_blame(struct llm_lane *lane, enum err e, const struct errinfo *why) {
     lane->err = e;
     lane->why = *why;
@@ -144,4 +167,5 @@ void llm_lane_note(struct llm_call *c, const struct http_reply *reply,
         llm_lane_blame(lane, e, &result->detail);
         limit_stop(l, now_ms);
     }
+    llm_model_tell(c->model, lane, now_ms);
 }

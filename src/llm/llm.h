@@ -123,8 +123,11 @@ struct llm_config {
     size_t providers_n;
     const struct price_table *prices;
     const struct llm_cache *cache; /* NULL: none */
-    struct limit_set limits;       /* for every key and model of every provider (--rpm, --tpm); its
-                                      sharers hold for the limits of providers and keys, too */
+    /** A model cannot be asked for the time being, and @why; or can be again: NULL. On the thread
+     * of the client's loop. NULL: nobody is told. */
+    void (*on_trouble)(struct str model, const char *why);
+    struct limit_set limits; /* for every key and model of every provider (--rpm, --tpm); its
+                                sharers hold for the limits of providers and keys, too */
     int64_t in_flight_max;
     int64_t connect_ms, first_byte_ms, total_ms; /* deadlines of one try */
     int64_t idle_ms;                             /* between two pieces of a stream */
@@ -242,10 +245,13 @@ typedef void llm_listing_fn(void *ctx, const struct llm_listing *listing);
 NODISCARD enum err llm_list_models(struct llm *m, const struct llm_provider *provider,
                                    llm_listing_fn *done, void *ctx);
 
-/** Since the start: HTTP requests sent, retried, answered 429; now: waiting for a retry. For the
- * display. */
+#define LLM_TROUBLE_BYTES 256
+
+/** Since the start: HTTP requests sent, retried, answered 429; now: waiting for a retry, and a
+ * model that cannot be asked for the time being, with the reason ("": none). For the display. */
 struct llm_stats {
     int64_t requests, retries, rate_limited, waiting, in_flight;
+    char trouble[LLM_TROUBLE_BYTES];
 };
 struct llm_stats llm_stats(const struct llm *m);
 

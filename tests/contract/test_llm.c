@@ -224,6 +224,46 @@ static void test_what_is_unavailable_is_tried_again(void **state) {
     assert_int_equal(llm_stats(f->llm).retries, 2);
 }
 
+static struct {
+    const struct llm *llm;
+    int gone, back;
+    char why[LLM_TROUBLE_BYTES];
+} trouble;
+
+static void on_trouble(struct str model, const char *why) {
+    assert_true(str_eq(model, S("lab/m")));
+    trouble.gone += why != NULL;
+    trouble.back += why == NULL;
+    assert_string_equal(llm_stats(trouble.llm).trouble, why != NULL ? why : "");
+    if (why != NULL) {
+        (void)snprintf(trouble.why, sizeof trouble.why, "%s", why);
+    }
+}
+
+static void
+test_a_model_that_answers_nobody_is_told_of_once_and_once_when_it_is_back(void **state) {
+    struct fixture *f = *state;
+    struct outcome o[12] = {0};
+    struct llm_call *calls[ARRAY_LEN(o)];
+    const struct step down = SOON(503, "{\"error\":{\"message\":\"down, " KEY "\"}}");
+    START(f, down, down, down, down, down, down, down, down, down, down, down, down, GOOD);
+    f->config.tries_max = 20;
+    f->config.on_trouble = on_trouble;
+    trouble.llm = f->llm;
+    trouble.gone = trouble.back = 0;
+    for (size_t i = 0; i < ARRAY_LEN(o); i++) {
+        call_with(f, "t", &o[i], &calls[i]);
+    }
+    loop_run(f->loop);
+    assert_int_equal(o[11].err, ERR_OK);
+    assert_int_equal(trouble.gone, 1);
+    assert_int_equal(trouble.back, 1);
+    assert_non_null(strstr(trouble.why, "lab/m: "));
+    assert_non_null(strstr(trouble.why, "down, ***"));
+    assert_null(strstr(trouble.why, KEY));
+    assert_string_equal(llm_stats(f->llm).trouble, "");
+}
+
 static void test_lost_connections_and_garbage_are_tried_again(void **state) {
     struct fixture *f = *state;
     START(f, {.then = TINY_RESET}, {.status = 200, .body = "<html>"}, GOOD);
@@ -711,6 +751,7 @@ int main(void) {
         LLM_TEST(test_keys_are_used_in_turn),
         LLM_TEST(test_another_key_takes_over_from_one_that_is_of_no_use),
         LLM_TEST(test_what_is_unavailable_is_tried_again),
+        LLM_TEST(test_a_model_that_answers_nobody_is_told_of_once_and_once_when_it_is_back),
         LLM_TEST(test_lost_connections_and_garbage_are_tried_again),
         LLM_TEST(test_retry_after_is_waited_for),
         LLM_TEST(test_a_wait_longer_than_allowed_fails_the_call_and_says_so),

@@ -86,10 +86,33 @@ static void test_what_holds_it_up_is_told(void **state) {
                    "  interrupted: finishing what is in flight (Ctrl-C again stops now)\n");
 }
 
+static void test_a_model_that_does_not_answer_is_named_before_the_last_error(void **state) {
+    (void)state;
+    struct progress_facts f = facts();
+    struct sbuf out;
+    f.stats.waiting = 12;
+    f.view.sched.errors_in_row = 3;
+    (void)snprintf(f.view.sched.cause, sizeof f.view.sched.cause, "engineer: network");
+    (void)snprintf(f.stats.trouble, sizeof f.stats.trouble, "lab/m: no route");
+    assert_picture(&f, (struct term){.utf8 = false, .width = 60},
+                   "  37/50 accepted  #########----   74%  12.3/min  ETA 1m 03s\n"
+                   "  64 in flight (12 waiting)  41 solved  12 rejected\n"
+                   "  3m 00s elapsed  money $0.0123 of $5.00\n"
+                   "  no answers: lab/m: no route\n");
+    sbuf_init(&out, 1 << 16);
+    progress_line(&f, &out);
+    assert_non_null(strstr(sbuf_str(&out).p, "12 waiting, no answers: lab/m: no route, last"));
+    sbuf_clear(&out);
+    progress_json(&f, "progress", &out);
+    assert_non_null(strstr(sbuf_str(&out).p, "\"trouble\":\"lab/m: no route\""));
+    sbuf_release(&out);
+}
+
 static void test_no_line_is_as_wide_as_the_terminal(void **state) {
     (void)state;
     struct progress_facts f = facts();
     f.stats.waiting = 1000;
+    memset(f.stats.trouble, 't', sizeof f.stats.trouble - 1);
     f.view.sched.stop = STOP_INTERRUPTED;
     memset(f.view.sched.cause, 'e', sizeof f.view.sched.cause - 1);
     struct sbuf out;
@@ -146,7 +169,7 @@ static void test_the_json_object_has_the_documented_fields(void **state) {
         "\"duplicate\":0,\"surplus\":0,\"failed\":4},\"calls\":1234,\"calls_unpriced\":0,"
         "\"replayed\":0,\"input_tokens\":1234567,\"output_tokens\":45678,\"cost_usd\":0.0123,"
         "\"max_cost_usd\":5.0,\"requests\":1300,\"retries\":7,\"rate_limited\":0,\"waiting\":0,"
-        "\"errors_in_row\":0,\"cause\":null,\"stop\":null}\n");
+        "\"trouble\":null,\"errors_in_row\":0,\"cause\":null,\"stop\":null}\n");
     sbuf_release(&out);
 }
 
@@ -329,6 +352,7 @@ int main(void) {
         cmocka_unit_test(test_the_picture_shows_the_run_on_three_lines),
         cmocka_unit_test(test_without_utf8_the_picture_is_ascii),
         cmocka_unit_test(test_what_holds_it_up_is_told),
+        cmocka_unit_test(test_a_model_that_does_not_answer_is_named_before_the_last_error),
         cmocka_unit_test(test_no_line_is_as_wide_as_the_terminal),
         cmocka_unit_test(test_colours_add_no_width),
         cmocka_unit_test(test_a_plain_line_tells_the_same),
