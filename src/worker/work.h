@@ -167,4 +167,7 @@ void worker_tell_tenant(struct work *k);
 /** The job is gone: free it. */
 void worker_forget(struct worker *w, struct work *k);
 
+/** The store has decided about it: its token, if it came by one, is done with. */
+void worker_settle(const struct work *k);
+
 #endif

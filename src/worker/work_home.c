@@ -56,6 +56,7 @@ static bool work_is_unwanted(struct work *k, const struct store_op *op) {
 
 static void work_taken(struct store_op *op) {
     struct work *k = CONTAINER_OF(op, struct work, op.take.op);
+    worker_settle(k);
     if (op->err != ERR_OK) { /* somebody else was quicker, say: nothing has to be given back */
         work_note_fatal(k, op->err, &op->detail);
         work_gone(k);

@@ -143,6 +143,7 @@ void worker_forget(struct worker *w, struct work *k) {
     memmove(&w->jobs[i], &w->jobs[i + 1], (w->jobs_n - i) * sizeof(struct work *));
     memmove(&w->shares[i], &w->shares[i + 1], (w->jobs_n - i) * sizeof(struct share_job *));
     worker_forget_tenant(w, k);
+    worker_settle(k);
     work_free(k);
     worker_want(w);
     worker_quit_if_empty(w);
@@ -158,6 +159,12 @@ static void worker_want(struct worker *w) {
     }
 }
 
+void worker_settle(const struct work *k) {
+    if (k->worker->consumer != NULL) {
+        broker_ack(k->worker->consumer, k->job_id);
+    }
+}
+
 static void worker_on_token(void *ctx, const struct broker_token *token) {
     struct worker *w = ctx;
     const struct worker_tenant *t = worker_find_tenant(w, token->tenant);
@@ -168,6 +175,8 @@ static void worker_on_token(void *ctx, const struct broker_token *token) {
         if (w->number != 0) {
             work_take(k);
         }
+    } else {
+        broker_ack(w->consumer, token->job_id);
     }
     worker_want(w);
 }

@@ -35,7 +35,8 @@ VENDORS = {
     "flint/": {"answer"},
     "acb": {"answer"},
     "arb": {"answer"},
-    "openssl/": {"api"},
+    "openssl/": {"api", "broker"},
+    "hiredis/": {"broker"},
 }
 
 PURE = {"answer", "core"}
