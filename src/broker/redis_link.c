@@ -71,8 +71,10 @@ static enum err link_tls_wait(const struct redis_link *l, int result, int64_t un
 static enum err link_tls_prepare(struct redis_link *l, const struct broker_url *url,
                                  struct errinfo *reterr) {
     struct in6_addr address;
+    char name[sizeof url->host]; /* OpenSSL's macro wants it without const */
     bool is_address = inet_pton(AF_INET, url->host, &address) == 1 ||
                       inet_pton(AF_INET6, url->host, &address) == 1;
+    memcpy(name, url->host, sizeof name);
     l->tls_context = SSL_CTX_new(TLS_client_method());
     ASSERT(l->tls_context != NULL);
     SSL_CTX_set_verify(l->tls_context, SSL_VERIFY_PEER, NULL);
@@ -85,7 +87,7 @@ static enum err link_tls_prepare(struct redis_link *l, const struct broker_url *
     ASSERT(l->tls != NULL);
     bool set = is_address ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(l->tls), url->host) == 1
                           : SSL_set1_host(l->tls, url->host) == 1 &&
-                                SSL_set_tlsext_host_name(l->tls, url->host) == 1;
+                                SSL_set_tlsext_host_name(l->tls, name) == 1;
     ASSERT(set && SSL_set_fd(l->tls, l->fd) == 1);
     return ERR_OK;
 }
