@@ -14,6 +14,10 @@ static const struct metric_family meter_errors = {
     .name = "stumper_llm_call_errors_total",
     .help = "Calls that failed after all retries, by class.",
     .kind = METRIC_COUNTER};
+static const struct metric_family meter_retries = {
+    .name = "stumper_llm_retries_total",
+    .help = "Requests that were made again for the same call.",
+    .kind = METRIC_COUNTER};
 static const struct metric_family meter_tokens = {.name = "stumper_llm_tokens_total",
                                                   .help = "Tokens that were paid for.",
                                                   .kind = METRIC_COUNTER};
@@ -50,6 +54,9 @@ void meter_call(struct metrics *m, enum role role, const struct call_answer *ans
         return;
     }
     struct meter_labels labels = meter_labels(role, answer->model);
+    if (answer->tries > 1) {
+        metric_add(metric_get(m, &meter_retries, labels.v, 3), answer->tries - 1);
+    }
     if (answer->err != ERR_OK) {
         labels.v[3] = (struct metric_label){"error", str_of(err_name(answer->err))};
         metric_add(metric_get(m, &meter_errors, labels.v, 4), 1);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import test from 'node:test';
-import { assertExactly, run, wait } from './lib.mjs';
+import { assertExactly, run, sim, wait } from './lib.mjs';
 import { assertSchema } from './schema.mjs';
 import { serve } from './service.mjs';
 
@@ -218,6 +218,18 @@ test('health, metrics and documents are there, also for programs', async (t) => 
   }
   assert.match(metrics, /stumper_llm_call_seconds_count\{provider="openai",model="engineer",role="engineer"\} \d+/);
   assert.doesNotMatch((await s.get('/docs')).body, /https?:\/\/(?!127\.0\.0\.1|localhost)[a-z0-9.]+\/[^"<]*\.(js|css|woff)/, 'the page needs nothing from elsewhere');
+});
+
+test('a provider that is out of reach is named in the log, with the reason, and the job goes on when it is back', async (t) => {
+  const provider = await sim(t);
+  await provider.kill();
+  const s = await serve(t, [], { provider });
+  const id = await s.submit({ num_problems: 12 });
+  await s.line(/^stumper: warning: no answers: openai\/engineer: .*connect.*; its calls wait/m);
+  await sim(t, '--port', new URL(provider.base).port);
+  assert.equal((await s.end(id)).status, 'succeeded');
+  await s.line(/^stumper: (?:info: )?openai\/engineer answers again$/m);
+  assert.match((await s.get('/metrics')).body, /^stumper_llm_retries_total\{provider="openai",model="engineer",role="engineer"\} [1-9]/m);
 });
 
 test('a client that sends slowly is cut off; others notice nothing', async (t) => {

@@ -2,7 +2,8 @@
 """The documents speak of what exists: readme.py ROOT PROGRAM.
 
 In every Markdown page: links to files of this tree lead somewhere, `make X` is a target, and
-`stumper X` is a command with the flags that stand behind it.
+`stumper X` is a command with the flags that stand behind it. There and in deploy/: a metric that is
+named is one that is measured.
 """
 import os
 import re
@@ -13,6 +14,23 @@ import tree
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 MAKE = re.compile(r"\bmake ([a-z]+)\b")
 RUN = re.compile(r"^\s*(?:\$ )?(?:[A-Z_]+=\S+ )*(?:build/|\./)?stumper ([a-z]+)([^\n#|]*)", re.M)
+METRIC = re.compile(r"\b(?:stumper|process)_[a-z_]+(?=[{\s\"'`)\[])")
+SUFFIX = re.compile(r"_(?:bucket|sum|count)$")
+
+
+def metrics(root: str) -> set[str]:
+    """What the source measures: names in string literals."""
+    source = "".join(tree.read(root, path) for path in tree.files(root, ".c") if path.startswith("src/"))
+    return set(re.findall(r"\b(?:stumper|process)_[a-z_]+", "".join(re.findall(r'"[^"\n]*"', source))))
+
+
+def check_metrics(root: str):
+    measured = metrics(root)
+    for path in tree.files(root, ".md", ".json", ".yml"):
+        if path.startswith(("docs/", "deploy/")) or path == "README.md":
+            for name in METRIC.findall(tree.read(root, path)):
+                if SUFFIX.sub("", name) not in measured and name not in measured:
+                    yield f"{path}: nothing measures {name}"
 
 
 def code(text: str) -> str:
@@ -42,6 +60,7 @@ def check(root: str, program: str):
             for flag in manual.FLAG.findall(re.sub(r'"[^"]*"', "", rest)):
                 if flag not in commands[command] | {"help"}:
                     yield f"{path}: `stumper {command}` has no --{flag}"
+    yield from check_metrics(root)
 
 
 if __name__ == "__main__":

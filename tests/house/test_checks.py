@@ -6,6 +6,7 @@ import tempfile
 import unittest
 
 import limits
+import readme
 import rooms
 import tree
 import words
@@ -78,6 +79,11 @@ class Checks(unittest.TestCase):
     def test_unfinished_business_is_seen(self):
         self.put("src/base/a.c", "/* TO" + "DO */\n")
         self.assertEqual(len(self.complaints(words)), 1)
+
+    def test_a_metric_that_nothing_measures_is_seen(self):
+        self.put("src/api/a.c", 'x("stumper_jobs{state=", "# TYPE stumper_call_seconds histogram");\n')
+        self.put("deploy/a.yml", "expr: stumper_jobs{} > rate(stumper_call_seconds_bucket[5m]) / stumper_calls_total{}\n")
+        self.assertEqual(list(readme.check_metrics(self.root)), ["deploy/a.yml: nothing measures stumper_calls_total"])
 
     def test_trailing_blanks_and_a_missing_line_end_are_seen(self):
         self.put("src/base/a.c", "int x; \nint y;")
