@@ -36,6 +36,7 @@ static const char *problem_title(int status) {
         {408, "Request Timeout"},
         {409, "Conflict"},
         {413, "Content Too Large"},
+        {414, "URI Too Long"},
         {415, "Unsupported Media Type"},
         {422, "Unprocessable Content"},
         {429, "Too Many Requests"},
@@ -43,6 +44,7 @@ static const char *problem_title(int status) {
         {500, "Internal Server Error"},
         {501, "Not Implemented"},
         {503, "Service Unavailable"},
+        {505, "HTTP Version Not Supported"},
         {507, "Insufficient Storage"},
     };
     for (size_t i = 0; i < ARRAY_LEN(titles); i++) {
@@ -185,9 +187,11 @@ void problem_send_store(struct call *c, enum err e, const struct errinfo *detail
 }
 
 void problem_send_refused(struct call *c, int status, const char *reason) {
-    enum problem_code code = status == 413   ? PROBLEM_TOO_LARGE
-                             : status == 431 ? PROBLEM_HEADER
-                             : status == 501 ? PROBLEM_NOT_HTTP
-                                             : PROBLEM_BAD_REQUEST;
+    static const enum problem_code codes[] = {PROBLEM_TOO_LARGE, PROBLEM_URI,      PROBLEM_HEADER,
+                                              PROBLEM_INTERNAL,  PROBLEM_NOT_HTTP, PROBLEM_VERSION};
+    enum problem_code code = PROBLEM_BAD_REQUEST;
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+        code = problem_rows[codes[i]].status == status ? codes[i] : code;
+    }
     problem_send(c, code, "%s", reason);
 }

@@ -19,6 +19,7 @@
     X(PROBLEM_TIMEOUT, "request_timeout", 408, true)                                               \
     X(PROBLEM_CONFLICT, "conflict", 409, false)                                                    \
     X(PROBLEM_TOO_LARGE, "too_large", 413, false)                                                  \
+    X(PROBLEM_URI, "uri_too_long", 414, false)                                                     \
     X(PROBLEM_MEDIA_TYPE, "unsupported_media_type", 415, false)                                    \
     X(PROBLEM_INVALID, "invalid_request", 422, false)                                              \
     X(PROBLEM_IDEMPOTENCY, "idempotency_mismatch", 422, false)                                     \
@@ -30,6 +31,7 @@
     X(PROBLEM_INTERNAL, "internal_error", 500, true)                                               \
     X(PROBLEM_NOT_HTTP, "not_implemented", 501, false)                                             \
     X(PROBLEM_UNAVAILABLE, "unavailable", 503, true)                                               \
+    X(PROBLEM_VERSION, "http_version_not_supported", 505, false)                                   \
     X(PROBLEM_DISK_FULL, "insufficient_storage", 507, true)
 
 enum problem_code {

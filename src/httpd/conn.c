@@ -100,6 +100,31 @@ static enum MHD_Result conn_refuse(struct conn *c, int status, const char *reaso
     return conn_after(c);
 }
 
+/* There may be no request yet, or half of one, and the library has dropped what it has read. */
+struct httpd_response *conn_refusal(struct conn *c, int status, const char *reason) {
+    struct httpd *h = c->httpd;
+    if (c->state < CONN_BODY) {
+        memset(c->q.state, 0, h->options.state_bytes);
+        c->q.method = c->q.path = "";
+        c->q.started_us = clock_mono_us();
+        c->body = buffer_take(&h->bodies);
+        c->q.body = &c->body->data;
+    }
+    sbuf_clear(c->q.body);
+    c->state = CONN_OPEN;
+    guard_enter(&h->guard, &c->guard, GUARD_BUSY, clock_mono_ms());
+    c->in_call = true;
+    conn_handler(c)->refuse(h->options.ctx, &c->q, status, reason);
+    c->in_call = false;
+    struct httpd_response *r = c->answer;
+    c->answer = NULL;
+    if (conn_handler(c)->over != NULL) {
+        conn_handler(c)->over(h->options.ctx, &c->q, false);
+    }
+    conn_forget_request(c);
+    return r;
+}
+
 /* The handler's look at the headers; true if it answered. */
 static bool conn_look(struct conn *c) {
     if (conn_handler(c)->head != NULL) {

@@ -38,8 +38,13 @@ static inline const struct conn *conn_of(const struct httpd_request *q) {
     return (const void *)q; /* its first member */
 }
 
+/* As MHD_queue_response(). */
+typedef enum MHD_Result queue_fn(struct MHD_Connection *connection, unsigned status,
+                                 struct MHD_Response *response);
+
 struct httpd {
     struct httpd_options options;
+    queue_fn *queue; /* the library's */
     struct MHD_Daemon *daemon;
     struct guard guard;
     struct buffers bodies, streams;
@@ -75,6 +80,13 @@ void conn_drop(struct conn *c);
 
 /** Give the answer to the library. */
 enum MHD_Result conn_send(struct conn *c);
+
+/** The handler's refusal of what the library cannot read; the request is over with it. NULL: the
+ * handler gave none. To be freed. */
+struct httpd_response *conn_refusal(struct conn *c, int status, const char *reason);
+
+/** The library's own MHD_queue_response(), behind the one that we put before it. */
+queue_fn *own_errors_queue(void);
 
 /** A socket that listens, non-blocking. @ret_port: 0 for a unix socket. Errors: httpd_new(). */
 NODISCARD enum err listen_open(const struct httpd_listen *l, int *ret_fd, int *ret_port,

@@ -13,7 +13,7 @@
  *            stream that wait to be sent. Malformed requests are refused before anybody sees them.
  * Threading  the thread that runs the loop or the turns; nothing here may be called from another.
  * Left       bare LF, folded headers and header values cut at a NUL are not seen by libmicrohttpd
- *            0.9.75; headers beyond HTTPD_CONN_BYTES are answered by the library itself (431).
+ *            0.9.75.
  */
 #ifndef STUMPER_HTTPD_HTTPD_H
 #define STUMPER_HTTPD_HTTPD_H
@@ -47,8 +47,9 @@ struct httpd_handler {
     /** Headers have come and are fine: a look before the body is read, if there is one. Answering
      * now refuses the body, and the connection with it; request() is then not called. */
     void (*head)(void *ctx, struct httpd_request *q);
-    /** A request that is malformed or past a limit (400, 413, 431, 501): to be answered with
-     * @status in the call. Method and path are set, body is empty. over() follows. */
+    /** A request that is malformed or past a limit (400, 413, 414, 431, 500, 501, 505): to be
+     * answered with @status in the call. Method and path are empty where they could not be read,
+     * and so is the body. over() follows. */
     void (*refuse)(void *ctx, struct httpd_request *q, int status, const char *reason);
     /** Everything written to a stream was handed to the socket: more may be written. */
     void (*drained)(void *ctx, struct httpd_request *q);

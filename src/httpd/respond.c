@@ -58,8 +58,8 @@ void httpd_respond(struct httpd_request *q, struct httpd_response *r) {
 
 enum MHD_Result conn_send(struct conn *c) {
     struct httpd_response *r = c->answer;
-    enum MHD_Result sent = MHD_queue_response(c->mhd, (unsigned)r->status, r->mhd);
     c->state = CONN_SENT;
+    enum MHD_Result sent = MHD_queue_response(c->mhd, (unsigned)r->status, r->mhd);
     c->answer = NULL;
     httpd_response_free(r);
     return sent;

@@ -70,6 +70,7 @@ enum err httpd_new(const struct httpd_options *options, struct httpd **ret,
     struct httpd *h = mem_new(sizeof *h);
     int fd = -1;
     h->options = *options;
+    h->queue = own_errors_queue();
     h->poll_fd = epoll_create1(EPOLL_CLOEXEC);
     guard_init(&h->guard, options->input_ms, options->idle_ms);
     buffers_init(&h->bodies, options->body_bytes_max);

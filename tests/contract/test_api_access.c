@@ -290,6 +290,36 @@ static void test_what_is_too_large_is_refused_as_a_problem(void **state) {
     assert_says(reply, 400, "\"code\":\"bad_request\"");
 }
 
+/* Say @n bytes between @begin and @end; the answer must be a problem. */
+static void assert_refused(const struct api_rig *r, const char *begin, size_t n, const char *end,
+                           int status, const char *code) {
+    char *text = malloc(n + strlen(begin) + strlen(end) + 1), *at = stpcpy(text, begin);
+    memset(at, 'a', n);
+    (void)strcpy(at + n, end);
+    int fd = talk_dial(r->port);
+    talk_say(fd, text);
+    const struct talk_reply *reply = talk_hear(fd, 5000);
+    assert_says(reply, status, code);
+    assert_string_equal(talk_header(reply, "content-type"), "application/problem+json");
+    (void)close(fd);
+    free(text);
+}
+
+/* libmicrohttpd answers these by itself, with pages, if it is let. */
+static void test_what_the_library_cannot_read_is_refused_as_a_problem_too(void **state) {
+    const struct api_rig *r = *state;
+    const char *const end = " HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert_refused(r, "GET /livez HTTP/1.1\r\nHost: localhost\r\nX: ", 20000, "\r\n\r\n", 431,
+                   "\"code\":\"header_too_large\"");
+    assert_refused(r, "GET /", 20000, end, 414, "\"code\":\"uri_too_long\"");
+    assert_refused(r, "GET / HTTP/3.0\r\nHost: localhost\r\n\r\n", 0, "", 505,
+                   "\"code\":\"http_version_not_supported\"");
+    assert_refused(
+        r, "POST /generate HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n", 0,
+        "zz\r\n", 400, "\"code\":\"bad_request\"");
+    assert_int_equal(talk(r->port, "GET", "/livez", "", NULL)->status, 200);
+}
+
 /* The most memory for the least text. */
 static void test_bodies_full_of_very_small_things_are_answered(void **state) {
     struct api_rig *r = *state;
@@ -367,6 +397,7 @@ int main(void) {
         api_test(test_beyond_loopback_a_key_has_to_be_there_first),
         api_test(test_a_unix_socket_is_for_its_owner_and_replaces_a_dead_one),
         api_test(test_what_is_too_large_is_refused_as_a_problem),
+        api_test(test_what_the_library_cannot_read_is_refused_as_a_problem_too),
         api_test(test_bodies_full_of_very_small_things_are_answered),
         api_test(test_bad_webhook_secrets_are_refused_without_telling_them),
         api_test(test_a_client_that_vanishes_leaves_nothing_behind),
