@@ -5,6 +5,7 @@
 #include "api/api.h"
 #include "api/auth.h"
 #include "api/meters.h"
+#include "api/underway.h"
 #include "base/rng.h"
 #include "httpd/buffer.h"
 
@@ -30,6 +31,7 @@ struct api {
     struct views *views;
     struct follows *follows;
     struct webhooks *webhooks;
+    struct underway underway;
     struct meters meters;
     struct buffers buffers; /* of answers */
     struct task *idle_tasks;

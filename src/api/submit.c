@@ -3,6 +3,7 @@
  *     read ─► limits of the key (if it has any) ─► store ─► 202, or wait for the end ─► 200
  *
  * A retry with the same Idempotency-Key meets its job before it meets a limit: it was let in once.
+ * One that comes before the store has the job is told to come again (underway.h).
  */
 #include "api/call.h"
 #include "api/digest.h"
@@ -25,6 +26,7 @@
 #define SUBMIT_LARGE_BYTES ((size_t)1024 * 1024)
 #define SUBMIT_RETRY_AFTER "2"
 #define SUBMIT_JOBS_RETRY_S 10
+#define SUBMIT_UNDERWAY_RETRY_S 1
 #define SUBMIT_NUSD_PER_CENT (NUSD_PER_USD / 100)
 #define MS_PER_S INT64_C(1000)
 
@@ -41,6 +43,7 @@ struct submit {
     char fingerprint[DIGEST_HEX_BYTES];
     int64_t counted; /* of the key's jobs when its use was asked for */
     struct job_spec spec;
+    struct underway_key underway;
     struct store_find_idem idem;
     struct store_key_use use;
     struct store_submit op;
@@ -227,6 +230,7 @@ static void submit_refused(struct call *c, enum err e, const struct errinfo *det
 /* What a large one took goes back to the system, not into holes of the heap. */
 static void submit_free(struct submit *s) {
     bool large = s->body_n > SUBMIT_LARGE_BYTES;
+    underway_release(&s->underway);
     arena_release(&s->a);
     task_free(s->task);
     if (large) {
@@ -358,6 +362,12 @@ void submit_run(struct call *c) {
     s->body_n = c->q->body->n;
     s->op.tenant = c->key != NULL ? c->key->row.number : STORE_TENANT_NONE;
     if (!submit_read(c, s)) {
+        submit_free(s);
+        return;
+    }
+    if (!underway_hold(&c->api->underway, &s->underway, s->op.tenant, s->op.idem_key)) {
+        problem_send_later(c, PROBLEM_UNDERWAY, SUBMIT_UNDERWAY_RETRY_S,
+                           "The first request with this Idempotency-Key has no answer yet.");
         submit_free(s);
         return;
     }

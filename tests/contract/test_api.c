@@ -148,6 +148,39 @@ static void test_the_same_key_gives_the_same_job_and_another_body_is_refused(voi
     assert_problem(post(r, "/generate", "Idempotency-Key: \r\n", JOB), 400, "bad_request");
 }
 
+/* Both are read before the store can answer the first, if they come together; they need not. */
+static void test_a_retry_that_comes_before_the_first_is_answered_is_a_conflict(void **state) {
+    const struct api_rig *r = *state;
+    int conflicts = 0;
+    for (int round = 0; round < 200 && conflicts == 0; round++) {
+        char request[1024], ids[2][64] = {"", ""};
+        int fd[2] = {talk_dial(r->port), talk_dial(r->port)}, stored = 0;
+        (void)snprintf(request, sizeof request,
+                       "POST /generate HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: r%d\r\n"
+                       "Content-Length: %zu\r\n\r\n%s",
+                       round, strlen(JOB), JOB);
+        talk_say(fd[0], request);
+        talk_say(fd[1], request);
+        for (size_t i = 0; i < ARRAY_LEN(fd); i++) {
+            const struct talk_reply *reply = talk_hear(fd[i], 5000);
+            if (reply->status == 409) {
+                assert_problem(reply, 409, "idempotency_in_progress");
+                assert_string_equal(talk_header(reply, "retry-after"), "1");
+                conflicts++;
+            } else {
+                assert_int_equal(reply->status, 202);
+                (void)sscanf(talk_header(reply, "location"), "/status/%63s", ids[stored++]);
+            }
+            (void)close(fd[i]);
+        }
+        assert_true(stored >= 1 && (stored == 1 || strcmp(ids[0], ids[1]) == 0));
+        (void)snprintf(request, sizeof request, "Idempotency-Key: r%d\r\n", round);
+        const struct talk_reply *again = post(r, "/generate", request, JOB);
+        assert_says(again, 202, ids[0]);
+    }
+    assert_int_equal(conflicts, 1);
+}
+
 static void test_an_unchanged_status_is_304_until_something_changes(void **state) {
     struct api_rig *r = *state;
     char header[64];
@@ -419,6 +452,7 @@ int main(void) {
         api_test(test_nesting_too_deep_is_an_error_like_any_other),
         api_test(test_wrong_paths_methods_and_arguments_are_problems),
         api_test(test_the_same_key_gives_the_same_job_and_another_body_is_refused),
+        api_test(test_a_retry_that_comes_before_the_first_is_answered_is_a_conflict),
         api_test(test_an_unchanged_status_is_304_until_something_changes),
         api_test(test_an_ended_job_shows_its_problems_with_its_status),
         api_test(test_a_waiting_client_is_answered_when_the_job_ends),
