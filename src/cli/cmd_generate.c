@@ -13,8 +13,10 @@
 #include "io/limits.h"
 #include "store/cache.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define GENERATE_LINE_BYTES_MAX ((size_t)512 * 1024 * 1024)
@@ -168,6 +170,35 @@ static void generate_choose_paths(struct generate *g) {
     g->state = f->state != NULL              ? f->state
                : strcmp(g->output, "-") == 0 ? GENERATE_STATE_DEFAULT
                                              : str_fmt(&g->arena, "%s.db", g->output).p;
+}
+
+static bool generate_is_there(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
+}
+
+/* Before anything is paid for: can the output be written, and would it cost anybody a file? What
+ * has its state beside it can be written again from there. */
+static enum err generate_check_output(struct generate *g) {
+    const char *slash = strrchr(g->output, '/');
+    const char *folder = slash == NULL ? "."
+                         : slash == g->output
+                             ? "/"
+                             : str_fmt(&g->arena, "%.*s", (int)(slash - g->output), g->output).p;
+    if (strcmp(g->output, "-") == 0) {
+        return ERR_OK;
+    }
+    if (access(folder, F_OK) != 0) {
+        return errinfo_set(&g->why, ERR_USAGE, "--output %s: %s: %s", g->output, folder,
+                           strerror(errno));
+    }
+    if (!g->flags.fresh && generate_is_there(g->output) && !generate_is_there(g->state)) {
+        return errinfo_set(&g->why, ERR_USAGE,
+                           "%s is there already, and what made it is not (%s): choose another "
+                           "output, or let it be replaced with --fresh",
+                           g->output, g->state);
+    }
+    return ERR_OK;
 }
 
 static bool generate_wants_sim(const struct generate *g) {
@@ -425,6 +456,10 @@ static int generate(struct generate *g) {
         return cmd_fail("generate", EXIT_USAGE, "%s", errinfo_text(&g->why, e));
     }
     generate_choose_paths(g);
+    e = generate_check_output(g);
+    if (e != ERR_OK) {
+        return cmd_fail("generate", EXIT_USAGE, "%s", errinfo_text(&g->why, e));
+    }
     enum progress_mode mode =
         progress_mode_for(g->flags.quiet, g->flags.json_progress, STDERR_FILENO, cmd_getenv);
     g->began_ms = clock_mono_ms();

@@ -1,5 +1,6 @@
 // The forms of the output, and the commands that read a job.
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { assertExactly, folder, generate, jsonl, MODELS, run, sim, text } from './lib.mjs';
@@ -51,6 +52,21 @@ test('generate writes the other forms itself', async (t) => {
   const problems = JSON.parse(text(join(cwd, 'p.json')));
   assertExactly(3, problems);
   assertSchema(problems);
+});
+
+test('a file that nobody could write again is not written over; --fresh replaces it', async (t) => {
+  const cwd = folder(t);
+  const provider = await sim(t);
+  const mine = join(cwd, 'problems.jsonl');
+  writeFileSync(mine, 'mine\n');
+  const refused = await run(t, generate(3), { cwd, env: provider.env, code: 2 });
+  assert.match(refused.stderr, /problems\.jsonl is there already.*problems\.jsonl\.db.*--fresh/);
+  assert.equal(text(mine), 'mine\n');
+  assert.equal((await provider.sums()).calls, 0);
+  await run(t, generate(3, '--fresh'), { cwd, env: provider.env });
+  assertExactly(3, jsonl(mine));
+  const lost = await run(t, generate(3, '-o', 'no/where.jsonl'), { cwd, env: provider.env, code: 2 });
+  assert.match(lost.stderr, /--output no\/where\.jsonl: no: No such file or directory/);
 });
 
 test('show prints a problem readably, all or one by its id', async (t) => {
