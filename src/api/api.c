@@ -106,6 +106,7 @@ static void api_on_keys(struct store_op *op) {
     api->auth.reading = false;
     if (e == ERR_OK) {
         auth_take(&api->auth, read->op.ret, read->op.ret_n);
+        call_end_refused(api);
         e = first ? api_listen(api) : ERR_OK;
     } else if (first) {
         api->start.why = op->detail;

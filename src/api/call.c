@@ -68,6 +68,16 @@ bool call_may_go_on(const struct call *c) {
     return c->key != NULL ? c->key->row.revoked_ms == 0 : !c->api->auth.any;
 }
 
+void call_send_refused(struct call *c) {
+    problem_send(c, PROBLEM_UNAUTHORIZED, "%s",
+                 c->key != NULL ? "This key was revoked." : "This server wants a key by now.");
+}
+
+void call_end_refused(struct api *api) {
+    views_end_refused(api->views);
+    follows_end_refused(api->follows);
+}
+
 static bool call_allow(struct call *c) {
     const struct auth *auth = &c->api->auth;
     unsigned scope = call_scope(c);
@@ -144,10 +154,15 @@ static void call_refuse(void *ctx, struct httpd_request *q, int status, const ch
     problem_send_refused(q->state, status, reason);
 }
 
+/* A key may be revoked while the body comes. */
 static void call_run(void *ctx, struct httpd_request *q) {
     struct call *c = q->state;
     (void)ctx;
-    c->route->run(c);
+    if (call_scope(c) != 0 && !call_may_go_on(c)) {
+        call_send_refused(c);
+    } else {
+        c->route->run(c);
+    }
 }
 
 static void call_drained(void *ctx, struct httpd_request *q) {

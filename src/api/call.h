@@ -31,7 +31,7 @@ struct call {
     int64_t tenant;          /* whose jobs it may see: as the store takes it */
     struct auth_rate rate;   /* what is left of the key's; quota 0: no limit */
     struct auth_share share; /* … of its jobs and money, once asked for */
-    int status;              /* of the answer */
+    int status;              /* of the answer; 0: none yet */
     bool replayed;           /* an idempotency key was seen before */
     struct buffer *body;     /* of the answer, while it is written */
     struct jwrite w;         /* into it */
@@ -69,6 +69,12 @@ void call_rate_headers(const struct call *c, struct httpd_response *r);
 /** May who asked @c still hear more? Not once its key was revoked, or the first key closed the
  * server to those that have none. For routes that want a scope. */
 NODISCARD bool call_may_go_on(const struct call *c);
+
+/** Answer one that may not: 401. */
+void call_send_refused(struct call *c);
+
+/** Keys have changed: end every answer that may not go on, streams and those that wait. */
+void call_end_refused(struct api *api);
 
 /** Answer; @r is freed. */
 void call_send(struct call *c, struct httpd_response *r);

@@ -68,10 +68,6 @@ static void follow_read(struct follow *f);
 
 static void follow_on_heartbeat(void *ctx) {
     struct follow *f = ctx;
-    if (!call_may_go_on(f->call)) {
-        httpd_reset(f->call->q);
-        return;
-    }
     if (httpd_unsent(f->call->q) == 0 && !f->over) {
         ASSERT(httpd_write(f->call->q, S(FOLLOW_HEARTBEAT)));
     }
@@ -155,9 +151,7 @@ static void follow_on_read(struct store_op *op, struct follow_read *r) {
     struct follow *f = r->follow;
     if (f != NULL) {
         f->reading = NULL;
-        if (!call_may_go_on(f->call)) {
-            httpd_reset(f->call->q); /* an end would make it look whole; it comes again: 401 */
-        } else if (op->err == ERR_OK) {
+        if (op->err == ERR_OK) {
             follow_take(f, r);
         } else if (!f->answered) {
             problem_send_store(f->call, op->err, &op->detail);
@@ -247,6 +241,30 @@ void follow_end(struct call *c) {
     metric_set(c->api->meters.streams, --c->api->follows->n);
     c->follow = NULL;
     free(f);
+}
+
+static void follow_end_refused(struct follow *f) {
+    if (f->reading != NULL) {
+        f->reading->follow = NULL;
+        f->reading = NULL;
+    }
+    f->over = true;
+    if (f->answered) {
+        httpd_reset(f->call->q);
+    } else if (f->call->status == 0) {
+        call_send_refused(f->call);
+    }
+}
+
+void follows_end_refused(struct follows *all) {
+    struct follow *f;
+    for (size_t i = 0; i < FOLLOW_BUCKETS; i++) {
+        LIST_FOREACH(f, &all->buckets[i], in_bucket) {
+            if (!call_may_go_on(f->call)) {
+                follow_end_refused(f);
+            }
+        }
+    }
 }
 
 /* --- news */

@@ -3,8 +3,7 @@
  *     page from the store ─► written ─► drained ─► next page … no more: wait for news ─► next page
  *
  * The store is asked for the next page when the client has taken the last one, so a slow reader
- * costs one page of memory. A stream whose key was revoked is cut off at its next page or
- * heartbeat.
+ * costs one page of memory.
  *
  * Limits  API_STREAMS_MAX at once; one that reads nothing is cut off by httpd/.
  */
@@ -41,6 +40,9 @@ void follow_more(struct follow *f);
 
 /** The client is gone, or has it all; harmless for a call that follows nothing. */
 void follow_end(struct call *c);
+
+/** Cut off those that may not go on (call_may_go_on()): an end would make them look whole. */
+void follows_end_refused(struct follows *all);
 
 void follows_on_news(struct follows *all, const struct store_news *news);
 

@@ -155,11 +155,24 @@ static bool keys_read(struct call *c, struct key_row *k) {
     return check.n == 0;
 }
 
+/* Whoever asked may be gone and have no key now, but whoever has the store can make one. */
+static void keys_tell_first(const struct key_row *k, bool gone) {
+    log_warn("%s is the first key: from now on every request needs one%s. Should it be lost: stop "
+             "the service, `stumper keys add NAME --scopes submit,read,admin --store sqlite:FILE`, "
+             "and start it again",
+             k->id, gone ? ". Who asked for it is gone and has not got it" : "");
+}
+
 static void keys_on_added(struct store_op *op) {
     struct keys_addition *add = CONTAINER_OF(op, struct keys_addition, op.op);
     struct call *c = add->task->call;
+    struct api *api = add->task->api;
     if (op->err == ERR_OK) {
-        auth_take(&add->task->api->auth, &add->op.key, 1);
+        if (!api->auth.any) {
+            keys_tell_first(&add->op.key, c == NULL);
+        }
+        auth_take(&api->auth, &add->op.key, 1);
+        call_end_refused(api);
     }
     if (c != NULL && op->err == ERR_OK) {
         keys_render(call_json(c), &add->op.key, add->text);
@@ -201,6 +214,7 @@ static void keys_on_revoked(struct store_op *op) {
     struct call *c = r->task->call;
     if (op->err == ERR_OK) {
         auth_revoke(&r->task->api->auth, str_of(r->id), r->op.now_ms);
+        call_end_refused(r->task->api);
     }
     if (c != NULL && op->err == ERR_OK) {
         call_send(c, call_response(c, 204, NULL));

@@ -314,6 +314,25 @@ void view_forget_call(struct call *c) {
     }
 }
 
+static void view_end_refused(struct view *view) {
+    struct call *c = LIST_FIRST(&view->calls);
+    while (c != NULL) {
+        struct call *next = LIST_NEXT(c, in_view);
+        if (!call_may_go_on(c)) {
+            call_leave(c);
+            call_send_refused(c);
+        }
+        c = next;
+    }
+}
+
+void views_end_refused(struct views *v) {
+    struct view *view;
+    TAILQ_FOREACH(view, &v->used, used) {
+        view_end_refused(view);
+    }
+}
+
 /* --- news */
 
 static void view_on_change(struct view *view, unsigned what) {

@@ -58,6 +58,9 @@ void view_ask(struct call *c, const char *id, const struct view_wait *wait, view
 /** The headers of a response made of a view. */
 void view_headers(const struct view_facts *facts, bool unchanged, struct httpd_response *r);
 
+/** Refuse those that wait but may not any more (call_may_go_on()). */
+void views_end_refused(struct views *v);
+
 /** @c is over; harmless if it asked nothing. */
 void view_forget_call(struct call *c);
 

@@ -114,36 +114,48 @@ static void test_a_key_is_good_and_revoked_from_the_answer_on(void **state) {
     }
 }
 
-/* Of two that follow a job one loses its key, then something happens. @what: events or results. */
+/* Begin a request that will take its time. */
+static int begin(const struct api_rig *r, const char *method, const char *path,
+                 const char *header) {
+    char line[512];
+    int fd = talk_dial(r->port);
+    (void)snprintf(line, sizeof line, "%s %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", method, path,
+                   header);
+    talk_say(fd, line);
+    return fd;
+}
+
+/* A stream is cut off: no end that would make it look whole. */
+static void assert_cut_off(int fd) {
+    static struct talk_reply stream;
+    stream = (struct talk_reply){.n = 0};
+    assert_false(talk_until(fd, "0\r\n\r\n", 5000, &stream));
+    assert_true(stream.closed);
+    (void)close(fd);
+}
+
+/* Of two that follow a job one loses its key, and its stream with it. @what: events or results. */
 static void assert_cut_off_when_revoked(const struct api_rig *r, const char *admin,
                                         const char *what) {
     static struct talk_reply stream;
     char key[BEARER_BYTES], id[64], path[128], line[512];
-    const char *bearer[2] = {admin, key};
-    int fd[2];
     make_key(r, admin, "", key, id);
     submit(r, key, path);
     const char *job = path + strlen("/status/");
-    for (size_t i = 0; i < ARRAY_LEN(fd); i++) {
-        fd[i] = talk_dial(r->port);
-        stream = (struct talk_reply){.n = 0};
-        (void)snprintf(line, sizeof line, "GET /jobs/%s/%s HTTP/1.1\r\nHost: localhost\r\n%s\r\n",
-                       job, what, bearer[i]);
-        talk_say(fd[i], line);
-        assert_true(talk_until(fd[i], "\r\n\r\n", 5000, &stream));
-    }
+    (void)snprintf(line, sizeof line, "/jobs/%s/%s", job, what);
+    int stays = begin(r, "GET", line, admin), goes = begin(r, "GET", line, key);
+    stream = (struct talk_reply){.n = 0};
+    assert_true(talk_until(stays, "\r\n\r\n", 5000, &stream));
+    stream = (struct talk_reply){.n = 0};
+    assert_true(talk_until(goes, "\r\n\r\n", 5000, &stream));
     (void)snprintf(line, sizeof line, "/keys/%s", id);
     assert_int_equal(talk(r->port, "DELETE", line, admin, NULL)->status, 204);
+    assert_cut_off(goes); /* although nothing has happened */
     (void)snprintf(line, sizeof line, "/jobs/%s/cancel", job);
     assert_int_equal(talk(r->port, "POST", line, admin, NULL)->status, 200);
-    for (size_t i = 0; i < ARRAY_LEN(fd); i++) {
-        stream = (struct talk_reply){.n = 0};
-        bool whole = talk_until(fd[i], "0\r\n\r\n", 5000, &stream);
-        assert_int_equal(whole, bearer[i] == admin);
-        (void)close(fd[i]);
-    }
-    assert_null(strstr(stream.bytes, "job.cancel"));
-    assert_true(stream.closed);
+    stream = (struct talk_reply){.n = 0};
+    assert_true(talk_until(stays, "0\r\n\r\n", 5000, &stream));
+    (void)close(stays);
 }
 
 static void test_a_stream_is_cut_off_when_its_key_is_revoked(void **state) {
@@ -152,6 +164,55 @@ static void test_a_stream_is_cut_off_when_its_key_is_revoked(void **state) {
     make_key(r, "", ADMIN, admin, id);
     assert_cut_off_when_revoked(r, admin, "events");
     assert_cut_off_when_revoked(r, admin, "results?format=jsonl&follow=true");
+    assert_says(talk(r->port, "GET", "/metrics", "", NULL), 200, "\nstumper_api_streams 0\n");
+}
+
+static void test_a_request_that_waits_is_refused_when_its_key_is_revoked(void **state) {
+    struct api_rig *r = *state;
+    char admin[BEARER_BYTES], key[BEARER_BYTES], id[64], path[140], line[256];
+    make_key(r, "", ADMIN, admin, id);
+    make_key(r, admin, "", key, id);
+    submit(r, key, path);
+    (void)strcat(path, "?wait=20");
+    int status = begin(r, "GET", path, key);
+    (void)snprintf(line, sizeof line, "%sPrefer: wait=20\r\nContent-Length: %zu\r\n", key,
+                   strlen(JOB));
+    int submission = begin(r, "POST", "/generate", line),
+        body = begin(r, "POST", "/generate", line);
+    talk_say(submission, JOB);
+    while (strstr(talk(r->port, "GET", "/jobs?limit=1", admin, NULL)->body, "\"has_more\":true") ==
+           NULL) {
+        (void)usleep(1000);
+    }
+    (void)snprintf(line, sizeof line, "/keys/%s", id);
+    assert_int_equal(talk(r->port, "DELETE", line, admin, NULL)->status, 204);
+    talk_say(body, JOB);
+    assert_says(talk_hear(status, 5000), 401, "This key was revoked.");
+    assert_says(talk_hear(submission, 5000), 401, "This key was revoked.");
+    assert_says(talk_hear(body, 5000), 401, "This key was revoked.");
+    (void)close(status);
+    (void)close(submission);
+    (void)close(body);
+}
+
+static void test_who_came_without_a_key_is_cut_off_by_the_first_one(void **state) {
+    static struct talk_reply stream;
+    struct api_rig *r = *state;
+    char admin[BEARER_BYTES], id[64], path[128], line[256];
+    submit(r, "", path);
+    (void)snprintf(line, sizeof line, "/jobs/%s/events", path + strlen("/status/"));
+    int events = begin(r, "GET", line, "");
+    stream = (struct talk_reply){.n = 0};
+    assert_true(talk_until(events, "job.queued", 5000, &stream));
+    (void)strcat(path, "?wait=20");
+    int status = begin(r, "GET", path, "");
+    int livez = begin(r, "GET", "/livez", "");
+    assert_int_equal(talk_hear(livez, 5000)->status, 200); /* so the other was read, too */
+    make_key(r, "", ADMIN, admin, id);
+    assert_cut_off(events);
+    assert_says(talk_hear(status, 5000), 401, "wants a key by now");
+    (void)close(status);
+    (void)close(livez);
 }
 
 static void test_a_key_is_held_to_its_rate_and_told_of_it(void **state) {
@@ -390,6 +451,8 @@ int main(void) {
         api_test(test_a_key_sees_its_own_jobs_and_does_what_its_scopes_say),
         api_test(test_a_key_is_good_and_revoked_from_the_answer_on),
         api_test(test_a_stream_is_cut_off_when_its_key_is_revoked),
+        api_test(test_a_request_that_waits_is_refused_when_its_key_is_revoked),
+        api_test(test_who_came_without_a_key_is_cut_off_by_the_first_one),
         api_test(test_a_key_is_held_to_its_rate_and_told_of_it),
         api_test(test_a_key_has_no_more_jobs_than_it_may_but_its_retries_are_answered),
         api_test(test_a_key_that_has_spent_its_days_money_waits_for_the_next),

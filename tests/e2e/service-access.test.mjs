@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import https from 'node:https';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import test from 'node:test';
 import { certificate, folder, run, sim, start, wait } from './lib.mjs';
@@ -50,6 +51,23 @@ test('a key can do what its scopes say, until it is revoked', async (t) => {
   assert(!JSON.stringify(listed).includes(reader));
   assert.equal((await s.ask(`/keys/${listed[1].id}`, { method: 'DELETE', key: root })).status, 204);
   assert.equal((await s.get('/jobs', { key: reader })).status, 401);
+});
+
+test('the maker of the first key may vanish: the log says how to come in again, and that works', async (t) => {
+  const s = await serve(t);
+  const { hostname, port } = new URL(s.base);
+  const body = JSON.stringify(first);
+  const lost = connect(Number(port), hostname);
+  lost.on('error', () => {});
+  lost.end(`POST /keys HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  lost.destroySoon();
+  const told = await s.line(/is the first key: .*`stumper (keys add) NAME (--scopes \S+) --store sqlite:FILE`/);
+  assert.equal((await s.get('/jobs')).status, 401);
+  await s.stop();
+  const store = `sqlite:${join(s.cwd, 'jobs.db')}`;
+  const made = (await run(t, [...told[1].split(' '), 'me', ...told[2].split(' '), '--store', store], {})).stdout.trim();
+  const again = await serve(t, [], { provider: s.provider, cwd: s.cwd });
+  assert.equal((await again.get('/keys', { key: made })).body.data.length, 2);
 });
 
 test('limits of a key: requests a minute, jobs under way, dollars a day', async (t) => {
