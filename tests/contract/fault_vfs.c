@@ -1,11 +1,14 @@
-/* Each file keeps what it would need to undo the writes since its last fsync; a power cut undoes
- * some of them and kills the process. Only the store's writing thread writes, so the order of
- * writes is the same in every run. */
+/* Nothing here waits for a real disk: an fsync settles what the disk holds in our own books, which
+ * is all that a test can see of it. For a power cut the books tell of every sector that was written
+ * since its file's last fsync what the disk still has; the cut puts that back for some of them and
+ * kills the process. Only the store's writing thread writes, so the order of writes is the same in
+ * every run. */
 #include "contract/fault_vfs.h"
 
 #include "base/mem.h"
 #include "base/rng.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -13,23 +16,33 @@
 #include <string.h>
 #include <unistd.h>
 
-struct undo {
-    struct undo *next; /* the write before */
-    sqlite3_int64 offset;
-    int n;
-    char old[];
+#define SECTOR 512
+
+/* A sector that may be lost. */
+struct sector {
+    bool failed;      /* its fsync failed: no later one will write it */
+    char old[SECTOR]; /* what the disk has */
+};
+
+/* What is known of a path, whether it is open or was removed. */
+struct platter {
+    struct platter *next;
+    char *path;
+    struct sector **sectors; /* by place; NULL: the disk has what is read */
+    size_t sectors_n;
+    sqlite3_int64 synced_bytes; /* the file's size on the disk */
 };
 
 struct fault_file {
     sqlite3_file base;
-    struct fault_file *next;
-    struct undo *undos; /* the latest write first */
-    sqlite3_file *real; /* behind this struct */
+    struct platter *platter; /* NULL: nobody cuts the power here */
+    sqlite3_file *real;      /* behind this struct */
 };
 
 static struct {
     pthread_mutex_t lock;
-    struct fault_file *files; /* that are open */
+    struct platter *platters;
+    bool power; /* it may be cut */
     enum fault fault;
     int64_t left, times;
     struct rng rng;
@@ -55,34 +68,89 @@ static bool fault_due(enum fault fault) {
     return due;
 }
 
-/* --- the power */
+/* --- the books */
 
-static void fault_forget(struct fault_file *f) {
-    while (f->undos != NULL) {
-        struct undo *u = f->undos;
-        f->undos = u->next;
-        free(u);
+static struct platter *platter_of(const char *path) {
+    pthread_mutex_lock(&disk.lock);
+    struct platter *p = disk.platters;
+    while (p != NULL && strcmp(p->path, path) != 0) {
+        p = p->next;
+    }
+    if (p == NULL) {
+        p = mem_new(sizeof *p);
+        *p = (struct platter){.next = disk.platters, .path = mem_dup_cstr(path, strlen(path))};
+        disk.platters = p;
+    }
+    pthread_mutex_unlock(&disk.lock);
+    return p;
+}
+
+static void platter_grow(struct platter *p, size_t n) {
+    if (n > p->sectors_n) {
+        size_t more = MAX(n, 2 * p->sectors_n);
+        p->sectors = mem_resize(p->sectors, more, sizeof p->sectors[0]);
+        memset(p->sectors + p->sectors_n, 0, (more - p->sectors_n) * sizeof p->sectors[0]);
+        p->sectors_n = more;
     }
 }
 
-/* What the bytes are now that a write will change; beyond the end they are nothing. */
-static void fault_remember(struct fault_file *f, sqlite3_int64 offset, int n) {
-    struct undo *u = mem_new(sizeof *u + (size_t)n);
-    u->offset = offset;
-    u->n = n;
-    (void)f->real->pMethods->xRead(f->real, u->old, n, offset); /* a short read fills with zeros */
-    u->next = f->undos;
-    f->undos = u;
+/* The bytes from @offset on are about to change: what are they now? Beyond the end nothing. */
+static void platter_remember(struct platter *p, sqlite3_file *real, sqlite3_int64 offset,
+                             sqlite3_int64 n) {
+    size_t first = (size_t)offset / SECTOR, end = (size_t)(offset + n + SECTOR - 1) / SECTOR;
+    platter_grow(p, end);
+    for (size_t i = first; i < end; i++) {
+        if (p->sectors[i] == NULL) {
+            struct sector *s = mem_new(sizeof *s);
+            /* a short read fills with zeros */
+            (void)real->pMethods->xRead(real, s->old, SECTOR, (sqlite3_int64)(i * SECTOR));
+            p->sectors[i] = s;
+        }
+        p->sectors[i]->failed = false;
+    }
 }
 
-static void fault_cut_power(void) {
-    bool all = rng_chance(&disk.rng, 0.3);
-    for (struct fault_file *f = disk.files; f != NULL; f = f->next) {
-        for (struct undo *u = f->undos; u != NULL; u = u->next) {
-            if (all || rng_chance(&disk.rng, 0.5)) {
-                (void)f->real->pMethods->xWrite(f->real, u->old, u->n, u->offset);
-            }
+static sqlite3_int64 fault_bytes(sqlite3_file *real) {
+    sqlite3_int64 bytes = 0;
+    (void)real->pMethods->xFileSize(real, &bytes);
+    return bytes;
+}
+
+/* An fsync was @done, or has failed. */
+static void platter_settle(struct platter *p, sqlite3_file *real, bool done) {
+    for (size_t i = 0; i < p->sectors_n; i++) {
+        if (p->sectors[i] != NULL && !done) {
+            p->sectors[i]->failed = true;
+        } else if (p->sectors[i] != NULL && !p->sectors[i]->failed) {
+            free(p->sectors[i]);
+            p->sectors[i] = NULL;
         }
+    }
+    if (done) {
+        p->synced_bytes = fault_bytes(real);
+    }
+}
+
+/* --- the power */
+
+static void platter_lose(const struct platter *p, bool all) {
+    int fd = -1; /* a file that was removed comes again only where something of it is put back */
+    for (size_t i = 0; i < p->sectors_n; i++) {
+        if (p->sectors[i] != NULL && (all || rng_chance(&disk.rng, 0.5))) {
+            fd = fd >= 0 ? fd : open(p->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+            ASSERT(pwrite(fd, p->sectors[i]->old, SECTOR, (off_t)(i * SECTOR)) == SECTOR);
+        }
+    }
+    if (fd >= 0 && all) {
+        ASSERT(ftruncate(fd, p->synced_bytes) == 0);
+    }
+}
+
+void fault_cut_power(void) {
+    pthread_mutex_lock(&disk.lock); /* and nobody gets it any more */
+    bool all = rng_chance(&disk.rng, 0.3);
+    for (const struct platter *p = disk.platters; p != NULL; p = p->next) {
+        platter_lose(p, all);
     }
     (void)kill(getpid(), SIGKILL);
     for (;;) {
@@ -98,7 +166,9 @@ static int fault_write(sqlite3_file *file, const void *p, int n, sqlite3_int64 o
     if (fault_due(FAULT_FULL)) {
         return SQLITE_FULL;
     }
-    fault_remember(f, offset, n);
+    if (f->platter != NULL) {
+        platter_remember(f->platter, f->real, offset, n);
+    }
     if (fault_due(FAULT_TORN)) {
         (void)m->xWrite(f->real, p, n / 2, offset);
         return SQLITE_IOERR_WRITE;
@@ -111,35 +181,33 @@ static int fault_write(sqlite3_file *file, const void *p, int n, sqlite3_int64 o
 }
 
 static int fault_sync(sqlite3_file *file, int flags) {
-    if (fault_due(FAULT_SYNC)) {
-        return SQLITE_IOERR_FSYNC;
-    }
+    struct fault_file *f = fault_of(file);
+    (void)flags;
+    bool fails = fault_due(FAULT_SYNC);
     if (fault_due(FAULT_POWER_SYNC)) {
         fault_cut_power();
     }
-    fault_forget(fault_of(file));
-    return real_of(file)->pMethods->xSync(real_of(file), flags);
+    if (f->platter != NULL) {
+        platter_settle(f->platter, f->real, !fails);
+    }
+    return fails ? SQLITE_IOERR_FSYNC : SQLITE_OK;
 }
 
-static int fault_close(sqlite3_file *file) {
+static int fault_truncate(sqlite3_file *file, sqlite3_int64 size) {
     struct fault_file *f = fault_of(file);
-    pthread_mutex_lock(&disk.lock);
-    struct fault_file **at = &disk.files;
-    while (*at != f) {
-        at = &(*at)->next;
+    sqlite3_int64 bytes = fault_bytes(f->real);
+    if (f->platter != NULL && size < bytes) {
+        platter_remember(f->platter, f->real, size, bytes - size);
     }
-    *at = f->next;
-    pthread_mutex_unlock(&disk.lock);
-    fault_forget(f);
-    return f->real->pMethods->xClose(f->real);
+    return f->real->pMethods->xTruncate(f->real, size);
 }
 
 /* The rest goes straight through. */
+static int fault_close(sqlite3_file *f) {
+    return real_of(f)->pMethods->xClose(real_of(f));
+}
 static int fault_read(sqlite3_file *f, void *p, int n, sqlite3_int64 offset) {
     return real_of(f)->pMethods->xRead(real_of(f), p, n, offset);
-}
-static int fault_truncate(sqlite3_file *f, sqlite3_int64 size) {
-    return real_of(f)->pMethods->xTruncate(real_of(f), size);
 }
 static int fault_size(sqlite3_file *f, sqlite3_int64 *ret) {
     return real_of(f)->pMethods->xFileSize(real_of(f), ret);
@@ -203,15 +271,37 @@ static int fault_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, in
     int rc = real->xOpen(real, name, f->real, flags, ret_flags);
     if (rc == SQLITE_OK) { /* else there is nothing to be closed */
         f->base.pMethods = &fault_methods;
-        pthread_mutex_lock(&disk.lock);
-        f->next = disk.files;
-        disk.files = f;
-        pthread_mutex_unlock(&disk.lock);
+        f->platter = disk.power && name != NULL ? platter_of(name) : NULL;
     }
     return rc;
 }
 
-void fault_vfs_install(void) {
+/* A name that was removed is on the disk until its folder was synced, with all that was in it. */
+static int fault_remove(sqlite3_vfs *vfs, const char *name, int sync_folder) {
+    sqlite3_vfs *real = vfs->pAppData;
+    if (disk.power) {
+        struct platter *p = platter_of(name);
+        char old[SECTOR];
+        int fd = open(name, O_RDONLY | O_CLOEXEC);
+        ssize_t n;
+        for (size_t i = 0; fd >= 0 && (n = pread(fd, old, SECTOR, (off_t)(i * SECTOR))) > 0; i++) {
+            platter_grow(p, i + 1);
+            if (p->sectors[i] == NULL) {
+                p->sectors[i] = mem_new(sizeof *p->sectors[i]);
+                memcpy(p->sectors[i]->old, old, (size_t)n);
+            }
+        }
+        (void)close(fd);
+        for (size_t i = 0; sync_folder != 0 && i < p->sectors_n; i++) {
+            free(p->sectors[i]);
+            p->sectors[i] = NULL;
+        }
+        p->synced_bytes = sync_folder != 0 ? 0 : p->synced_bytes;
+    }
+    return real->xDelete(real, name, 0);
+}
+
+void fault_vfs_install(bool power) {
     static sqlite3_vfs vfs;
     sqlite3_vfs *real = sqlite3_vfs_find(NULL);
     ASSERT(real != NULL);
@@ -221,6 +311,8 @@ void fault_vfs_install(void) {
     vfs.pAppData = real;
     vfs.pNext = NULL;
     vfs.xOpen = fault_open;
+    vfs.xDelete = fault_remove;
+    disk.power = power;
     ASSERT(sqlite3_vfs_register(&vfs, 1) == SQLITE_OK);
 }
 
