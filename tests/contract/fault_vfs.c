@@ -30,12 +30,14 @@ struct platter {
     char *path;
     struct sector **sectors; /* by place; NULL: the disk has what is read */
     size_t sectors_n;
+    bool removed;               /* but its folder may not know yet */
     sqlite3_int64 synced_bytes; /* the file's size on the disk */
 };
 
 struct fault_file {
     sqlite3_file base;
     struct platter *platter; /* NULL: nobody cuts the power here */
+    bool syncs_folder;       /* at its next fsync, as SQLite does with a journal that is new */
     sqlite3_file *real;      /* behind this struct */
 };
 
@@ -131,6 +133,26 @@ static void platter_settle(struct platter *p, sqlite3_file *real, bool done) {
     }
 }
 
+static void platter_forget(struct platter *p) {
+    for (size_t i = 0; i < p->sectors_n; i++) {
+        free(p->sectors[i]);
+        p->sectors[i] = NULL;
+    }
+    p->synced_bytes = 0;
+    p->removed = false;
+}
+
+/* All files are in one folder. */
+static void folder_settle(void) {
+    pthread_mutex_lock(&disk.lock);
+    for (struct platter *p = disk.platters; p != NULL; p = p->next) {
+        if (p->removed) {
+            platter_forget(p);
+        }
+    }
+    pthread_mutex_unlock(&disk.lock);
+}
+
 /* --- the power */
 
 static void platter_lose(const struct platter *p, bool all) {
@@ -189,6 +211,10 @@ static int fault_sync(sqlite3_file *file, int flags) {
     }
     if (f->platter != NULL) {
         platter_settle(f->platter, f->real, !fails);
+    }
+    if (f->syncs_folder && !fails) {
+        folder_settle();
+        f->syncs_folder = false;
     }
     return fails ? SQLITE_IOERR_FSYNC : SQLITE_OK;
 }
@@ -272,6 +298,11 @@ static int fault_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, in
     if (rc == SQLITE_OK) { /* else there is nothing to be closed */
         f->base.pMethods = &fault_methods;
         f->platter = disk.power && name != NULL ? platter_of(name) : NULL;
+        if (f->platter != NULL && (flags & SQLITE_OPEN_CREATE) != 0) {
+            f->platter->removed = false;
+        }
+        f->syncs_folder = (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL)) != 0 &&
+                          (flags & SQLITE_OPEN_CREATE) != 0;
     }
     return rc;
 }
@@ -292,11 +323,10 @@ static int fault_remove(sqlite3_vfs *vfs, const char *name, int sync_folder) {
             }
         }
         (void)close(fd);
-        for (size_t i = 0; sync_folder != 0 && i < p->sectors_n; i++) {
-            free(p->sectors[i]);
-            p->sectors[i] = NULL;
-        }
-        p->synced_bytes = sync_folder != 0 ? 0 : p->synced_bytes;
+        p->removed = true;
+    }
+    if (sync_folder != 0) {
+        folder_settle();
     }
     return real->xDelete(real, name, 0);
 }
