@@ -156,9 +156,10 @@ static void redis_note_garbage(struct redis *r) {
 
 /* The tokens of an answer of take or reclaim; the rest is acknowledged at once. */
 static enum err redis_read_tokens(struct redis *r, const redisReply *reply,
-                                  struct remote_tokens *to, struct errinfo *reterr) {
+                                  struct remote_tokens *to, size_t *ret_n, struct errinfo *reterr) {
     struct receipt garbage[REMOTE_BATCH_MAX];
     size_t garbage_n = 0;
+    *ret_n = 0;
     for (size_t i = 0; i < reply->elements && i < 3 * REMOTE_BATCH_MAX; i++) {
         const redisReply *entry = reply->element[i];
         struct remote_token *t = mem_new(sizeof *t);
@@ -167,6 +168,7 @@ static enum err redis_read_tokens(struct redis *r, const redisReply *reply,
         t->receipt.band = known ? (int)entry->element[0]->integer : -1;
         if (known && redis_read_token(entry, t)) {
             TAILQ_INSERT_TAIL(to, t, link);
+            ++*ret_n;
             continue;
         }
         redis_note_garbage(r);
@@ -180,7 +182,8 @@ static enum err redis_read_tokens(struct redis *r, const redisReply *reply,
 
 /* --- taking */
 
-/* Up to @n tokens; 0: only ring the bell for somebody else, if there are any. */
+/* Up to @n entries; 0: only ring the bell for somebody else, if there are any. @ret_n: how many of
+ * them were tokens. */
 static enum err redis_take_some(struct redis *r, size_t n, struct remote_tokens *to, size_t *ret_n,
                                 struct errinfo *reterr) {
     struct redis_command c;
@@ -191,8 +194,8 @@ static enum err redis_take_some(struct redis *r, size_t n, struct remote_tokens 
     redis_add_int(r, &c, (int64_t)n);
     enum err e = redis_link_ask(&r->link, &c, &reply, reterr);
     if (e == ERR_OK) {
-        *ret_n = reply->elements;
-        e = redis_read_tokens(r, reply, to, reterr);
+        r->maybe = n == 0 || reply->elements >= n;
+        e = redis_read_tokens(r, reply, to, ret_n, reterr);
     }
     freeReplyObject(reply);
     return e;
@@ -240,9 +243,7 @@ static enum err redis_take(void *server, size_t want, struct remote_tokens *to,
         return e == ERR_OK && rang ? redis_take_some(r, 0, to, &n, reterr) : e;
     }
     while (e == ERR_OK && r->maybe && want > 0) {
-        size_t most = MIN(want, REMOTE_BATCH_MAX);
-        e = redis_take_some(r, most, to, &n, reterr);
-        r->maybe = n == most;
+        e = redis_take_some(r, MIN(want, REMOTE_BATCH_MAX), to, &n, reterr);
         want -= MIN(want, n);
     }
     return e == ERR_OK && want > 0 && !r->listening ? redis_listen(r, reterr) : e;
@@ -253,6 +254,7 @@ static enum err redis_take(void *server, size_t want, struct remote_tokens *to,
 static enum err redis_reclaim(struct redis *r, struct remote_tokens *to, struct errinfo *reterr) {
     struct redis_command c;
     redisReply *reply = NULL;
+    size_t n;
     redis_script(r, &c, broker_redis_reclaim, broker_redis_reclaim_size, 5);
     redis_command_add(&c, str_of(r->url.name));
     redis_command_add(&c, str_of(r->consumer));
@@ -261,7 +263,7 @@ static enum err redis_reclaim(struct redis *r, struct remote_tokens *to, struct 
     redis_add_int(r, &c, REMOTE_BATCH_MAX);
     enum err e = redis_link_ask(&r->link, &c, &reply, reterr);
     if (e == ERR_OK) {
-        e = redis_read_tokens(r, reply, to, reterr);
+        e = redis_read_tokens(r, reply, to, &n, reterr);
         r->reclaim_at_ms = clock_mono_ms() + REDIS_RECLAIM_EVERY_MS;
     }
     freeReplyObject(reply);

@@ -11,6 +11,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <hiredis/hiredis.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +102,22 @@ void server_start_redis(struct server *s, const char *const *more) {
     server_await(s);
 }
 
+long long server_redis(const struct server *s, const char *format, ...) {
+    va_list args;
+    redisContext *c = redisConnect("127.0.0.1", s->port);
+    assert_true(c != NULL && c->err == 0);
+    va_start(args, format);
+    redisReply *reply = redisvCommand(c, format, args);
+    va_end(args);
+    assert_non_null(reply);
+    long long n = reply->type == REDIS_REPLY_INTEGER ? reply->integer
+                  : reply->type == REDIS_REPLY_ERROR ? -1
+                                                     : (long long)reply->elements;
+    freeReplyObject(reply);
+    redisFree(c);
+    return n;
+}
+
 void server_stop(struct server *s, int signum) {
     if (s->pid > 0) {
         (void)kill(s->pid, signum);
@@ -125,7 +142,7 @@ void server_release(struct server *s) {
 
 void server_make_certificate(const struct server *s) {
     server_run(s, (const char *const[]){"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes",
-                                        "-days", "2", "-subj", "/CN=localhost", "-addext",
+                                        "-days", "2", "-subj", "/CN=a test", "-addext",
                                         "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out",
                                         "cert.pem", NULL});
 }

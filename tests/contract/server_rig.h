@@ -19,6 +19,10 @@ void server_init(struct server *s);
  * "--tls-port" in them it listens there instead. */
 void server_start_redis(struct server *s, const char *const *more);
 
+/** Ask it by redisCommand(): the answer if it is a number, how many parts it has, or -1 for an
+ * error. */
+long long server_redis(const struct server *s, const char *format, ...);
+
 /** kill(2), and wait for the end. */
 void server_stop(struct server *s, int signum);
 

@@ -1,0 +1,158 @@
+/* What every broker with a server promises beyond test_broker.c: processes meet there, and work
+ * goes on without it. Each broker stands for a process. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/defs.h"
+#include "broker_rig.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+#define LONG_MS 20000 /* on a slow machine; what is waited for ends the wait */
+
+static const struct backend *backend;
+static struct server server;
+static struct broker *here, *there;
+static struct eater one, other;
+
+static int set_up(void **state) {
+    backend = *state;
+    server_init(&server);
+    backend->start(&server, NULL);
+    here = backend_open(backend, &server);
+    there = backend_open(backend, &server);
+    eater_begin(&one, here);
+    eater_begin(&other, there);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    eater_end(&one);
+    eater_end(&other);
+    broker_free(here);
+    broker_free(there);
+    server_release(&server);
+    return 0;
+}
+
+static void test_a_token_goes_to_another_process_that_wants_one(void **state) {
+    char id[BROKER_JOB_ID_BYTES];
+    (void)state;
+    broker_want(other.consumer, 1000);
+    for (int i = 0; i < 100; i++) {
+        (void)snprintf(id, sizeof id, "job%d", i);
+        publish(here, id, 0);
+        eater_run(&other, i + 1, LONG_MS);
+        assert_int_equal(other.n, i + 1);
+        assert_string_equal(other.seen[i], id);
+    }
+}
+
+static void test_each_token_goes_to_one_of_many_that_want_them(void **state) {
+    char id[BROKER_JOB_ID_BYTES];
+    int64_t until_ms = clock_mono_ms() + LONG_MS;
+    (void)state;
+    broker_want(one.consumer, 150);
+    broker_want(other.consumer, 150);
+    for (int i = 0; i < 300; i++) {
+        (void)snprintf(id, sizeof id, "job%d", i);
+        publish(here, id, 0);
+    }
+    while (one.n + other.n < 300 && clock_mono_ms() < until_ms) {
+        eater_run(&one, -1, 10);
+        eater_run(&other, -1, 10);
+    }
+    assert_int_equal(one.n, 150);
+    assert_int_equal(other.n, 150);
+}
+
+static void test_after_a_wipe_tokens_go_on(void **state) {
+    (void)state;
+    publish(here, "lost", 0);
+    broker_want(other.consumer, 1);
+    eater_run(&other, 1, LONG_MS);
+    broker_want(one.consumer, 10); /* waits at the server */
+    eater_run(&one, 1, 50);
+    backend->wipe(&server);
+    publish(there, "next", 0);
+    eater_run(&one, 1, LONG_MS);
+    assert_int_equal(one.n, 1);
+    assert_string_equal(one.seen[0], "next");
+    await_broker(here, is_well);
+}
+
+static void test_while_the_server_is_away_tokens_pass_within_the_process(void **state) {
+    (void)state;
+    server_stop(&server, SIGKILL);
+    await_broker(here, is_degraded);
+    await_broker(there, is_degraded);
+    broker_want(one.consumer, 1);
+    publish(here, "near", 0);
+    eater_run(&one, 1, LONG_MS);
+    assert_int_equal(one.n, 1);
+    publish(here, "kept", 0); /* nobody here wants it */
+    broker_want(other.consumer, 1);
+    eater_run(&other, 1, 50);
+    assert_int_equal(other.n, 0);
+
+    backend->start(&server, NULL);
+    await_broker(here, is_well);
+    await_broker(there, is_well);
+    eater_run(&other, 1, LONG_MS);
+    assert_int_equal(other.n, 1);
+    assert_string_equal(other.seen[0], "kept");
+}
+
+static void test_a_server_that_answers_nothing_is_as_one_that_is_away(void **state) {
+    (void)state;
+    broker_want(one.consumer, 1);
+    assert_int_equal(kill(server.pid, SIGSTOP), 0);
+    publish(here, "near", 0);
+    eater_run(&one, 1, LONG_MS);
+    assert_int_equal(one.n, 1);
+    assert_non_null(broker_degraded(here));
+    assert_int_equal(kill(server.pid, SIGCONT), 0);
+    await_broker(here, is_well);
+}
+
+static void test_what_was_given_and_not_acknowledged_is_handed_in_again_at_the_end(void **state) {
+    (void)state;
+    one.silent = true;
+    broker_want(one.consumer, 1);
+    publish(there, "again", 0);
+    eater_run(&one, 1, LONG_MS);
+    assert_int_equal(one.n, 1);
+    broker_want(other.consumer, 1);
+    eater_run(&other, 1, 100);
+    assert_int_equal(other.n, 0);
+    eater_leave(&one);
+    eater_run(&other, 1, LONG_MS);
+    assert_int_equal(other.n, 1);
+    assert_string_equal(other.seen[0], "again");
+}
+
+#define server_test(name)                                                                          \
+    { #name, name, set_up, tear_down, (void *)(uintptr_t)&backends[i] }
+
+int main(void) {
+    int failed = 0;
+    for (size_t i = 1; i < ARRAY_LEN(backends); i++) {
+        const struct CMUnitTest tests[] = {
+            server_test(test_a_token_goes_to_another_process_that_wants_one),
+            server_test(test_each_token_goes_to_one_of_many_that_want_them),
+            server_test(test_after_a_wipe_tokens_go_on),
+            server_test(test_while_the_server_is_away_tokens_pass_within_the_process),
+            server_test(test_a_server_that_answers_nothing_is_as_one_that_is_away),
+            server_test(test_what_was_given_and_not_acknowledged_is_handed_in_again_at_the_end),
+        };
+        failed += _cmocka_run_group_tests(backends[i].name, tests, ARRAY_LEN(tests), NULL, NULL);
+    }
+    return failed;
+}
