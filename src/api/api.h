@@ -39,6 +39,10 @@ struct api_options {
      * a provider without a key. Called on the api's thread; must not block. May be NULL. */
     void (*check_spec)(void *ctx, const struct job_spec *spec, struct jcheck *c);
     void *ctx;
+    /** True while something that the service can do without cannot be reached, to be told by
+     * /readyz. Called on the api's thread; must not block. May be NULL. */
+    bool (*degraded)(void *ctx);
+    void *degraded_ctx;
     size_t body_bytes_max;    /* 0: API_BODY_BYTES_DEFAULT */
     unsigned connections_max; /* 0: API_CONNECTIONS_DEFAULT */
     int64_t default_wait_s;   /* as if requests for jobs had Prefer: wait=N; 0: they have not */

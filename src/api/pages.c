@@ -68,7 +68,10 @@ static void pages_on_ready(struct store_op *op) {
     struct pages_totals *p = CONTAINER_OF(op, struct pages_totals, op.op);
     struct call *c = p->task->call;
     if (c != NULL && op->err == ERR_OK) {
-        pages_text(c, 200, "ready\n");
+        const struct api_options *o = &c->api->o;
+        bool degraded = o->degraded != NULL && o->degraded(o->degraded_ctx);
+        pages_text(c, 200,
+                   degraded ? "ready, degraded: the broker cannot be reached\n" : "ready\n");
     } else if (c != NULL) {
         log_warn("not ready: %s", errinfo_text(&op->detail, op->err));
         pages_text(c, 503, "the store does not answer\n");

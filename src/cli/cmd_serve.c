@@ -293,7 +293,9 @@ static int serve_run(struct serve_command *c) {
     o->api.body_bytes_max = (size_t)c->body_bytes_max;
     e = serve(o, &c->why);
     sim_child_stop(&c->sim);
-    return e == ERR_OK ? EXIT_DONE : cmd_fail("serve", EXIT_FAILED, "%s", errinfo_text(&c->why, e));
+    return e == ERR_OK ? EXIT_DONE
+                       : cmd_fail("serve", e == ERR_USAGE ? EXIT_USAGE : EXIT_FAILED, "%s",
+                                  errinfo_text(&c->why, e));
 }
 
 static size_t serve_service_rows(struct serve_command *c, struct opt *ret) {
@@ -312,6 +314,12 @@ static size_t serve_service_rows(struct serve_command *c, struct opt *ret) {
          .to = &c->store,
          .otherwise = "sqlite:stumper.db",
          .help = "where jobs, answers and problems are kept"},
+        {.name = "broker",
+         .kind = OPT_STR,
+         .value = "URL",
+         .to = &o->broker,
+         .help = "wake workers by way of a Redis server: redis://[USER:PASSWORD@]HOST[:PORT][/DB], "
+                 "rediss:// over TLS; without it within the process"},
         {.name = "workers",
          .kind = OPT_INT,
          .value = "N",

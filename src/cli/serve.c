@@ -71,13 +71,18 @@ static void serve_dismiss(struct serve *s) {
     loop_run(s->loop);
 }
 
+static bool serve_is_degraded(void *ctx) {
+    return broker_degraded(ctx) != NULL;
+}
+
 static enum err serve_on_store(struct serve *s, struct errinfo *reterr) {
     struct api_options api = s->options->api;
-    s->broker = broker_local_new();
     enum err e = serve_start_crew(s, reterr);
     if (e == ERR_OK) {
         api.store = s->store;
         api.metrics = s->metrics;
+        api.degraded = serve_is_degraded;
+        api.degraded_ctx = s->broker;
         e = api_start(&api, &s->api, reterr);
         if (e == ERR_OK) {
             serve_until_drained(s);
@@ -87,8 +92,17 @@ static enum err serve_on_store(struct serve *s, struct errinfo *reterr) {
         }
         crew_free(s->crew);
     }
-    broker_free(s->broker);
     return e;
+}
+
+static enum err serve_open_broker(struct serve *s, struct errinfo *reterr) {
+    const char *url = s->options->broker;
+    if (url == NULL) {
+        s->broker = broker_local_new();
+        return ERR_OK;
+    }
+    enum err e = broker_redis_new(url, s->metrics, &s->broker, reterr);
+    return e == ERR_OK ? ERR_OK : errinfo_wrap(reterr, e, "--broker");
 }
 
 enum err serve(const struct serve_options *options, struct errinfo *reterr) {
@@ -99,10 +113,14 @@ enum err serve(const struct serve_options *options, struct errinfo *reterr) {
     }
     s.loop = loop_new();
     s.metrics = metrics_new();
-    e = store_open(options->store_path, s.metrics, &s.store, reterr);
+    e = serve_open_broker(&s, reterr);
     if (e == ERR_OK) {
-        e = serve_on_store(&s, reterr);
-        store_close(s.store);
+        e = store_open(options->store_path, s.metrics, &s.store, reterr);
+        if (e == ERR_OK) {
+            e = serve_on_store(&s, reterr);
+            store_close(s.store);
+        }
+        broker_free(s.broker);
     }
     judge_pool_free(s.judge);
     loop_free(s.loop);

@@ -8,6 +8,7 @@
 
 struct serve_options {
     const char *store_path;
+    const char *broker; /* the URL of a server, or NULL: tokens stay in this process */
     const struct llm_config *llm;
     const struct prompts *prompts;
     int64_t workers, slots; /* slots of each */
@@ -24,8 +25,8 @@ struct serve_options {
  * Serve until SIGTERM or Ctrl-C; then drain: no job is taken, no attempt begun, what is in flight
  * is finished for drain_ms at most, and given back after that. A second signal ends that at once.
  *
- * @return  ERR_OK: drained, everything is on disk | what store_open(), api_start(), crew_start()
- * say
+ * @return  ERR_OK: drained, everything is on disk | ERR_USAGE: the broker's URL | what
+ * store_open(), api_start(), crew_start() say
  */
 NODISCARD enum err serve(const struct serve_options *options, struct errinfo *reterr);
 

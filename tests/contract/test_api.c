@@ -445,6 +445,23 @@ static void test_a_draining_server_takes_no_job_but_answers_for_those_it_has(voi
     assert_int_equal(get(r, "/livez", "")->status, 200);
 }
 
+static bool is_degraded(void *ctx) {
+    return *(bool *)ctx;
+}
+
+static void test_what_is_done_without_is_told_and_is_no_reason_to_send_nobody(void **state) {
+    struct api_rig *r = *state;
+    bool degraded = true;
+    r->options.degraded = is_degraded;
+    r->options.degraded_ctx = &degraded;
+    assert_int_equal(api_rig_again(r, NULL), ERR_OK);
+    assert_says(get(r, "/readyz", ""), 200, "ready, degraded");
+    degraded = false;
+    assert_says(get(r, "/readyz", ""), 200, "ready\n");
+    r->options.degraded = NULL;
+    assert_int_equal(api_rig_again(r, NULL), ERR_OK);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         api_test(test_a_job_is_accepted_and_can_be_looked_at),
@@ -464,6 +481,7 @@ int main(void) {
         api_test(test_results_come_as_lines_and_may_be_followed_to_the_end),
         api_test(test_events_come_as_they_happen_and_go_on_where_a_client_was_cut_off),
         api_test(test_health_numbers_and_documents_need_no_job),
+        api_test(test_what_is_done_without_is_told_and_is_no_reason_to_send_nobody),
         api_test(test_every_route_and_error_is_described),
         api_test(test_a_draining_server_takes_no_job_but_answers_for_those_it_has),
     };
