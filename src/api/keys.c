@@ -122,13 +122,14 @@ static bool keys_read(struct call *c, struct key_row *k) {
     static const char *const known[] = {"name",     "scopes",      "requests_per_minute",
                                         "jobs_max", "usd_per_day", NULL};
     const struct jnode *doc;
+    struct jnode_where where;
     struct errinfo why = {0};
     struct arena tree;
     struct jcheck check;
     arena_init(&tree, KEYS_TREE_BYTES_MAX);
-    enum err e = jnode_parse(sbuf_str(c->q->body), &tree, &doc, &why);
+    enum err e = jnode_parse_where(sbuf_str(c->q->body), &tree, &doc, &where, &why);
     if (e != ERR_OK) {
-        problem_send(c, PROBLEM_BAD_JSON, "%s", errinfo_text(&why, e));
+        problem_send_json(c, &where, errinfo_text(&why, e));
         arena_release(&tree);
         return false;
     }
@@ -149,7 +150,7 @@ static bool keys_read(struct call *c, struct key_row *k) {
                                     (double)NUSD_PER_USD);
     }
     if (check.n > 0) {
-        problem_send_check(c, &check);
+        problem_send_check(c, &check, doc);
     }
     arena_release(&tree);
     return check.n == 0;

@@ -58,22 +58,34 @@ static const char *problem_title(int status) {
 struct problem {
     enum problem_code code;
     struct str detail;
-    const struct jcheck *check; /* NULL: none */
-    int64_t retry_s;            /* 0: none */
-    const char *allow;          /* NULL: none */
-    const char *log;            /* for the operator; NULL: none */
+    const struct jcheck *check; /* what is wrong in doc; NULL: nothing */
+    const struct jnode *doc;
+    const struct jnode_where *where; /* … or where there is no JSON; NULL: there is */
+    int64_t retry_s;                 /* 0: none */
+    const char *allow;               /* NULL: none */
+    const char *log;                 /* for the operator; NULL: none */
 };
 
-static void problem_errors(const struct jcheck *check, struct jwrite *w) {
+static void problem_error(struct jwrite *w, const char *pointer, size_t line, struct str detail) {
+    jwrite_object(w);
+    jwrite_key(w, "pointer");
+    jwrite_cstr(w, pointer);
+    jwrite_key(w, "line");
+    jwrite_int(w, (int64_t)line);
+    jwrite_key(w, "detail");
+    jwrite_str(w, detail);
+    jwrite_end(w);
+}
+
+static void problem_errors(const struct problem *p, struct str body, struct jwrite *w) {
     jwrite_key(w, "errors");
     jwrite_array(w);
-    for (const struct jcheck_error *e = check->first; e != NULL; e = e->next) {
-        jwrite_object(w);
-        jwrite_key(w, "pointer");
-        jwrite_cstr(w, e->pointer);
-        jwrite_key(w, "detail");
-        jwrite_cstr(w, e->detail);
-        jwrite_end(w);
+    for (const struct jcheck_error *e = p->check != NULL ? p->check->first : NULL; e != NULL;
+         e = e->next) {
+        problem_error(w, e->pointer, jnode_line(p->doc, e->pointer, body), str_of(e->detail));
+    }
+    if (p->where != NULL) {
+        problem_error(w, p->where->pointer, p->where->line, p->detail);
     }
     jwrite_end(w);
 }
@@ -104,8 +116,8 @@ static void problem_body(struct call *c, const struct problem *p, const char *re
         jwrite_key(w, "job_id");
         jwrite_cstr(w, c->id);
     }
-    if (p->check != NULL) {
-        problem_errors(p->check, w);
+    if (p->check != NULL || p->where != NULL) {
+        problem_errors(p, sbuf_str(c->q->body), w);
     }
     jwrite_end(w);
 }
@@ -161,11 +173,17 @@ void problem_send_method(struct call *c, const char *allow) {
     problem_answer(c, &p);
 }
 
-void problem_send_check(struct call *c, const struct jcheck *check) {
+void problem_send_json(struct call *c, const struct jnode_where *where, const char *why) {
+    const struct problem p = {.code = PROBLEM_BAD_JSON, .detail = str_of(why), .where = where};
+    problem_answer(c, &p);
+}
+
+void problem_send_check(struct call *c, const struct jcheck *check, const struct jnode *doc) {
     char detail[PROBLEM_DETAIL_BYTES];
     (void)snprintf(detail, sizeof detail, "%zu of the request's fields %s wrong.", check->n,
                    check->n == 1 ? "is" : "are");
-    struct problem p = {.code = PROBLEM_INVALID, .detail = str_of(detail), .check = check};
+    struct problem p = {
+        .code = PROBLEM_INVALID, .detail = str_of(detail), .check = check, .doc = doc};
     problem_answer(c, &p);
 }
 

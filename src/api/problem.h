@@ -1,5 +1,5 @@
 /* problem.h - inside the room: answers that say what went wrong, as application/problem+json
- * (RFC 9457) with code, request_id and, for invalid requests, errors[{pointer, detail}].
+ * (RFC 9457) with code, request_id and, for invalid requests, errors[{pointer, line, detail}].
  *
  * Each of these answers the call. */
 #ifndef STUMPER_API_PROBLEM_H
@@ -53,8 +53,11 @@ void problem_send_later(struct call *c, enum problem_code code, int64_t retry_s,
 /** 405, with what the path takes. */
 void problem_send_method(struct call *c, const char *allow);
 
-/** 422 with all that is wrong. */
-void problem_send_check(struct call *c, const struct jcheck *check);
+/** 400: the body is no JSON. @why: with line and column. */
+void problem_send_json(struct call *c, const struct jnode_where *where, const char *why);
+
+/** 422 with all that is wrong in @doc, which the body is. */
+void problem_send_check(struct call *c, const struct jcheck *check, const struct jnode *doc);
 
 /** What the store said; ERR_NOT_FOUND means the job of the path. */
 void problem_send_store(struct call *c, enum err e, const struct errinfo *detail);

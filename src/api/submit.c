@@ -102,7 +102,7 @@ static bool submit_spec(struct call *c, struct submit *s, const struct jnode *do
         jcheck_fail(&check, "/webhook_url", "this server has no secret to sign webhooks with");
     }
     if (check.n > 0) {
-        problem_send_check(c, &check);
+        problem_send_check(c, &check, doc);
     }
     return check.n == 0;
 }
@@ -129,6 +129,7 @@ static bool submit_write(struct call *c, struct submit *s) {
 /* The request, checked and written down. False: answered. */
 static bool submit_read(struct call *c, struct submit *s) {
     const struct jnode *doc;
+    struct jnode_where where;
     struct errinfo why = {0};
     struct arena tree;
     struct str idem;
@@ -137,10 +138,10 @@ static bool submit_read(struct call *c, struct submit *s) {
     }
     arena_init(&tree, SUBMIT_ARENA_BYTES(s->body_n));
     arena_init(&s->a, SUBMIT_ARENA_BYTES(s->body_n));
-    enum err e = jnode_parse(sbuf_str(c->q->body), &tree, &doc, &why);
+    enum err e = jnode_parse_where(sbuf_str(c->q->body), &tree, &doc, &where, &why);
     bool good = e == ERR_OK && submit_spec(c, s, doc, &tree) && submit_write(c, s);
     if (e != ERR_OK) {
-        problem_send(c, PROBLEM_BAD_JSON, "%s", errinfo_text(&why, e));
+        problem_send_json(c, &where, errinfo_text(&why, e));
     }
     if (good && idem.n > 0) {
         submit_fingerprint(s, doc, &tree);

@@ -69,6 +69,43 @@ double jnode_real(const struct jnode *j, double otherwise) {
     return type == JNODE_REAL ? j->v.real : type == JNODE_INT ? (double)j->v.integer : otherwise;
 }
 
+/* The next step of a pointer, "~1" and "~0" made "/" and "~" again, into @key. */
+static struct str jnode_step(struct str *pointer, char *key, size_t room) {
+    struct str step = str_split(pointer, '/');
+    size_t n = 0;
+    for (size_t i = 0; i < step.n && n + 1 < room; i++) {
+        bool escaped = step.p[i] == '~' && i + 1 < step.n;
+        key[n++] = !escaped ? step.p[i] : step.p[i + 1] == '1' ? '/' : '~';
+        i += escaped;
+    }
+    key[n] = '\0';
+    return (struct str){key, n};
+}
+
+size_t jnode_line(const struct jnode *root, const char *pointer, struct str text) {
+    const struct jnode *at = root;
+    struct str left = str_skip(str_of(pointer), 1);
+    while (left.n > 0) {
+        char key[JNODE_POINTER_BYTES];
+        int64_t i;
+        struct str step = jnode_step(&left, key, sizeof key);
+        const struct jnode *next = jnode_type(at) == JNODE_OBJECT   ? jnode_get(at, key)
+                                   : str_to_i64(step, &i) && i >= 0 ? jnode_at(at, (size_t)i)
+                                                                    : NULL;
+        if (next == NULL) {
+            break;
+        }
+        at = next;
+    }
+    size_t line = 1, end;
+    struct str before = str_take(text, at != NULL ? at->at : 0);
+    while ((end = str_find_char(before, '\n')) != STR_NPOS) {
+        before = str_skip(before, end + 1);
+        line++;
+    }
+    return line;
+}
+
 static void jnode_write(struct sbuf *out, const struct jnode *j, bool sorted);
 
 static int jnode_compare_keys(const void *a, const void *b) {

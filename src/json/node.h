@@ -41,6 +41,23 @@ enum jnode_type {
 NODISCARD enum err jnode_parse(struct str text, struct arena *a, const struct jnode **ret,
                                struct errinfo *reterr);
 
+#define JNODE_POINTER_BYTES 256
+
+/* Where a text is no JSON. */
+struct jnode_where {
+    size_t line, column;               /* from 1 */
+    char pointer[JNODE_POINTER_BYTES]; /* RFC 6901, of the innermost value that was begun; "" also
+                                          if it would be too long */
+};
+
+/** The same, telling also in parts where it went wrong; @ret_where is filled only then. */
+NODISCARD enum err jnode_parse_where(struct str text, struct arena *a, const struct jnode **ret,
+                                     struct jnode_where *ret_where, struct errinfo *reterr);
+
+/** The line (from 1) of @text, of which @root was parsed, where what @pointer leads to begins; of
+ * something that is not there, where what should have it begins. */
+size_t jnode_line(const struct jnode *root, const char *pointer, struct str text);
+
 /** JNODE_NONE for NULL. */
 enum jnode_type jnode_type(const struct jnode *j);
 

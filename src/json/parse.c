@@ -12,7 +12,9 @@
 #include "base/hashset.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +31,8 @@ struct jparse {
     int depth;
     enum err err; /* the first error; nothing is read after it */
     const char *why;
+    char pointer[JNODE_POINTER_BYTES]; /* of what it is in, written from the end on the way out */
+    size_t pointer_at;                 /* 0: it did not fit */
 };
 
 static struct jnode *jparse_value(struct jparse *p);
@@ -281,6 +285,26 @@ static struct jnode *jparse_literal(struct jparse *p) {
                                        : "a value is due here");
 }
 
+/* The error is inside of @step of what is around: "/key", "/3". */
+static void jparse_within(struct jparse *p, struct str step) {
+    for (size_t i = step.n; i > 0 && p->pointer_at > 2; i--) {
+        char c = step.p[i - 1];
+        bool escaped = c == '~' || c == '/';
+        p->pointer[--p->pointer_at] = c == '~' ? '0' : c == '/' ? '1' : c;
+        if (escaped) {
+            p->pointer[--p->pointer_at] = '~';
+        }
+    }
+    p->pointer_at = p->pointer_at > 2 ? p->pointer_at - 1 : 0;
+    p->pointer[p->pointer_at] = p->pointer_at > 0 ? '/' : '\0';
+}
+
+static void jparse_within_element(struct jparse *p, uint32_t i) {
+    char number[16];
+    (void)snprintf(number, sizeof number, "%" PRIu32, i);
+    jparse_within(p, str_of(number));
+}
+
 /* --- containers
  * --------------------------------------------------------------------------------------------------
  */
@@ -325,6 +349,7 @@ static struct jnode *jparse_array(struct jparse *p) {
         more = jparse_more(p, ']', "a comma or ] is due here");
     }
     if (p->err != ERR_OK) {
+        jparse_within_element(p, array != NULL ? array->n : 0);
         return NULL;
     }
     if (array->n * sizeof(struct jnode *) + 2 * ARENA_CHUNK_BYTES_MIN > arena_room(p->a)) {
@@ -371,19 +396,21 @@ static struct jnode *jparse_member(struct jparse *p, const struct jnode *object,
         return NULL;
     }
     key.n = n;
-    if (!jparse_is_new(object, key, seen)) {
-        return jparse_fail(p, ERR_SYNTAX, "duplicate object key");
-    }
+    struct jnode *value = NULL;
+    bool fresh = jparse_is_new(object, key, seen);
     jparse_space(p);
-    if (*p->at != ':') {
-        return jparse_fail(p, ERR_SYNTAX, "a colon is due here");
+    if (!fresh || *p->at != ':') {
+        (void)jparse_fail(p, ERR_SYNTAX, fresh ? "a colon is due here" : "duplicate object key");
+    } else {
+        p->at++;
+        value = jparse_value(p);
     }
-    p->at++;
-    struct jnode *value = jparse_value(p);
-    if (value != NULL) {
-        value->key = key.p;
-        value->key_n = n;
+    if (value == NULL) {
+        jparse_within(p, key);
+        return NULL;
     }
+    value->key = key.p;
+    value->key_n = n;
     return value;
 }
 
@@ -419,23 +446,30 @@ static struct jnode *jparse_container(struct jparse *p) {
 static struct jnode *jparse_value(struct jparse *p) {
     jparse_space(p);
     char c = *p->at;
-    return c == '{' || c == '['                 ? jparse_container(p)
-           : c == '"'                           ? jparse_string_node(p)
-           : c == '-' || (c >= '0' && c <= '9') ? jparse_number(p)
-                                                : jparse_literal(p);
+    uint32_t at = (uint32_t)(p->at - p->start); /* texts are shorter */
+    struct jnode *node = c == '{' || c == '['                 ? jparse_container(p)
+                         : c == '"'                           ? jparse_string_node(p)
+                         : c == '-' || (c >= '0' && c <= '9') ? jparse_number(p)
+                                                              : jparse_literal(p);
+    if (node != NULL) {
+        node->at = at;
+    }
+    return node;
 }
 
 /* Where it went wrong, counted over the caller's own text: the copy has been written to. */
 static enum err jparse_explain(struct str text, size_t at, enum err e, const char *why,
-                               struct errinfo *reterr) {
-    size_t line = 1, line_at = 0;
+                               struct jnode_where *where, struct errinfo *reterr) {
+    size_t line_at = 0;
+    where->line = 1;
     for (size_t i = 0; i < at; i++) {
         if (text.p[i] == '\n') {
-            line++;
+            where->line++;
             line_at = i + 1;
         }
     }
-    return errinfo_set(reterr, e, "line %zu, column %zu: %s", line, at - line_at + 1, why);
+    where->column = at - line_at + 1;
+    return errinfo_set(reterr, e, "line %zu, column %zu: %s", where->line, where->column, why);
 }
 
 /* Offset of the first byte that is not part of a UTF-8 character. */
@@ -450,22 +484,25 @@ static size_t jparse_first_bad_byte(struct str text) {
 }
 
 /* What no JSON text may hold, before it is looked at as JSON. */
-static enum err jparse_check_text(struct str text, struct arena *a, struct errinfo *reterr) {
+static enum err jparse_check_text(struct str text, struct arena *a, struct jnode_where *where,
+                                  struct errinfo *reterr) {
     if (text.n >= UINT32_MAX || text.n + 4 * ARENA_CHUNK_BYTES_MIN > arena_room(a)) {
         return errinfo_set(reterr, ERR_TOO_BIG, "the document is too large (%zu bytes)", text.n);
     }
     if (!str_is_utf8(text)) {
         return jparse_explain(text, jparse_first_bad_byte(text), ERR_SYNTAX,
-                              "a byte that is not UTF-8", reterr);
+                              "a byte that is not UTF-8", where, reterr);
     }
     size_t nul = str_find_char(text, '\0');
-    return nul == STR_NPOS ? ERR_OK
-                           : jparse_explain(text, nul, ERR_SYNTAX, "a NUL character", reterr);
+    return nul == STR_NPOS
+               ? ERR_OK
+               : jparse_explain(text, nul, ERR_SYNTAX, "a NUL character", where, reterr);
 }
 
-enum err jnode_parse(struct str text, struct arena *a, const struct jnode **ret,
-                     struct errinfo *reterr) {
-    enum err e = jparse_check_text(text, a, reterr);
+enum err jnode_parse_where(struct str text, struct arena *a, const struct jnode **ret,
+                           struct jnode_where *ret_where, struct errinfo *reterr) {
+    *ret_where = (struct jnode_where){.line = 1, .column = 1};
+    enum err e = jparse_check_text(text, a, ret_where, reterr);
     if (e != ERR_OK) {
         return e;
     }
@@ -474,14 +511,22 @@ enum err jnode_parse(struct str text, struct arena *a, const struct jnode **ret,
         memcpy(copy, text.p, text.n);
     }
     struct jparse p = {.start = copy, .at = copy, .end = copy + text.n, .a = a};
+    p.pointer_at = sizeof p.pointer - 1;
     struct jnode *root = jparse_value(&p);
     jparse_space(&p);
     if (p.err == ERR_OK && p.at != p.end) {
         (void)jparse_fail(&p, ERR_SYNTAX, "something follows the end of the document");
     }
     if (p.err != ERR_OK) {
-        return jparse_explain(text, (size_t)(p.at - p.start), p.err, p.why, reterr);
+        (void)stpcpy(ret_where->pointer, p.pointer + p.pointer_at);
+        return jparse_explain(text, (size_t)(p.at - p.start), p.err, p.why, ret_where, reterr);
     }
     *ret = root;
     return ERR_OK;
+}
+
+enum err jnode_parse(struct str text, struct arena *a, const struct jnode **ret,
+                     struct errinfo *reterr) {
+    struct jnode_where where;
+    return jnode_parse_where(text, a, ret, &where, reterr);
 }

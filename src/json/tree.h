@@ -9,7 +9,8 @@ struct jnode {
     const char *key;    /* of a member; NUL-terminated */
     uint32_t key_n;
     enum jnode_type type;
-    uint32_t n; /* bytes of a string; elements or members */
+    uint32_t n;  /* bytes of a string; elements or members */
+    uint32_t at; /* where in its text it begins */
     union {
         bool boolean;
         int64_t integer;

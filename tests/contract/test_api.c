@@ -100,6 +100,10 @@ static void test_everything_wrong_in_a_request_is_told_at_once(void **state) {
     reply = post(r, "/generate", "", "{\"num_problems\":\n tru}");
     assert_problem(reply, 400, "invalid_json");
     assert_says(reply, 400, "line 2, column 2");
+    assert_says(reply, 400, "\"errors\":[{\"pointer\":\"/num_problems\",\"line\":2,\"detail\":\"");
+    reply = post(r, "/generate", "", "{\"num_problems\":\n7,\n\"taxonomy\":{\"A\":[\"b\",\n3]}}");
+    assert_says(reply, 422, "\"pointer\":\"/taxonomy/A/1\",\"line\":4,");
+    assert_says(reply, 422, "\"pointer\":\"/target_model\",\"line\":1,");
     assert_problem(post(r, "/generate", "", ""), 400, "invalid_json");
     reply = post(r, "/generate", "",
                  "{\"num_problems\":1," MODELS ",\"webhook_url\":\"https://example.org/\"}");

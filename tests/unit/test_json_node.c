@@ -49,6 +49,45 @@ static void test_members_and_elements_are_read_by_type(void **state) {
     assert_string_equal(jnode_str(jnode_at(jnode_get(j, "l"), 1)).p, "two");
 }
 
+static void test_what_a_pointer_leads_to_has_a_line(void **state) {
+    const char *json = "{\"a\":\n [1,\n  {\"b/c~\":\n \"x\"}],\n \"d\": 2}";
+    const struct jnode *j = parse(*state, json);
+    const struct str whole = str_of(json);
+    assert_int_equal(jnode_line(j, "", whole), 1);
+    assert_int_equal(jnode_line(j, "/a", whole), 2);
+    assert_int_equal(jnode_line(j, "/a/0", whole), 2);
+    assert_int_equal(jnode_line(j, "/a/1", whole), 3);
+    assert_int_equal(jnode_line(j, "/a/1/b~1c~0", whole), 4);
+    assert_int_equal(jnode_line(j, "/d", whole), 5);
+    assert_int_equal(jnode_line(j, "/a/1/missing/deeper", whole), 3);
+    assert_int_equal(jnode_line(j, "/a/x", whole), 2);
+    assert_int_equal(jnode_line(NULL, "/a", whole), 1);
+}
+
+static void assert_goes_wrong(struct arena *a, const char *text, size_t line, size_t column,
+                              const char *pointer) {
+    const struct jnode *j;
+    struct jnode_where where;
+    assert_int_equal(jnode_parse_where(str_of(text), a, &j, &where, NULL), ERR_SYNTAX);
+    assert_int_equal(where.line, line);
+    assert_int_equal(where.column, column);
+    assert_string_equal(where.pointer, pointer);
+}
+
+static void test_where_a_text_is_no_json_is_told_in_parts(void **state) {
+    char deep[700];
+    assert_goes_wrong(*state, "{\"a\" 3}", 1, 6, "/a");
+    assert_goes_wrong(*state, "{\"a\": [1,\n {\"x/y~\": tru}]}", 2, 11, "/a/1/x~1y~0");
+    assert_goes_wrong(*state, "[1, 2", 1, 6, "/2");
+    assert_goes_wrong(*state, "{\"a\": 1,\n \"a\": 2}", 2, 5, "/a");
+    assert_goes_wrong(*state, "{\"a\": 1} x", 1, 10, "");
+    assert_goes_wrong(*state, "", 1, 1, "");
+    (void)snprintf(deep, sizeof deep, "{\"%0300d\": x}", 7);
+    assert_goes_wrong(*state, deep, 1, 306, "");
+    (void)snprintf(deep, sizeof deep, "{\"%0200d\": {\"%0200d\": {\"b\": x}}}", 7, 8);
+    assert_goes_wrong(*state, deep, 1, 417, "");
+}
+
 static void test_absent_and_other_types_read_as_absent(void **state) {
     const struct jnode *j = parse(*state, "{\"s\": \"7\", \"r\": 2.0}");
     assert_null(jnode_get(j, "gone"));
@@ -165,6 +204,9 @@ static void test_the_sorted_text_is_the_same_for_every_order(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_members_and_elements_are_read_by_type, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_what_a_pointer_leads_to_has_a_line, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_where_a_text_is_no_json_is_told_in_parts, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_absent_and_other_types_read_as_absent, setup,
                                         teardown),
