@@ -73,6 +73,10 @@ static void webhook_on_told(struct store_op *op) {
     struct webhook *hook = CONTAINER_OF(op, struct webhook, tell.op);
     struct webhooks *w = hook->webhooks;
     struct webhook_batch *batch = hook->batch;
+    struct metric *meters[] = {[OUTBOX_DELIVERED] = w->api->meters.delivered,
+                               [OUTBOX_RETRY] = w->api->meters.retried,
+                               [OUTBOX_GIVEN_UP] = w->api->meters.given_up};
+    metric_add(meters[hook->tell.end], 1); /* only now: the outbox agrees */
     if (op->err != ERR_OK && op->err != ERR_NOT_FOUND) {
         log_error("webhook %s: %s", hook->row->id, errinfo_text(&op->detail, op->err));
     }
@@ -86,10 +90,6 @@ static void webhook_on_told(struct store_op *op) {
 static void webhook_tell(struct webhook *hook, enum outbox_end end, int64_t retry_s) {
     struct api *api = hook->webhooks->api;
     int64_t now_ms = clock_wall_ms();
-    struct metric *meters[] = {[OUTBOX_DELIVERED] = api->meters.delivered,
-                               [OUTBOX_RETRY] = api->meters.retried,
-                               [OUTBOX_GIVEN_UP] = api->meters.given_up};
-    metric_add(meters[end], 1);
     if (end == OUTBOX_GIVEN_UP) {
         log_warn("webhook %s of %s is given up: %s", hook->row->id, hook->row->job_id,
                  hook->problem);

@@ -195,7 +195,7 @@ static void test_an_unchanged_status_is_304_until_something_changes(void **state
     assert_int_equal(reply->status, 304);
     assert_int_equal(reply->body_n, 0);
     assert_int_equal(rig_job_set(&r->rig, JOB_PARTIAL, "attempts_spent"), ERR_OK);
-    for (int i = 0; i < 100 && reply->status == 304; i++) { /* the api has to hear of it */
+    for (int i = 0; i < 1000 && reply->status == 304; i++) { /* the api has to hear of it */
         (void)usleep(20000);
         reply = get(r, STATUS, header);
     }
