@@ -292,6 +292,12 @@ static void submit_tell_share(struct call *c, const struct submit *s, int64_t jo
     };
 }
 
+/* Also if what is left pays for nothing: a further job would only be paused, too. */
+static bool submit_day_is_spent(const struct submit *s) {
+    int64_t nusd_max = s->key->row.day_nusd_max;
+    return nusd_max > 0 && (s->use.ret_day_nusd >= nusd_max || s->use.ret_day_spent);
+}
+
 /* Jobs given to the store that the answer cannot have counted are counted here, so no two requests
  * take the last place. */
 static void submit_on_use(struct store_op *op) {
@@ -312,7 +318,7 @@ static void submit_on_use(struct store_op *op) {
                            "This key may have %" PRId64 " jobs that have not ended.",
                            row->jobs_max);
         submit_free(s);
-    } else if (row->day_nusd_max > 0 && s->use.ret_day_nusd >= row->day_nusd_max) {
+    } else if (submit_day_is_spent(s)) {
         int64_t left_ms = s->use.ret_next_day_ms - clock_wall_ms();
         problem_send_later(c, PROBLEM_SPEND, MAX((left_ms + MS_PER_S - 1) / MS_PER_S, INT64_C(1)),
                            "This key has spent what it may in a day (UTC).");

@@ -83,5 +83,11 @@ enum err read_key_use(struct store_reader *r, struct store_op *op) {
     while (sql_next(q)) {
         o->ret_day_nusd = sql_int(q, 0);
     }
+    q = sql_use(r->db, R_KEY_PAUSED);
+    sql_put_int(q, o->tenant);
+    sql_put_str(q, S(STORE_DAY_SPENT));
+    sql_put_int(q, day * READER_DAY_MS);
+    o->ret_day_spent = sql_next(q);
+    sql_end(q);
     return ERR_OK;
 }

@@ -76,6 +76,8 @@ static const char *const reader_texts[R_COUNT] = {
                    " AND deleted_ms IS NULL",
     [R_KEY_DAY_MAX] = "SELECT day_nusd_max FROM keys WHERE key = $1",
     [R_KEY_SPENT] = "SELECT cost_nusd FROM key_spend WHERE tenant = $1 AND day = $2",
+    [R_KEY_PAUSED] = "SELECT 1 FROM jobs WHERE state = 'paused' AND tenant = $1 AND reason = $2"
+                     " AND paused_ms >= $3 AND deleted_ms IS NULL LIMIT 1",
     [R_OUTBOX_COUNT] = "SELECT (SELECT count(*) FROM outbox WHERE due_ms IS NOT NULL)"
                        " + (SELECT count(*) FROM outbox WHERE due_ms IS NULL AND ended_ms IS NULL)",
 #define X(name, text, query) [R_CHECK_##name] = (query),

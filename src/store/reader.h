@@ -38,6 +38,7 @@ enum {
     R_KEY_OF_HASH,
     R_KEY_JOBS,
     R_KEY_SPENT,
+    R_KEY_PAUSED,
     R_KEY_DAY_MAX,
     R_OUTBOX_COUNT,
 #define X(name, text, query) R_CHECK_##name,

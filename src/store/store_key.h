@@ -9,6 +9,13 @@
 enum { STORE_SCOPE_SUBMIT = 1u << 0, STORE_SCOPE_READ = 1u << 1, STORE_SCOPE_ADMIN = 1u << 2 };
 
 #define STORE_KEY_NAME_BYTES 128
+
+/* The reason of a job that is paused because what its key may still spend today pays for no further
+ * attempt. */
+#define STORE_DAY_SPENT                                                                            \
+    "the API key has spent what it may spend today; resume the job tomorrow, or give it to a key " \
+    "with a higher limit"
+
 #define STORE_KEY_HASH_BYTES 65 /* SHA-256 of the key in hex, with a NUL */
 
 struct key_row {
@@ -62,9 +69,10 @@ void store_key_find(struct store *s, struct store_key_find *o);
 struct store_key_use {
     struct store_op op;
     int64_t tenant;
-    int64_t ret_jobs;        /* that have not ended */
-    int64_t ret_day_nusd;    /* since midnight */
+    int64_t ret_jobs;         /* that have not ended */
+    int64_t ret_day_nusd;     /* since midnight */
     int64_t ret_day_nusd_max; /* what the key may; 0: no limit */
+    bool ret_day_spent;       /* a job was paused today, since the rest would not do for it */
     int64_t ret_next_day_ms;  /* when that begins anew */
 };
 void store_key_use(struct store *s, struct store_key_use *o);

@@ -281,8 +281,7 @@ void work_pump(struct work *k) {
     k->share.wants = may_launch ? MIN(wants, STORE_CLAIM_MAX) : 0;
     if (work_stopped(k) && k->busy == 0 && k->purse_empty &&
         k->view.sched.stop == STOP_INTERRUPTED) {
-        work_pause(k, str_of("the API key has spent what it may spend today; resume the job "
-                             "tomorrow, or give it to a key with a higher limit"));
+        work_pause(k, S(STORE_DAY_SPENT));
     } else if (work_stopped(k) && k->busy == 0) {
         work_leave(k, work_end_state(k), work_end_reason(k));
     } else if (k->share.wants > 0) {

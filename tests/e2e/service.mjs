@@ -14,15 +14,16 @@ function resolve(document, node) {
 }
 
 /** The path of the document that a request's path is: "/status/job_1" is "/status/{id}". */
-function operation(document, method, path) {
+function template(document, path) {
   const parts = path.split('/');
-  for (const [template, item] of Object.entries(document.paths)) {
-    const wanted = template.split('/');
-    if (wanted.length === parts.length && wanted.every((w, i) => w === parts[i] || (w.startsWith('{') && parts[i]))) {
-      if (item[method]) return item[method];
-    }
-  }
+  return Object.keys(document.paths).find((known) => {
+    const wanted = known.split('/');
+    return wanted.length === parts.length && wanted.every((w, i) => w === parts[i] || (w.startsWith('{') && parts[i]));
+  });
 }
+
+/** What a client may meet anywhere: the operations list it as `default`. */
+const ANYWHERE = [414, 431, 500, 501, 503, 505, 507];
 
 class Interface {
   constructor(document) {
@@ -30,6 +31,8 @@ class Interface {
     this.ajv = new Ajv2020.default({ strict: false, allErrors: true, validateFormats: false });
     this.ajv.addSchema(document, 'api');
     this.known = new Map();
+    this.seen = new Set();
+    this.codes = new Set();
   }
 
   check(schema, value, what) {
@@ -42,22 +45,41 @@ class Interface {
     assert(valid(value), `${what}: ${this.ajv.errorsText(valid.errors)}\n${JSON.stringify(value, null, 1).slice(0, 3000)}`);
   }
 
-  /** Errors that no operation lists (a wrong path or method) have the form of all problems. */
+  /** A problem must have the form of all, and a code that is described with this status. */
+  holdProblem(status, problem, what) {
+    this.check({ $ref: '#/components/schemas/Problem' }, problem, what);
+    assert.equal(problem.status, status, what);
+    const known = this.document['x-errors'].find((e) => e.code === problem.code);
+    assert.equal(known?.status, status, `${what}: ${problem.code}`);
+    this.codes.add(problem.code);
+  }
+
+  /** A response must be one that its operation lists; a path or method without operation is a 404 or 405. */
   hold(method, path, response, body) {
     const what = `${method} ${path} → ${response.status}`;
     const type = response.headers.get('content-type')?.split(';')[0];
-    if (type === 'application/problem+json') {
-      this.check({ $ref: '#/components/schemas/Problem' }, JSON.parse(body), what);
-      assert.equal(JSON.parse(body).status, response.status, what);
+    const problem = type === 'application/problem+json';
+    if (problem) this.holdProblem(response.status, JSON.parse(body), what);
+    const at = template(this.document, path);
+    const it = this.document.paths[at]?.[method.toLowerCase()];
+    if (!it) {
+      assert.equal(response.status, at ? 405 : 404, `${what}: the interface has no such operation`);
       return;
     }
-    const it = operation(this.document, method.toLowerCase(), path);
-    assert(it, `${what}: the interface has no such operation`);
-    const described = resolve(this.document, it.responses[response.status] ?? it.responses.default);
+    const described = resolve(this.document, it.responses[response.status]);
+    if (!described && problem && it.responses.default && ANYWHERE.includes(response.status)) return;
     assert(described, `${what}: the interface has no such response`);
-    if (!body) return;
+    this.seen.add(`${method} ${at} ${response.status}`);
+    if (!body || problem) return;
     assert(described.content?.[type], `${what}: ${type} is not described`);
     if (type === 'application/json') this.check(described.content[type].schema, JSON.parse(body), what);
+  }
+
+  /** Every response that is described by its status, as `hold` notes those it saw. */
+  described() {
+    return Object.entries(this.document.paths).flatMap(([path, item]) =>
+      Object.entries(item).filter(([, it]) => it.responses).flatMap(([method, it]) =>
+        Object.keys(it.responses).filter((s) => s !== 'default').map((s) => `${method.toUpperCase()} ${path} ${s}`)));
   }
 }
 
@@ -65,7 +87,8 @@ class Interface {
  * Start `stumper serve`. The handle can ask: `service.get(path)`, `service.post(path, body)`, each giving
  * { status, headers, body (JSON or text) }, every response held against the interface.
  *
- * @options.sim    flags of the simulated provider; @options.cwd: where the store is; @options.listen
+ * @options.sim    flags of the simulated provider; @options.cwd: where the store is; @options.listen;
+ * @options.api: what another service's handle has, to note what both answer
  */
 export async function serve(t, flags = [], options = {}) {
   const provider = options.provider ?? (await sim(t, ...(options.sim ?? [])));
@@ -76,7 +99,7 @@ export async function serve(t, flags = [], options = {}) {
     env: { ...provider.env, ...options.env },
   });
   const base = options.base ?? (await it.line(/^stumper: serving (https?:\S+),/m))[1];
-  const api = new Interface(await (await fetch(`${base}/openapi.json`)).json());
+  const api = options.api ?? new Interface(await (await fetch(`${base}/openapi.json`)).json());
 
   /** @options: method, headers, body (an object is sent as JSON), key. */
   async function ask(path, { method = 'GET', headers = {}, body, key } = {}) {
@@ -94,6 +117,7 @@ export async function serve(t, flags = [], options = {}) {
     provider,
     cwd,
     base,
+    api,
     ask,
     get: (path, more) => ask(path, more),
     post: (path, body, more) => ask(path, { method: 'POST', body, ...more }),
