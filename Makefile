@@ -9,7 +9,7 @@ W            ?=
 RUNS         ?= 3
 
 .DEFAULT_GOAL := build
-.PHONY: build demo check crash soak bench bench-answers lint fuzz install clean help
+.PHONY: build demo check crash soak bench bench-answers check-answers lint fuzz install clean help
 
 build: ## Build build/stumper (the default)
 	@scripts/install-deps --ask build
@@ -44,6 +44,12 @@ bench-answers: ## Measure the comparison of answers, beside a SymPy check
 	@$(MAKE) --no-print-directory build
 	@ninja -C build tests/answer/bench_answers
 	@/usr/bin/python3 bench/answers.py --program build/tests/answer/bench_answers --stumper build/stumper
+
+check-answers: ## Compare a million generated pairs of each kind, and others with SymPy as a second opinion
+	@scripts/install-deps bench
+	@$(MAKE) --no-print-directory build
+	@ninja -C build answer-million
+	@ninja -C build answer-differential
 
 lint: ## Format, clang-tidy, shell scripts, manual page, spelling
 	@scripts/install-deps lint

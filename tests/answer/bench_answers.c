@@ -60,9 +60,16 @@ static void bench_file(const char *name) {
     case_file_release(&f);
 }
 
+static void bench_extraction(const char *name) {
+    struct found_score s = found_score_file(name, false);
+    (void)printf("{\"file\":\"%s\",\"texts\":%d,\"right\":%.2f}\n", name, s.all,
+                 100.0 * s.right / s.all);
+}
+
 int main(int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         bench_file(argv[i]);
     }
+    bench_extraction("extraction.jsonl");
     return 0;
 }

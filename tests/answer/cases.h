@@ -33,6 +33,13 @@ struct score {
 
 struct score score_file(const char *name, bool print);
 
+struct found_score {
+    int right, all;
+};
+
+/** The final answers that are found in the texts of a file, held against those expected. */
+struct found_score found_score_file(const char *name, bool print);
+
 /** In per cent: right, where undecided counts as wrong for equal pairs; decided at all. */
 double score_accuracy(const struct score *s);
 double score_decided(const struct score *s);

@@ -7,8 +7,6 @@
 
 #include <cmocka.h>
 
-#include "answer/extract.h"
-#include "base/file.h"
 #include "cases.h"
 #include "json/node.h"
 
@@ -47,39 +45,10 @@ static void test_prose_is_left_undecided(void **state) {
     assert_int_equal(s.different[ANSWER_EQUAL], 0);
 }
 
-/* True if what was found is what is expected: by text, or by being the same answer. */
-static bool found_right(const struct jnode *j, struct arena *a) {
-    struct str expected = jnode_get_str(j, "expected");
-    bool letter = str_find(jnode_get_str(j, "rule"), S("letter")) != STR_NPOS;
-    struct answer_found found = answer_find(jnode_get_str(j, "text"), letter ? 4 : 0, a);
-    if (jnode_type(jnode_get(j, "expected")) != JNODE_STRING) {
-        return found.source == ANSWER_FROM_LINE;
-    }
-    struct answer_options bare = {.no_extraction = true};
-    return found.source != ANSWER_FROM_LINE &&
-           (str_eq(found.text, expected) ||
-            compare_once(expected, found.text, &bare).verdict == ANSWER_EQUAL);
-}
-
 static void test_final_answers_are_found(void **state) {
     (void)state;
-    struct arena a;
-    arena_init(&a, (size_t)64 << 20);
-    struct str text, path = str_fmt(&a, "%s/answer/data/extraction.jsonl", getenv("TESTS_DIR"));
-    assert_int_equal(file_read(path.p, (size_t)1 << 24, &a, &text, NULL), ERR_OK);
-    int right = 0, all = 0;
-    while (text.n > 0) {
-        const struct jnode *j;
-        assert_int_equal(jnode_parse(str_split(&text, '\n'), &a, &j, NULL), ERR_OK);
-        bool ok = found_right(j, &a);
-        right += ok ? 1 : 0;
-        all++;
-        if (!ok) {
-            (void)printf("extraction.jsonl:%d: %.80s\n", all, jnode_get_str(j, "text").p);
-        }
-    }
-    arena_release(&a);
-    assert_true(100 * right >= 93 * all);
+    struct found_score s = found_score_file("extraction.jsonl", true);
+    assert_true(s.all > 0 && 100 * s.right >= 93 * s.all);
 }
 
 int main(void) {

@@ -31,6 +31,25 @@ static void test_a_pair_is_compared_in_another_process(void **state) {
     judge_pool_free(pool);
 }
 
+static void test_a_key_is_definite_if_it_is_read_whole_as_mathematics(void **state) {
+    static const struct {
+        const char *key;
+        enum answer_verdict is;
+    } cases[] = {{"\\frac{3}{4}", ANSWER_EQUAL},
+                 {"it depends on the reader", ANSWER_UNDECIDED},
+                 {"", ANSWER_UNDECIDED}};
+    (void)state;
+    struct judge_pool *pool;
+    assert_int_equal(judge_pool_new(1, 1000, &pool, NULL), ERR_OK);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct judge_call call = {.gold = str_of(cases[i].key), .question = JUDGE_DEFINITE};
+        assert_int_equal(judge_pool_compare(pool, &call).verdict, cases[i].is);
+        assert_int_equal(call.result.certainty,
+                         cases[i].is == ANSWER_EQUAL ? ANSWER_PROOF : ANSWER_NONE);
+    }
+    judge_pool_free(pool);
+}
+
 struct batch {
     pthread_mutex_t lock;
     pthread_cond_t progress;
@@ -154,6 +173,7 @@ static void test_texts_too_long_for_a_message_are_undecided_or_cut_to_their_answ
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_pair_is_compared_in_another_process),
+        cmocka_unit_test(test_a_key_is_definite_if_it_is_read_whole_as_mathematics),
         cmocka_unit_test(test_many_pairs_are_all_answered),
         cmocka_unit_test(test_a_helper_that_is_killed_is_replaced),
         cmocka_unit_test(test_a_pair_past_the_deadline_is_undecided_and_the_next_one_is_not),

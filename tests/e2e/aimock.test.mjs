@@ -80,6 +80,28 @@ for (const type of Object.keys(formats)) {
   });
 }
 
+test('a key that is not definite is rejected before anybody else is paid; --allow-text-answers lets the checker see it', { skip }, async (t) => {
+  const mock = await double(t);
+  mock.clearFixtures();
+  mock.on({ predicate: asks('You write mathematics problems') }, () => ({ content: JSON.stringify({ ...problem(), answer: 'it depends on the reader' }), usage }));
+  mock.on({ predicate: asks('validation_type') }, () => ({ content: JSON.stringify({ ...check, valid: false }), usage }));
+  const cwd = folder(t);
+  const models = ['--engineer', 'openai/gpt-4.1', '--checker', 'openai/gpt-4.1', '--target', 'openai/gpt-4.1'];
+  const tried = async (output, ...more) => {
+    const before = mock.getRequests().length;
+    await run(t, ['generate', '-n', 1, '--concurrency', 1, '--max-attempts', 2, '--keep', 'all', '-o', output, ...models, ...more],
+      { cwd, code: 3, env: { OPENAI_BASE_URL: `${mock.baseUrl}/v1`, OPENAI_API_KEY: KEY } });
+    return { problems: jsonl(join(cwd, output)), calls: mock.getRequests().length - before };
+  };
+  const strict = await tried('strict.jsonl');
+  assert.deepEqual(strict.problems.map((p) => p.status), ['rejected', 'rejected']);
+  assert.match(strict.problems[0].rejection_reason, /definite|text/);
+  assert.equal(strict.calls, 2); // the engineer's
+  const allowed = await tried('allowed.jsonl', '--allow-text-answers');
+  assert.equal(allowed.problems[0].rejection_reason, 'It holds.');
+  assert.equal(allowed.calls, 4); // and the checker's
+});
+
 test('an error once, of every class, is retried or told', { skip }, async (t) => {
   const mock = await double(t);
   mock.nextRequestError(529, { message: 'Overloaded', type: 'overloaded_error' });
