@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "contract/store_rig.h"
+#include "store/check.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -411,25 +412,44 @@ static void make_small_store(struct rig *r) {
     rig_close(r);
 }
 
+enum {
+#define X(name, text, query) CHECK_##name,
+    STORE_CHECKS(X)
+#undef X
+        CHECKS
+};
+
 static void test_a_check_finds_each_kind_of_damage(void **state) {
     static const struct {
+        int check;
         const char *sql, *found;
     } damages[] = {
-        {"UPDATE jobs SET wanted = 0", "1 problems are accepted, more than wanted"},
-        {"INSERT INTO attempts VALUES (1, 1, NULL, 0)", "attempt 1 has ended and is open too"},
-        {"DELETE FROM attempts WHERE no = 3", "some are neither open nor ended"},
-        {"UPDATE attempts SET no = 9 WHERE no = 3", "attempt 9 has a number that was never given"},
-        {"UPDATE attempts SET token = 4", "lease 4 is held by two attempts"},
-        {"UPDATE calls SET token = 5", "lease 5 was never given"},
-        {"UPDATE jobs SET rejected = 0, solved = 1", "the counters of outcomes"},
-        {"UPDATE jobs SET cost_nusd = 8", "the counters of calls"},
-        {"UPDATE calls SET input_tokens = 101", "the counters of calls"},
-        {"UPDATE jobs SET calls = 2; INSERT INTO calls SELECT job, attempt_no, call_no, 2, stale,"
+        {CHECK_ACCEPTED_BEYOND, "UPDATE jobs SET wanted = 0",
+         "1 problems are accepted, more than wanted"},
+        {CHECK_ATTEMPT_TWICE, "INSERT INTO attempts VALUES (1, 1, NULL, 0)",
+         "attempt 1 has ended and is open too"},
+        {CHECK_ATTEMPT_LOST, "DELETE FROM attempts WHERE no = 3",
+         "some are neither open nor ended"},
+        {CHECK_ATTEMPT_UNNUMBERED, "UPDATE attempts SET no = 9 WHERE no = 3",
+         "attempt 9 has a number that was never given"},
+        {CHECK_TOKEN_TWICE, "UPDATE attempts SET token = 4", "lease 4 is held by two attempts"},
+        {CHECK_TOKEN_UNNUMBERED, "UPDATE calls SET token = 5", "lease 5 was never given"},
+        {CHECK_OUTCOMES, "UPDATE jobs SET rejected = 0, solved = 1", "the counters of outcomes"},
+        {CHECK_SPEND, "UPDATE jobs SET cost_nusd = 8", "the counters of calls"},
+        {CHECK_SPEND, "UPDATE calls SET input_tokens = 101", "the counters of calls"},
+        {CHECK_CALL_TWICE,
+         "UPDATE jobs SET calls = 2; INSERT INTO calls SELECT job, attempt_no, call_no, 2, stale,"
          " role, model, finish, input_tokens, cached_tokens, output_tokens, reasoning_tokens,"
          " cost_nusd, latency_ms, tries, created_ms, model_id, request_id, text FROM calls",
          "attempt 1 has two answers to one call"},
-        {"UPDATE problems SET seq = 3 WHERE seq = 2", "not numbered 1, 2, 3"},
+        {CHECK_ORDER, "UPDATE problems SET seq = 3 WHERE seq = 2", "not numbered 1, 2, 3"},
+        {CHECK_USAGE, "UPDATE usage SET output_tokens = 51", "not summed up as its ledger says"},
+        {CHECK_EVENTS, "UPDATE events SET seq = 99 WHERE seq = 1", "event 99 has a number"},
+        {CHECK_CANCELLING, "UPDATE jobs SET state = 'cancelling'", "but no worker has it"},
+        {CHECK_BATCH, "INSERT INTO batch_calls VALUES (1, 3, 0, 9)", "attempt 3 awaits a batch"},
+        {CHECK_HOME, "UPDATE jobs SET worker = 77", "at home with worker 77, which is none"},
     };
+    bool shown[CHECKS] = {false};
     struct rig *r = *state;
     for (size_t i = 0; i < ARRAY_LEN(damages); i++) {
         make_small_store(r);
@@ -441,6 +461,10 @@ static void test_a_check_finds_each_kind_of_damage(void **state) {
         }
         assert_non_null(strstr(r->detail.text, RIG_JOB));
         assert_int_equal(unlink(r->path), 0);
+        shown[damages[i].check] = true;
+    }
+    for (int check = 0; check < CHECKS; check++) {
+        assert_true(shown[check]); /* a new check wants a damage above */
     }
 }
 

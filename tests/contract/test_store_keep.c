@@ -1,5 +1,5 @@
 /* What a store promises about what it keeps and for how long: pages, deletion, retention, keys and
- * their spend, webhooks; and that a version-1 file is taken over whole. */
+ * their spend, webhooks. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

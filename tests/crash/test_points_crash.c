@@ -304,14 +304,14 @@ static void cut_at_each(enum fault fault, int64_t first, int64_t stride, uint64_
 static void test_the_power_cut_in_any_write_takes_nothing_that_was_answered(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= (whole() ? 5 : 1); seed++) {
-        cut_at_each(FAULT_POWER_WRITE, 1, whole() ? 1 : 17, seed * 100000);
+        cut_at_each(FAULT_POWER_WRITE, 1, whole() ? 1 : 31, seed * 100000);
     }
 }
 
 static void test_the_power_cut_before_any_fsync_takes_nothing_that_was_answered(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= (whole() ? 20 : 1); seed++) {
-        cut_at_each(FAULT_POWER_SYNC, 1, whole() ? 1 : 3, seed * 100000);
+        cut_at_each(FAULT_POWER_SYNC, 1, whole() ? 1 : 5, seed * 100000);
     }
 }
 
@@ -322,7 +322,7 @@ test_an_fsync_that_fails_and_then_the_power_take_nothing_that_was_answered(void 
     (void)state;
     for (uint64_t seed = 1; seed <= (whole() ? 10 : 1); seed++) {
         bool killed = true;
-        for (int64_t nth = 1; killed; nth += whole() ? 1 : 2) {
+        for (int64_t nth = 1; killed; nth += whole() ? 1 : 4) {
             struct rig r;
             rig_init(&r);
             struct end end =
@@ -362,15 +362,15 @@ static int cut_large(enum fault fault, int64_t stride, int unsure) {
 static void
 test_the_power_cut_while_the_log_is_folded_back_takes_nothing_that_was_answered(void **state) {
     (void)state;
-    assert_true(cut_large(FAULT_POWER_WRITE, whole() ? 31 : 331, 1) > 10);
-    assert_true(cut_large(FAULT_POWER_SYNC, whole() ? 1 : 3, 1) > 10);
+    assert_true(cut_large(FAULT_POWER_WRITE, whole() ? 31 : 613, 1) > 5);
+    assert_true(cut_large(FAULT_POWER_SYNC, whole() ? 1 : 5, 1) > 5);
 }
 
 /* Each fsync in turn, those of the file among them; each time the power goes at the end. */
 static void
 test_a_fold_whose_fsync_failed_and_then_the_power_take_nothing_that_was_answered(void **state) {
     (void)state;
-    for (int64_t nth = 1; nth <= LARGE_CALLS + 4; nth += whole() ? 1 : 3) {
+    for (int64_t nth = 1; nth <= LARGE_CALLS + 4; nth += whole() ? 1 : 6) {
         struct rig r;
         rig_init(&r);
         struct end end = run_child(
