@@ -1,7 +1,7 @@
 /* sql.h - what the store asks of a database: one connection, prepared queries, transactions.
  *
- * Inside the room only. sqlite.c keeps this contract today; texts are written so that PostgreSQL
- * can ($1, $2 …, ON CONFLICT, RETURNING).
+ * Inside the room only. A driver keeps this contract for each kind of database (sql_driver.h:
+ * sqlite.c); the texts are the same for all ($1, $2 …, ON CONFLICT, RETURNING).
  *
  * Errors     the first failure sticks: from then on every call does nothing, rows end and numbers
  * are 0, until sql_commit(), sql_rollback() or sql_take_err() reports it. So rules read straight
@@ -60,8 +60,8 @@ NODISCARD enum err sql_take_err(struct sql *db, struct errinfo *reterr);
 /** Fail with ERR_CORRUPT: a row says @what, which cannot be. */
 void sql_found_corrupt(struct sql *db, const char *what);
 
-/** Between transactions: keep the database in shape (here: checkpoint once the WAL is long). Returns
- * how many bytes the log held before. */
+/** Between transactions: keep the database in shape (here: checkpoint once the WAL is long).
+ * Returns how many bytes the log held before. */
 int64_t sql_upkeep(struct sql *db);
 
 /** The database's own integrity check. Reported like any other failure. */
