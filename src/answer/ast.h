@@ -47,6 +47,9 @@ enum node_kind {
     NODE_ELLIPSIS,
 };
 
+/* In the name of an accented symbol, before the accent; in no other name. */
+#define AST_ACCENT_MARK '^'
+
 enum ast_const { AST_PI, AST_E, AST_I, AST_INF };
 
 enum ast_rel {

@@ -52,7 +52,22 @@ static struct str without_thinking(struct str text) {
     return text;
 }
 
-/* Strip one layer of emphasis, delimiters or closing punctuation; false if there was none. */
+/* "Therefore, x = 4": the word that leads over to an answer is no part of it. */
+static bool strip_connective(struct str *s) {
+    static const char *const words[] = {"therefore", "thus",    "hence",       "so",
+                                        "then",      "finally", "consequently"};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        struct str w = str_of(words[i]);
+        if (s->n > w.n + 1 && s->p[w.n] == ',' && str_eq_nocase(str_take(*s, w.n), w)) {
+            *s = str_skip(*s, w.n + 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Strip one layer of emphasis, delimiters, closing punctuation or leading words; false if there was
+ * none. */
 static bool strip_layer(struct str *s) {
     static const struct {
         const char *open, *close;
@@ -74,7 +89,7 @@ static bool strip_layer(struct str *s) {
         s->n--;
         return true;
     }
-    return false;
+    return strip_connective(s);
 }
 
 struct str answer_strip(struct str s) {

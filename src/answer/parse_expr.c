@@ -240,14 +240,14 @@ static struct node *parse_constant(struct parser *p) {
     return parser_leaf(p, NODE_CONST, t->op, t->text);
 }
 
-/* \vec{a}, \overline{AB}: a name. */
+/* \vec{a}, \overline{AB}: a name, with an AST_ACCENT_MARK in it. */
 static struct node *parse_accent(struct parser *p) {
     struct str accent = parser_token(p)->kind == TOKEN_OVERLINE ? S("bar") : parser_token(p)->text;
     p->at++;
     struct str inner = parse_index(p);
-    struct node *x =
-        parser_leaf(p, NODE_SYM, 0, str_fmt(p->a, "%.*s_%.*s", STR_ARG(inner), STR_ARG(accent)));
-    return x;
+    return parser_leaf(
+        p, NODE_SYM, 0,
+        str_fmt(p->a, "%.*s%c%.*s", STR_ARG(inner), AST_ACCENT_MARK, STR_ARG(accent)));
 }
 
 /* --- functions --- */

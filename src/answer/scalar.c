@@ -351,8 +351,9 @@ static struct outcome functions_compare(struct judge *j, struct eval *flags,
 
 struct literal {
     bool is;
-    int places; /* behind the point; -1: an integer */
-    int digits; /* significant */
+    int places;          /* behind the point; -1: an integer */
+    int digits;          /* significant */
+    bool short_of_point; /* 1.27 × 10^30: its digits end before the point, at 10^-places */
 };
 
 static int significant(struct str digits) {
@@ -371,7 +372,7 @@ static struct literal literal_of(const struct node *x) {
         x = x->kids[0];
     }
     if (x->kind == NODE_NUM) {
-        return (struct literal){true, x->op, significant(x->name)};
+        return (struct literal){true, x->op, significant(x->name), false};
     }
     int64_t shift = 0;
     bool scientific = x->kind == NODE_MUL && x->n == 2 && x->kids[0]->kind == NODE_NUM &&
@@ -384,11 +385,12 @@ static struct literal literal_of(const struct node *x) {
         power = minus ? power->kids[0] : power;
         if (power->kind == NODE_NUM && str_to_i64(power->name, &shift) && shift < 400) {
             int places = MAX(x->kids[0]->op, 0) + (int)(minus ? shift : -shift);
-            return (struct literal){true, x->kids[0]->op < 0 && places <= 0 ? -1 : places,
-                                    significant(x->kids[0]->name)};
+            bool whole = x->kids[0]->op < 0 && places <= 0;
+            return (struct literal){true, whole ? -1 : places, significant(x->kids[0]->name),
+                                    !whole && places < 0};
         }
     }
-    return (struct literal){false, 0, 0};
+    return (struct literal){false, 0, 0, false};
 }
 
 /* True if @value lies within @half units of the last place of @rounded: a ball that is sure. */
@@ -462,12 +464,13 @@ static struct outcome settle_decimals(struct judge *j, const struct node *gold,
                                       const struct node *given, struct eval *flags, bool rational,
                                       struct outcome o) {
     struct literal a = literal_of(gold), b = literal_of(given);
-    bool decimal_a = a.is && a.places > 0, decimal_b = b.is && b.places > 0;
+    bool decimal_a = a.is && (a.places > 0 || a.short_of_point);
+    bool decimal_b = b.is && (b.places > 0 || b.short_of_point);
     if (!decimal_a && !decimal_b) {
         bool near = (a.is != b.is) && !rational && !far_apart(j, gold, given, flags, 0.002);
         return near ? OUTCOME_UNDECIDED("a whole number close to a value may be its rounding") : o;
     }
-    if (a.is && b.is) {
+    if (a.is && b.is && a.short_of_point == b.short_of_point) {
         if (a.places == b.places) {
             return OUTCOME_DIFFERENT(o.proved, "different decimals");
         }
@@ -478,9 +481,10 @@ static struct outcome settle_decimals(struct judge *j, const struct node *gold,
                    ? o
                    : OUTCOME_UNDECIDED("decimals of different precision");
     }
-    const struct node *rounded = decimal_a ? gold : given, *value = decimal_a ? given : gold;
-    int places = decimal_a ? a.places : b.places, digits = decimal_a ? a.digits : b.digits;
-    bool enough = digits >= (decimal_a ? ROUND_DIGITS_GOLD : ROUND_DIGITS_GIVEN);
+    bool by_gold = decimal_a && !b.short_of_point;
+    const struct node *rounded = by_gold ? gold : given, *value = by_gold ? given : gold;
+    int places = by_gold ? a.places : b.places, digits = by_gold ? a.digits : b.digits;
+    bool enough = digits >= (by_gold ? ROUND_DIGITS_GOLD : ROUND_DIGITS_GIVEN);
     if (within(j, rounded, places, value, flags, 0.5)) {
         return enough ? OUTCOME_EQUAL(false, "a correct rounding")
                       : OUTCOME_UNDECIDED("a coarse rounding");

@@ -98,6 +98,18 @@ static struct shape labelled(struct judge *j, struct node *relation, struct node
     return s;
 }
 
+/* 3 · 4 = 12: nothing but numbers, and true. */
+static bool is_worked_out(struct judge *j, struct node *x, size_t n) {
+    struct symbols s = {0};
+    symbols_add(&s, x);
+    bool holds = s.n == 0;
+    for (size_t i = 0; i < n && holds; i++) {
+        holds = scalar_is(x->kids[i]) && !node_has(x->kids[i], NODE_PM, 0) &&
+                scalar_compare(j, x->kids[i], x->kids[n - 1]).verdict == ANSWER_EQUAL;
+    }
+    return holds;
+}
+
 /* a = b = … ≈ c: names in front are labels, a decimal behind "≈" is an aside. */
 static struct shape equality_chain(struct judge *j, struct node *x) {
     size_t n = x->n;
@@ -131,6 +143,11 @@ static struct shape equality_chain(struct judge *j, struct node *x) {
     bool backwards = n == 2 && is_name(x->kids[1]) && !mentions(x->kids[0], x->kids[1]);
     if (backwards) {
         return labelled(j, x, x->kids[1], x->kids[0]);
+    }
+    if (is_worked_out(j, x, n)) {
+        struct shape s = shape_of(j, x->kids[n - 1]);
+        s.liberty = true;
+        return s;
     }
     return n == 2 ? (struct shape){.kind = SHAPE_EQUATION, .node = x, .relation = x} : opaque(x);
 }

@@ -94,6 +94,20 @@ static bool names_sequence(const struct node *x) {
     return false;
 }
 
+/* Does @x have an accented name that @y has not? \overline{AB} may be a segment, a conjugate, a
+ * mean or digits, so it may well be what the other side calls something else. */
+static bool has_own_accent(const struct node *x, const struct node *y) {
+    struct symbols mine = {0}, theirs = {0};
+    symbols_add(&mine, x);
+    symbols_add(&theirs, y);
+    bool has = false;
+    for (size_t i = 0; i < mine.n; i++) {
+        has = has || (str_find_char(mine.names[i], AST_ACCENT_MARK) != STR_NPOS &&
+                      !symbols_has(&theirs, mine.names[i]));
+    }
+    return has;
+}
+
 static bool same_but_for_case(struct str x, struct str y) {
     return str_eq_nocase(x, y) && !str_eq(x, y);
 }
@@ -133,6 +147,9 @@ struct outcome compare_values(struct judge *j, struct node *x, struct node *y,
                                                ? "names that differ in case"
                                                : "equal with a symbol renamed");
         }
+    }
+    if (o.verdict == ANSWER_DIFFERENT && (has_own_accent(x, y) || has_own_accent(y, x))) {
+        return OUTCOME_UNDECIDED("an accent may mean many things");
     }
     if (o.verdict == ANSWER_DIFFERENT && (names_sequence(x) || names_sequence(y))) {
         return OUTCOME_UNDECIDED("terms of a sequence may be related");

@@ -24,6 +24,16 @@ static void test_mixed_cases_are_judged_right_and_mostly_decided(void **state) {
     assert_int_equal(s.wrong_proofs, 0);
 }
 
+/* Written for this project, in the styles of the above; \overline{AB} = AB are equal to some. */
+static void test_cousins_of_these_are_judged_right_too(void **state) {
+    (void)state;
+    struct score s = score_file("cases-cousins.jsonl", true);
+    assert_true(score_accuracy(&s) >= 97.0);
+    assert_true(score_decided(&s) >= 95.0);
+    assert_int_equal(s.different[ANSWER_EQUAL], 0);
+    assert_int_equal(s.equal[ANSWER_DIFFERENT], 0);
+}
+
 static void test_changes_of_form_are_equal_and_changes_of_a_digit_are_not(void **state) {
     (void)state;
     struct score s = score_file("cases-mutated.jsonl", true);
@@ -54,6 +64,7 @@ static void test_final_answers_are_found(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mixed_cases_are_judged_right_and_mostly_decided),
+        cmocka_unit_test(test_cousins_of_these_are_judged_right_too),
         cmocka_unit_test(test_changes_of_form_are_equal_and_changes_of_a_digit_are_not),
         cmocka_unit_test(test_hostile_answers_are_never_falsely_equal),
         cmocka_unit_test(test_prose_is_left_undecided),
