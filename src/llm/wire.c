@@ -259,7 +259,7 @@ static int64_t wire_number_ms(struct str text, double unit_ms) {
 static int64_t wire_date_ms(struct str text) {
     char buf[64];
     struct tm tm = {0};
-    if (text.n >= sizeof buf) {
+    if (text.n == 0 || text.n >= sizeof buf) {
         return -1;
     }
     memcpy(buf, text.p, text.n);
@@ -281,6 +281,8 @@ int64_t wire_retry_after_ms(const struct http_reply *reply, int64_t wall_ms) {
     if (ms >= 0) {
         return ms;
     }
+    /* A date is the sender's: by its own clock where it tells it, since ours may be hours away. */
     int64_t at_ms = wire_date_ms(text);
-    return at_ms < 0 ? -1 : MAX(at_ms - wall_ms, 0);
+    int64_t now_ms = wire_date_ms(http_reply_header(reply, S("date")));
+    return at_ms < 0 ? -1 : MAX(at_ms - (now_ms < 0 ? wall_ms : now_ms), 0);
 }

@@ -110,7 +110,7 @@ void wire_read_models(const struct wire *wire, const struct http_reply *reply, s
                       struct wire_result *ret, const struct str **ret_names, size_t *ret_n);
 
 /** The wait that a reply asks for: retry-after-ms, else retry-after (seconds or HTTP date, RFC 9110
- * §10.2.3); -1 if none or unreadable. @wall_ms: now. */
+ * §10.2.3); -1 if none or unreadable. @wall_ms: now, for a date in a reply that is not dated. */
 int64_t wire_retry_after_ms(const struct http_reply *reply, int64_t wall_ms);
 
 /* --- for the formats ------------------------------------------------------------------------- */

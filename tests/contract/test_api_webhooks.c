@@ -8,6 +8,7 @@
 
 #include "api/signature.h"
 #include "contract/api_rig.h"
+#include "contract/jumping_clock.h"
 #include "contract/talk.h"
 #include "contract/tiny_server.h"
 
@@ -132,9 +133,10 @@ static void test_a_failed_try_is_repeated_with_the_same_id(void **state) {
 }
 
 /* The counter of what became of tries. */
-static void wait_for_result(const struct scene *s, const char *result) {
+static void wait_for_result(const struct scene *s, const char *result, int times) {
     char line[96];
-    (void)snprintf(line, sizeof line, "stumper_webhook_tries_total{result=\"%s\"} 1\n", result);
+    (void)snprintf(line, sizeof line, "stumper_webhook_tries_total{result=\"%s\"} %d\n", result,
+                   times);
     for (int i = 0; i < 250; i++) {
         if (strstr(talk(s->rig->port, "GET", "/metrics", "", NULL)->body, line) != NULL) {
             return;
@@ -144,12 +146,31 @@ static void wait_for_result(const struct scene *s, const char *result) {
     fail_msg("no %s", line);
 }
 
+/* The next try comes when it would have come, and what is new at once. */
+static void test_the_time_of_day_may_jump_between_tries(void **state) {
+    static const int64_t jumps_ms[] = {-5 * HOUR_MS, 7 * HOUR_MS};
+    for (size_t i = 0; i < ARRAY_LEN(jumps_ms); i++) {
+        struct scene s;
+        begin(&s, *state, true);
+        s.receiver.statuses[0] = 503;
+        end_a_job(&s, tiny_server_url(s.server));
+        wait_for_result(&s, "retried", (int)i + 1);
+        clock_jump(jumps_ms[i]);
+        wait_for(&s.receiver, 2, 12000);
+        assert_int_equal(received(&s.receiver), 2);
+        end_a_job(&s, tiny_server_url(s.server));
+        wait_for(&s.receiver, 3, 5000);
+        assert_int_equal(received(&s.receiver), 3);
+        end(&s);
+    }
+}
+
 static void test_a_receiver_that_wants_none_gets_no_more(void **state) {
     struct scene s;
     begin(&s, *state, true);
     s.receiver.statuses[0] = 410;
     end_a_job(&s, tiny_server_url(s.server));
-    wait_for_result(&s, "given_up");
+    wait_for_result(&s, "given_up", 1);
     assert_int_equal(received(&s.receiver), 1);
     assert_non_null(strstr(talk(s.rig->port, "GET", "/metrics", "", NULL)->body,
                            "stumper_webhooks_pending 0\n"));
@@ -160,7 +181,7 @@ static void test_addresses_that_are_not_public_are_not_connected_to(void **state
     struct scene s;
     begin(&s, *state, false);
     end_a_job(&s, tiny_server_url(s.server));
-    wait_for_result(&s, "given_up");
+    wait_for_result(&s, "given_up", 1);
     assert_int_equal(tiny_server_connections(s.server), 0);
     end(&s);
 }
@@ -169,6 +190,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         api_test(test_the_end_of_a_job_is_told_signed),
         api_test(test_a_failed_try_is_repeated_with_the_same_id),
+        api_test(test_the_time_of_day_may_jump_between_tries),
         api_test(test_a_receiver_that_wants_none_gets_no_more),
         api_test(test_addresses_that_are_not_public_are_not_connected_to),
     };

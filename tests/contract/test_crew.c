@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "contract/jumping_clock.h"
 #include "core/builtin.h"
 #include "sim_thread.h"
 #include "store/store_job.h"
@@ -270,6 +271,54 @@ static void test_a_worker_that_was_taken_for_dead_drops_its_jobs_and_joins_anew(
     assert_int_equal(rig_check(&r.rig), ERR_OK);
 }
 
+static int events_of_kind(const char *id, const char *kind) {
+    struct store_get_events o = {.job_id = id, .tenant = STORE_TENANT_ANY};
+    int n = 0;
+    do {
+        o.op = (struct store_op){.loop = r.rig.loop, .done = on_done};
+        o.limit = STORE_PAGE_ROWS_MAX;
+        o.a = &r.arena;
+        store_get_events(r.rig.store, &o);
+        loop_run(r.rig.loop);
+        assert_int_equal(o.op.err, ERR_OK);
+        for (size_t i = 0; i < o.ret_n; i++) {
+            n += str_eq(o.ret[i].kind, str_of(kind));
+            o.after_seq = o.ret[i].seq;
+        }
+    } while (o.ret_more);
+    return n;
+}
+
+/* Nobody is taken for dead, no deadline passes, nothing is paid again. */
+static void test_the_time_of_day_may_jump_while_jobs_are_worked_on(void **state) {
+    static const int64_t jumps_ms[] = {5 * HOUR_MS, -10 * HOUR_MS, 24 * HOUR_MS, -48 * HOUR_MS};
+    (void)state;
+    hire(2, 8);
+    submit("job_1",
+           "{\"num_problems\": 100000, \"engineer_model\": \"sim/engineer\", \"checker_model\": "
+           "\"sim/checker\", \"target_model\": \"sim/target\", \"topics\": [\"A/B\"], "
+           "\"concurrency\": 4, \"deadline_seconds\": 300}",
+           100000, 0);
+    for (size_t i = 0; i < ARRAY_LEN(jumps_ms); i++) {
+        int64_t calls = look("job_1").calls;
+        while (look("job_1").calls < calls + 20) {
+            sleep_ms(2);
+        }
+        clock_jump(jumps_ms[i]);
+        sleep_ms(1100); /* the reaper has looked */
+    }
+    struct job_row row = look("job_1");
+    assert_int_equal(row.state, JOB_RUNNING);
+    assert_int_equal(row.outcomes[OUTCOME_FAILED], 0);
+    assert_int_equal(events_of_kind("job_1", "job.running"), 1);
+    ask("job_1", STORE_CANCEL);
+    (void)wait_for("job_1", JOB_CANCELLED);
+    submit("job_2", spec_of(5), 5, 0); /* made at a time that was before */
+    (void)wait_for("job_2", JOB_SUCCEEDED);
+    dismiss(10000);
+    assert_int_equal(rig_check(&r.rig), ERR_OK);
+}
+
 #define crew_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -278,6 +327,7 @@ int main(void) {
         crew_test(test_a_drain_lets_jobs_go_and_another_crew_goes_on),
         crew_test(test_pause_resume_and_cancel_reach_the_worker),
         crew_test(test_a_worker_that_was_taken_for_dead_drops_its_jobs_and_joins_anew),
+        crew_test(test_the_time_of_day_may_jump_while_jobs_are_worked_on),
         crew_test(test_a_job_whose_model_is_not_there_fails_and_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -357,6 +357,17 @@ static void test_retry_after_is_read_in_every_form(void **state) {
     assert_int_equal(wait_of("retry-after: 0\r\n"), 0);
 }
 
+static void test_a_date_to_retry_after_goes_by_the_clock_of_who_sent_it(void **state) {
+    (void)state;
+    assert_int_equal(wait_of("date: Mon, 07 Nov 1994 10:00:00 GMT\r\n"
+                             "retry-after: Mon, 07 Nov 1994 10:00:20 GMT\r\n"),
+                     20000); /* ours is a day behind */
+    assert_int_equal(wait_of("date: Sat, 05 Nov 1994 10:00:00 GMT\r\n"
+                             "retry-after: Sat, 05 Nov 1994 10:00:20 GMT\r\n"),
+                     20000);
+    assert_int_equal(wait_of("date: now\r\nretry-after: Sun, 06 Nov 1994 08:50:37 GMT\r\n"), 60000);
+}
+
 static void test_an_unreadable_retry_after_is_none(void **state) {
     (void)state;
     static const char *const headers[] = {"",
