@@ -7,11 +7,11 @@
 #include "cli/output.h"
 #include "cli/planted.h"
 #include "cli/progress.h"
+#include "cli/reuse.h"
 #include "cli/run.h"
 #include "cli/sim_child.h"
 #include "cli/summary.h"
 #include "io/limits.h"
-#include "store/cache.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -41,8 +41,7 @@ struct generate {
     struct opt_result options; /* points into the two above */
     struct config config;
     struct llm_config llm;
-    struct cache *cache; /* NULL: none */
-    struct llm_cache llm_cache;
+    struct reuse reuse;
     struct job_spec spec;
     struct prompts prompts;
     struct sim_child sim;
@@ -296,36 +295,10 @@ static void generate_interrupted(void *ctx, const struct work_view *view) {
     progress_interrupted(&g->progress, view);
 }
 
-static bool generate_cache_get(void *ctx, struct str request, struct sbuf *ret_text,
-                               struct call_answer *ret) {
-    return cache_get(ctx, request, ret_text, ret);
-}
-
-static void generate_cache_put(void *ctx, struct str request, const struct call_answer *answer) {
-    cache_put(ctx, request, answer);
-}
-
-static enum err generate_open_cache(struct generate *g) {
-    if (g->flags.cache == NULL) {
-        return ERR_OK;
-    }
-    enum err e = cache_open(g->flags.cache, &g->cache, &g->why);
-    if (e == ERR_OK) {
-        g->llm_cache = (struct llm_cache){.ctx = g->cache,
-                                          .get = generate_cache_get,
-                                          .put = generate_cache_put,
-                                          .roles = {[ROLE_ENGINEER] = g->flags.cache_engineer,
-                                                    [ROLE_CHECKER] = true,
-                                                    [ROLE_TARGET] = true}};
-        g->llm.cache = &g->llm_cache;
-    }
-    return e;
-}
-
 /* No run fails by its cache. */
 static void generate_close_cache(struct generate *g) {
     struct errinfo why = {0};
-    enum err e = g->cache == NULL ? ERR_OK : cache_close(g->cache, &why);
+    enum err e = reuse_close(&g->reuse, &why);
     if (e != ERR_OK) {
         progress_note(&g->progress, "%s: not all answers could be kept or used: %s", g->flags.cache,
                       errinfo_text(&why, e));
@@ -345,7 +318,7 @@ static enum err generate_run(struct generate *g) {
         e = generate_start_sim(g);
     }
     if (e == ERR_OK) {
-        e = generate_open_cache(g);
+        e = reuse_open(&g->reuse, g->flags.cache, g->flags.cache_engineer, &g->llm, &g->why);
     }
     if (e == ERR_OK) {
         e = run_job(&options, &g->result, &g->why);

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/call_options.h"
+#include "cli/reuse.h"
 #include "cli/serve.h"
 #include "cli/sim_child.h"
 #include "cli/systemd.h"
@@ -19,7 +20,8 @@
 
 struct serve_command {
     struct arena arena;
-    const char *listen, *store, *config, *prompts_dir, *tls_cert, *tls_key;
+    const char *listen, *store, *config, *prompts_dir, *tls_cert, *tls_key, *cache;
+    bool cache_engineer;
     const char *models[ROLE_COUNT];
     int64_t body_bytes_max;
     struct call_options call;
@@ -29,6 +31,7 @@ struct serve_command {
     struct prompts prompts;
     struct job_models defaults[ROLE_COUNT];
     struct sim_child sim;
+    struct reuse reuse;
     struct serve_options serve;
     char host[256];
     struct errinfo why;
@@ -273,6 +276,15 @@ static enum err serve_prepare(struct serve_command *c) {
     return e == ERR_OK ? serve_check_defaults(c) : e;
 }
 
+/* No service fails by its cache. */
+static void serve_close_cache(struct serve_command *c) {
+    struct errinfo why = {0};
+    enum err e = reuse_close(&c->reuse, &why);
+    if (e != ERR_OK) {
+        log_warn("%s: not all answers could be kept or used: %s", c->cache, errinfo_text(&why, e));
+    }
+}
+
 static int serve_run(struct serve_command *c) {
     struct serve_options *o = &c->serve;
     enum err e = serve_prepare(c);
@@ -291,7 +303,11 @@ static int serve_run(struct serve_command *c) {
     o->api.ctx = c;
     o->api.retain_ms = o->retain_ms;
     o->api.body_bytes_max = (size_t)c->body_bytes_max;
-    e = serve(o, &c->why);
+    e = reuse_open(&c->reuse, c->cache, c->cache_engineer, &c->llm, &c->why);
+    if (e == ERR_OK) {
+        e = serve(o, &c->why);
+        serve_close_cache(c);
+    }
     sim_child_stop(&c->sim);
     return e == ERR_OK ? EXIT_DONE
                        : cmd_fail("serve", e == ERR_USAGE ? EXIT_USAGE : EXIT_FAILED, "%s",
@@ -413,6 +429,16 @@ static size_t serve_model_rows(struct serve_command *c, struct opt *ret) {
          .value = "DIR",
          .to = &c->prompts_dir,
          .help = "prompt templates in place of those that ship"},
+        {.name = "cache",
+         .kind = OPT_STR,
+         .value = "FILE",
+         .to = &c->cache,
+         .help = "keep answers there, and take them from there instead of paying for the same call "
+                 "in another job of the same API key"},
+        {.name = "cache-engineer",
+         .kind = OPT_FLAG,
+         .to = &c->cache_engineer,
+         .help = "the engineer's answers, too: the same problems again"},
         {.name = "config",
          .kind = OPT_STR,
          .value = "FILE",

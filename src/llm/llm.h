@@ -108,13 +108,16 @@ const struct llm_alias *llm_alias_find(const struct llm_provider *p, struct str 
 
 #define LLM_PROVIDERS_MAX 64
 
-/* Where answers are kept that were paid for (store/cache.h); the client knows no more of it. */
+/* Where answers are kept that were paid for (store/cache.h); the client knows no more of it. Any
+ * client's thread. */
 struct llm_cache {
     void *ctx;
-    /** True if it has an answer to @request; its texts are put into @ret_text. */
-    bool (*get)(void *ctx, struct str request, struct sbuf *ret_text, struct call_answer *ret);
-    /** An answer was paid for; nothing may be borrowed. */
-    void (*put)(void *ctx, struct str request, const struct call_answer *answer);
+    /** True if it has an answer to @request that is none of @job's own; its texts are put into
+     * @ret_text. */
+    bool (*get)(void *ctx, struct str request, struct str job, struct sbuf *ret_text,
+                struct call_answer *ret);
+    /** @job has paid for an answer; nothing may be borrowed. */
+    void (*put)(void *ctx, struct str request, struct str job, const struct call_answer *answer);
     bool roles[ROLE_COUNT]; /* whose calls it is asked for */
 };
 
@@ -204,10 +207,12 @@ struct llm_request {
     const struct call_spec *spec;
     const char *tag; /* sent as X-Client-Request-Id, so that a provider's log and our ledger can be
                         put side by side: "<job>/<attempt>/<call>" */
-    int64_t nth;  /* tells the same questions of one attempt apart: each has its own answer in the
-                     cache */
-    int priority; /* 0..LLM_PRIORITY_MAX: of those that wait for one model the highest goes first,
-                     among equals the oldest. How much was paid for already: an attempt's stage */
+    int64_t nth;    /* tells the same questions of one attempt apart: each has its own answer in the
+                       cache */
+    struct str job; /* what the cache holds is not for the job that paid for it */
+    int64_t owner;  /* nor for jobs of other API keys than that one's */
+    int priority;   /* 0..LLM_PRIORITY_MAX: of those that wait for one model the highest goes first,
+                       among equals the oldest. How much was paid for already: an attempt's stage */
     llm_done_fn *done;
     void *ctx;
 };
@@ -215,7 +220,7 @@ struct llm_request {
 #define LLM_PRIORITY_MAX 7
 
 /**
- * Ask. Chain and spec must live until `done`, the rest of @request is copied.
+ * Ask. Chain, spec and job must live until `done`, the rest of @request is copied.
  *
  * @ret  valid until `done`
  */

@@ -1,5 +1,6 @@
-/* Answers of earlier jobs. A question is the same if everything that its model gets to see is: the
- * model, the body of the request as it is sent, and which of several same questions it is. */
+/* Answers of other jobs. A question is the same if everything that its model gets to see is: the
+ * model, the body of the request as it is sent, and which of several same questions it is. Whose
+ * it is belongs to it, too: nobody learns from a quick answer what others ask. */
 #include "llm/client.h"
 
 #include <inttypes.h>
@@ -14,8 +15,8 @@ static const struct llm_cache *llm_reuse_of(const struct llm_call *c) {
 static void llm_reuse_key(struct llm_call *c, struct sbuf *key) {
     llm_call_prepare(c);
     sbuf_init(key, REUSE_KEY_BYTES_MAX);
-    sbuf_addf(key, "%.*s %s %" PRId64 "\n", STR_ARG(c->model->full_name), c->model->wire->type,
-              c->request.nth);
+    sbuf_addf(key, "%.*s %s %" PRId64 " %" PRId64 "\n", STR_ARG(c->model->full_name),
+              c->model->wire->type, c->request.nth, c->request.owner);
     sbuf_add(key, sbuf_str(&c->body));
 }
 
@@ -26,7 +27,8 @@ bool llm_reuse_get(struct llm_call *c, struct call_answer *ret) {
         return false;
     }
     llm_reuse_key(c, &key);
-    bool found = !sbuf_overflowed(&key) && cache->get(cache->ctx, sbuf_str(&key), &c->body, ret);
+    bool found = !sbuf_overflowed(&key) &&
+                 cache->get(cache->ctx, sbuf_str(&key), c->request.job, &c->body, ret);
     sbuf_release(&key);
     ret->model = found ? c->model->full_name : ret->model;
     return found;
@@ -40,7 +42,7 @@ void llm_reuse_put(struct llm_call *c, const struct call_answer *answer) {
     }
     llm_reuse_key(c, &key);
     if (!sbuf_overflowed(&key)) {
-        cache->put(cache->ctx, sbuf_str(&key), answer);
+        cache->put(cache->ctx, sbuf_str(&key), c->request.job, answer);
     }
     sbuf_release(&key);
 }

@@ -1,6 +1,6 @@
 /* The writer is a thread with a connection of its own: it takes all that waits and adds it in one
- * transaction. The reader is the loop thread's connection; the index, hashes of what was in the
- * file when it was opened, tells when it is worth asking. */
+ * transaction. Everybody else shares a reading connection, and the index, hashes of what is in the
+ * file, that tells when it is worth asking. */
 #include "store/cache.h"
 
 #include "store/lock.h"
@@ -20,10 +20,11 @@ enum { CACHE_HASHES, CACHE_FIND, CACHE_ADD, CACHE_QUERIES };
 
 static const char *const cache_queries[CACHE_QUERIES] = {
     [CACHE_HASHES] = "SELECT DISTINCT hash FROM answers",
-    [CACHE_FIND] = "SELECT finish, model_id, text FROM answers WHERE hash = $1 AND request = $2",
-    [CACHE_ADD] = "INSERT INTO answers (hash, finish, model_id, created_ms, request, text) "
-                  "SELECT $1, $2, $3, $4, $5, $6 "
-                  "WHERE NOT EXISTS (SELECT 1 FROM answers WHERE hash = $1 AND request = $5)",
+    [CACHE_FIND] = "SELECT finish, model_id, text FROM answers "
+                   "WHERE hash = $1 AND request = $2 AND job <> $3",
+    [CACHE_ADD] = "INSERT INTO answers (hash, finish, model_id, created_ms, job, request, text) "
+                  "SELECT $1, $2, $3, $4, $5, $6, $7 "
+                  "WHERE NOT EXISTS (SELECT 1 FROM answers WHERE hash = $1 AND request = $6)",
 };
 
 extern const unsigned char store_schema_cache[];
@@ -38,19 +39,23 @@ static const struct sql_schema cache_schema = {
 struct cache_entry {
     struct mailbox_msg link;
     enum call_finish finish;
-    struct str request, model_id, text;
+    struct str request, job, model_id, text;
     char bytes[];
 };
 
 struct cache {
     struct store_lock lock;
-    struct sql *writer, *reader;
-    struct hashset index;
     struct mailbox inbox;
     struct mailbox_msg stop; /* the last message */
     pthread_t thread;
-    enum err write_err, read_err; /* the first of each; then nothing is tried any more */
-    struct errinfo write_why, read_why;
+    struct sql *writer;
+    enum err write_err; /* the first; then nothing is tried any more */
+    struct errinfo write_why;
+    pthread_mutex_t reading; /* protects what follows */
+    struct sql *reader;
+    struct hashset index;
+    enum err read_err; /* likewise */
+    struct errinfo read_why;
 };
 
 /* --- the writer's thread */
@@ -61,17 +66,31 @@ static void cache_add(struct sql *db, const struct cache_entry *e) {
     sql_put_str(q, str_of(names_of_finish(e->finish)));
     sql_put_str(q, e->model_id);
     sql_put_int(q, clock_wall_ms());
+    sql_put_str(q, e->job);
     sql_put_str(q, e->request);
     sql_put_str(q, e->text);
     (void)sql_run(q);
 }
 
-/* Adds all of @msg and frees them; true if the last message was among them. */
-static bool cache_add_all(struct cache *c, struct mailbox_msg *msg) {
-    bool stop = false, alive = c->write_err == ERR_OK;
-    if (alive) {
-        sql_begin(c->writer);
+static void cache_add_all(struct cache *c, struct mailbox_msg *first) {
+    if (c->write_err != ERR_OK) {
+        return;
     }
+    sql_begin(c->writer);
+    for (struct mailbox_msg *msg = first; msg != NULL; msg = msg->next) {
+        if (msg != &c->stop) {
+            cache_add(c->writer, CONTAINER_OF(msg, struct cache_entry, link));
+        }
+    }
+    c->write_err = sql_commit(c->writer, &c->write_why);
+    (void)sql_upkeep(c->writer);
+}
+
+/* Tell the index what is in the file now, and free the entries; true if the last message was among
+ * them. */
+static bool cache_index_all(struct cache *c, struct mailbox_msg *msg) {
+    bool stop = false, kept = c->write_err == ERR_OK;
+    (void)pthread_mutex_lock(&c->reading);
     for (struct mailbox_msg *next; msg != NULL; msg = next) {
         next = msg->next;
         if (msg == &c->stop) {
@@ -79,26 +98,26 @@ static bool cache_add_all(struct cache *c, struct mailbox_msg *msg) {
             continue;
         }
         struct cache_entry *e = CONTAINER_OF(msg, struct cache_entry, link);
-        if (alive) {
-            cache_add(c->writer, e);
+        if (kept) {
+            (void)hashset_add(&c->index, str_hash(e->request));
         }
         free(e);
     }
-    if (alive) {
-        c->write_err = sql_commit(c->writer, &c->write_why);
-        (void)sql_upkeep(c->writer);
-    }
+    (void)pthread_mutex_unlock(&c->reading);
     return stop;
 }
 
 static void *cache_thread(void *ctx) {
     struct cache *c = ctx;
-    while (!cache_add_all(c, mailbox_wait(&c->inbox))) {
-    }
+    struct mailbox_msg *all;
+    do {
+        all = mailbox_wait(&c->inbox);
+        cache_add_all(c, all);
+    } while (!cache_index_all(c, all));
     return NULL;
 }
 
-/* Signals are for the threads of the loop. */
+/* Signals are for the threads of loops. */
 static void cache_start_thread(struct cache *c) {
     sigset_t all, before;
     (void)sigfillset(&all);
@@ -107,7 +126,7 @@ static void cache_start_thread(struct cache *c) {
     ASSERT(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
 }
 
-/* --- the loop's thread */
+/* --- everybody's threads */
 
 static enum err cache_read_index(struct cache *c, struct errinfo *reterr) {
     sql_begin(c->reader);
@@ -139,6 +158,7 @@ static enum err cache_connect(struct cache *c, const char *path, struct errinfo 
 
 static void cache_free(struct cache *c) {
     store_lock_release(&c->lock);
+    ASSERT(pthread_mutex_destroy(&c->reading) == 0);
     hashset_release(&c->index);
     free(c);
 }
@@ -151,6 +171,7 @@ enum err cache_open(const char *path, struct cache **ret, struct errinfo *reterr
         return e;
     }
     hashset_init(&c->index);
+    ASSERT(pthread_mutex_init(&c->reading, NULL) == 0);
     e = cache_connect(c, path, reterr);
     if (e != ERR_OK) {
         cache_free(c);
@@ -190,17 +211,14 @@ static void cache_read_row(struct sql_query *q, struct sbuf *text, struct call_a
                                 .text = str_skip(all, model_id.n)};
 }
 
-bool cache_get(struct cache *c, struct str request, struct sbuf *ret_text,
-               struct call_answer *ret) {
-    uint64_t hash = str_hash(request);
+static bool cache_find(struct cache *c, uint64_t hash, struct str request, struct str job,
+                       struct sbuf *ret_text, struct call_answer *ret) {
     bool found = false;
-    if (c->read_err != ERR_OK || !hashset_has(&c->index, hash)) {
-        return false;
-    }
     sql_begin(c->reader);
     struct sql_query *q = sql_use(c->reader, CACHE_FIND);
     sql_put_int(q, (int64_t)hash);
     sql_put_str(q, request);
+    sql_put_str(q, job);
     if (sql_next(q)) {
         cache_read_row(q, ret_text, ret);
         found = !sbuf_overflowed(ret_text);
@@ -208,6 +226,16 @@ bool cache_get(struct cache *c, struct str request, struct sbuf *ret_text,
     }
     c->read_err = sql_commit(c->reader, &c->read_why);
     return found && c->read_err == ERR_OK;
+}
+
+bool cache_get(struct cache *c, struct str request, struct str job, struct sbuf *ret_text,
+               struct call_answer *ret) {
+    uint64_t hash = str_hash(request);
+    (void)pthread_mutex_lock(&c->reading);
+    bool found = c->read_err == ERR_OK && hashset_has(&c->index, hash) &&
+                 cache_find(c, hash, request, job, ret_text, ret);
+    (void)pthread_mutex_unlock(&c->reading);
+    return found;
 }
 
 /* Copies @s to *@at and moves that on. */
@@ -220,11 +248,14 @@ static struct str cache_copy(char **at, struct str s) {
     return copy;
 }
 
-void cache_put(struct cache *c, struct str request, const struct call_answer *answer) {
-    struct cache_entry *e = mem_new(sizeof *e + request.n + answer->model_id.n + answer->text.n);
+void cache_put(struct cache *c, struct str request, struct str job,
+               const struct call_answer *answer) {
+    struct cache_entry *e =
+        mem_new(sizeof *e + request.n + job.n + answer->model_id.n + answer->text.n);
     char *at = e->bytes;
     e->finish = answer->finish;
     e->request = cache_copy(&at, request);
+    e->job = cache_copy(&at, job);
     e->model_id = cache_copy(&at, answer->model_id);
     e->text = cache_copy(&at, answer->text);
     mailbox_send(&c->inbox, &e->link);

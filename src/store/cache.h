@@ -1,11 +1,11 @@
-/* cache.h - answers that were paid for once, in a file that several jobs share one after the other.
+/* cache.h - answers that were paid for once, in a file that several jobs share.
  *
- * Looked up by the whole request, so that nothing but the very same question finds an answer. What
- * this process adds is for later ones: a run is not served with its own answers.
+ * Looked up by the whole request, so that nothing but the very same question finds an answer. A job
+ * is never served with its own answers.
  *
- * Threads    loop thread. Adding hands a copy to a thread of the cache's own. Looking up asks an
- *            index in memory, and reads the file only for what is in it: some microseconds in place
- *            of a call of seconds (docs/adr/0018).
+ * Threads    any. Adding hands a copy to a thread of the cache's own. Looking up asks an index in
+ *            memory, and reads the file only for what is in it: some microseconds in place of a
+ *            call of seconds (docs/adr/0018).
  * Errors     a cache that cannot be written or read any more serves nothing; no call fails by it.
  */
 #ifndef STUMPER_STORE_CACHE_H
@@ -24,15 +24,16 @@ NODISCARD enum err cache_open(const char *path, struct cache **ret, struct errin
 NODISCARD enum err cache_close(struct cache *c, struct errinfo *reterr);
 
 /**
- * Look @request up.
+ * Look @request of @job up.
  *
  * @ret_text  replaced by the texts of @ret, which borrow from it
  * @ret       reused; finish, text and model_id as they were; cost, usage and tries 0
  */
-NODISCARD bool cache_get(struct cache *c, struct str request, struct sbuf *ret_text,
+NODISCARD bool cache_get(struct cache *c, struct str request, struct str job, struct sbuf *ret_text,
                          struct call_answer *ret);
 
-/** Add an answer; nothing is borrowed. */
-void cache_put(struct cache *c, struct str request, const struct call_answer *answer);
+/** Add an answer that @job paid for; nothing is borrowed. Other jobs find it once it is on disk. */
+void cache_put(struct cache *c, struct str request, struct str job,
+               const struct call_answer *answer);
 
 #endif

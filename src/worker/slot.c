@@ -249,6 +249,8 @@ static bool slot_call(struct slot *s) {
                                    .spec = call,
                                    .tag = s->tag,
                                    .nth = s->action.call_no,
+                                   .job = str_of(k->job_id),
+                                   .owner = k->row.tenant,
                                    .priority = (int)s->stage,
                                    .done = slot_answered,
                                    .ctx = s},

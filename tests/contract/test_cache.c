@@ -1,5 +1,5 @@
-/* Promises of store/cache.h: only the very same question finds an answer, only those of earlier
- * openings, whole and unpaid; a file that is none of ours or in use is refused. */
+/* Promises of store/cache.h: only the very same question of another job finds an answer, whole and
+ * unpaid; a file that is none of ours or in use is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "store/cache.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,10 +63,10 @@ static const struct call_answer paid = {.finish = CALL_FINISH_LENGTH,
 static void test_a_later_opening_finds_the_whole_answer_unpaid(void **state) {
     struct fixture *f = *state;
     struct cache *c = opened(f);
-    cache_put(c, S("2+2?"), &paid);
+    cache_put(c, S("2+2?"), S("first"), &paid);
     closed(c);
     c = opened(f);
-    assert_true(cache_get(c, S("2+2?"), &f->text, &f->answer));
+    assert_true(cache_get(c, S("2+2?"), S("later"), &f->text, &f->answer));
     assert_true(str_eq(f->answer.text, paid.text));
     assert_true(str_eq(f->answer.model_id, paid.model_id));
     assert_int_equal(f->answer.finish, CALL_FINISH_LENGTH);
@@ -74,17 +75,99 @@ static void test_a_later_opening_finds_the_whole_answer_unpaid(void **state) {
     assert_int_equal(f->answer.usage.input_tokens, 0);
     assert_int_equal(f->answer.tries, 0);
     assert_true(f->answer.reused);
-    assert_false(cache_get(c, S("2+2"), &f->text, &f->answer));
-    assert_false(cache_get(c, S("2+2? "), &f->text, &f->answer));
+    assert_false(cache_get(c, S("2+2"), S("later"), &f->text, &f->answer));
+    assert_false(cache_get(c, S("2+2? "), S("later"), &f->text, &f->answer));
     closed(c);
 }
 
-static void test_a_run_is_not_served_with_its_own_answers(void **state) {
+/* What was added is found once it is on disk. */
+static bool gets(struct fixture *f, struct cache *c, const char *request, const char *job) {
+    bool found = false;
+    for (int i = 0; i < 500 && !found; i++) {
+        found = cache_get(c, str_of(request), str_of(job), &f->text, &f->answer);
+        usleep(found ? 0 : 10000);
+    }
+    return found;
+}
+
+static void test_another_job_is_served_while_the_first_goes_on(void **state) {
     struct fixture *f = *state;
     struct cache *c = opened(f);
-    cache_put(c, S("2+2?"), &paid);
-    usleep(50000);
-    assert_false(cache_get(c, S("2+2?"), &f->text, &f->answer));
+    cache_put(c, S("2+2?"), S("first"), &paid);
+    assert_true(gets(f, c, "2+2?", "later"));
+    assert_true(str_eq(f->answer.text, paid.text));
+    assert_true(f->answer.reused);
+    closed(c);
+}
+
+static void test_a_job_is_not_served_with_its_own_answers(void **state) {
+    struct fixture *f = *state;
+    struct cache *c = opened(f);
+    cache_put(c, S("2+2?"), S("first"), &paid);
+    assert_true(gets(f, c, "2+2?", "later"));
+    assert_false(cache_get(c, S("2+2?"), S("first"), &f->text, &f->answer));
+    closed(c);
+    c = opened(f);
+    assert_false(cache_get(c, S("2+2?"), S("first"), &f->text, &f->answer));
+    closed(c);
+}
+
+#define ASKERS 4
+#define QUESTIONS 300
+
+struct asker {
+    struct cache *cache;
+    pthread_t thread;
+    char job[16];
+    int wrong, found;
+};
+
+/* Asks what its neighbours pay for, and pays for what it does not find. */
+static void *ask(void *ctx) {
+    struct asker *a = ctx;
+    struct sbuf text;
+    sbuf_init(&text, 1 << 16);
+    for (int i = 0; i < QUESTIONS; i++) {
+        char request[32];
+        struct call_answer answer = paid;
+        answer.text = (struct str){request, (size_t)snprintf(request, sizeof request, "q%d", i)};
+        if (!cache_get(a->cache, answer.text, str_of(a->job), &text, &answer)) {
+            cache_put(a->cache, answer.text, str_of(a->job), &answer);
+            continue;
+        }
+        a->found++;
+        a->wrong += !str_eq(answer.text, str_of(request));
+    }
+    sbuf_release(&text);
+    return NULL;
+}
+
+static int ask_all(struct cache *c) {
+    struct asker askers[ASKERS] = {0};
+    int found = 0;
+    for (int i = 0; i < ASKERS; i++) {
+        askers[i].cache = c;
+        (void)snprintf(askers[i].job, sizeof askers[i].job, "job-%d", i);
+        assert_int_equal(pthread_create(&askers[i].thread, NULL, ask, &askers[i]), 0);
+    }
+    for (int i = 0; i < ASKERS; i++) {
+        assert_int_equal(pthread_join(askers[i].thread, NULL), 0);
+        assert_int_equal(askers[i].wrong, 0);
+        found += askers[i].found;
+    }
+    return found;
+}
+
+static void test_threads_share_it(void **state) {
+    struct fixture *f = *state;
+    struct cache *c = opened(f);
+    (void)ask_all(c);
+    for (int i = 0; i < QUESTIONS; i++) {
+        char request[32];
+        (void)snprintf(request, sizeof request, "q%d", i);
+        assert_true(gets(f, c, request, "later"));
+    }
+    assert_int_equal(ask_all(c), (ASKERS - 1) * QUESTIONS); /* one paid for each */
     closed(c);
 }
 
@@ -94,12 +177,12 @@ static void test_the_first_answer_to_a_question_stays(void **state) {
     other.text = S("five");
     for (int i = 0; i < 2; i++) {
         struct cache *c = opened(f);
-        cache_put(c, S("2+2?"), i == 0 ? &paid : &other);
-        cache_put(c, S("2+2?"), &other);
+        cache_put(c, S("2+2?"), S("first"), i == 0 ? &paid : &other);
+        cache_put(c, S("2+2?"), S("first"), &other);
         closed(c);
     }
     struct cache *c = opened(f);
-    assert_true(cache_get(c, S("2+2?"), &f->text, &f->answer));
+    assert_true(cache_get(c, S("2+2?"), S("later"), &f->text, &f->answer));
     assert_true(str_eq(f->answer.text, paid.text));
     closed(c);
 }
@@ -114,17 +197,17 @@ static void test_many_answers_and_large_ones_come_back(void **state) {
         struct call_answer a = paid;
         int n = snprintf(request, sizeof request, "question %d", i);
         a.text = (struct str){large, (size_t)(i == 1000 ? sizeof large : (size_t)i)};
-        cache_put(c, (struct str){request, (size_t)n}, &a);
+        cache_put(c, (struct str){request, (size_t)n}, S("first"), &a);
     }
     closed(c);
     c = opened(f);
-    assert_true(cache_get(c, S("question 1000"), &f->text, &f->answer));
+    assert_true(cache_get(c, S("question 1000"), S("later"), &f->text, &f->answer));
     assert_int_equal(f->answer.text.n, sizeof large);
-    assert_true(cache_get(c, S("question 0"), &f->text, &f->answer));
+    assert_true(cache_get(c, S("question 0"), S("later"), &f->text, &f->answer));
     assert_int_equal(f->answer.text.n, 0);
-    assert_true(cache_get(c, S("question 1999"), &f->text, &f->answer));
+    assert_true(cache_get(c, S("question 1999"), S("later"), &f->text, &f->answer));
     assert_int_equal(f->answer.text.n, 1999);
-    assert_false(cache_get(c, S("question 2000"), &f->text, &f->answer));
+    assert_false(cache_get(c, S("question 2000"), S("later"), &f->text, &f->answer));
     closed(c);
 }
 
@@ -159,7 +242,9 @@ static void test_another_file_is_refused_and_left_alone(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         CACHE_TEST(test_a_later_opening_finds_the_whole_answer_unpaid),
-        CACHE_TEST(test_a_run_is_not_served_with_its_own_answers),
+        CACHE_TEST(test_another_job_is_served_while_the_first_goes_on),
+        CACHE_TEST(test_a_job_is_not_served_with_its_own_answers),
+        CACHE_TEST(test_threads_share_it),
         CACHE_TEST(test_the_first_answer_to_a_question_stays),
         CACHE_TEST(test_many_answers_and_large_ones_come_back),
         CACHE_TEST(test_one_process_at_a_time_has_it),

@@ -38,6 +38,33 @@ test('with a key in the store every request needs a good one, and a key sees its
   assert.notEqual(a, b, 'idempotency keys are a tenant\'s own');
 });
 
+test('with --cache the same question of another job of the same key is not paid for again, of another key it is', async (t) => {
+  const s = await serve(t, ['--cache', 'answers.db', '--cache-engineer', '--workers', 3], { sim: ['--accept-all', '--messy-rate', '0'] });
+  const root = await key(s, undefined, first);
+  const [ann, bob] = [await key(s, root, { name: 'ann' }), await key(s, root, { name: 'bob' })];
+  /** The problems of a job that asks the same as all others here, and how many calls the provider was paid for. */
+  const paid = async (key) => {
+    const before = (await s.provider.sums()).calls;
+    const job = await s.end(await s.submit({ num_problems: 4, concurrency: 4, seed: 7 }, { key }), { key });
+    const problems = (await s.get(`/jobs/${job.job_id}/results`, { key })).body.data;
+    return { job, problems, calls: (await s.provider.sums()).calls - before };
+  };
+  const once = await paid(ann);
+  assert(once.calls >= 12);
+  for (const p of once.problems) assert.equal(p.usage.calls_reused, 0);
+  await wait(500); // answers are kept a moment after they came
+  const again = await paid(ann);
+  assert.equal(again.calls, 0, 'nothing was asked');
+  assert.deepEqual(again.problems.map((p) => p.problem).sort(), once.problems.map((p) => p.problem).sort());
+  for (const p of again.problems) {
+    assert.equal(p.usage.calls, 0);
+    assert(p.usage.calls_reused >= 3);
+    assert.equal(p.cost_usd, 0);
+  }
+  assert.equal(again.job.usage.cost_usd, 0);
+  assert.equal((await paid(bob)).calls, once.calls, 'nobody learns what others asked');
+});
+
 test('a key can do what its scopes say, until it is revoked', async (t) => {
   const s = await serve(t, [], { sim: ['--latency', '5'] });
   assert.equal((await s.post('/keys', { name: 'weak', scopes: ['read'] })).status, 422, 'the first key must be able to make others');
