@@ -19,6 +19,7 @@ CHECKER_CAP = 16000  # tokens that Stumper lets a checker write: counted at admi
 SCENARIOS = {  # flags of the provider, wanted problems, attempts at once
     "500 RPM": (["--rpm", "500"], 250, 200),
     "3,000 RPM": (["--rpm", "3000"], 1300, 500),
+    "10,000 RPM": (["--rpm", "10000"], 3500, 1200),
     "20,000 RPM": (["--rpm", "20000"], 6000, 2000),
     "100,000 RPM": (["--rpm", "100000"], 24000, 6000),
     "6,000, later 3,000 RPM": (["--rpm", "6000,20s:3000"], 1600, 800),

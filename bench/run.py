@@ -15,6 +15,8 @@ reports for the contender. Of several runs the one with the median wall time is 
                set against slots that are never idle. Calls that came to nothing count as busy, too: read it
                together with the wall time and with calls/problem.
   limits       how much of an enforced limit is used, and how many calls are refused: see limits.py
+  streams      CPU of a call, whole and streamed, in each wire format; flight: ten thousand calls at once, plain and
+               over TLS with HTTP/1.1 and HTTP/2: see travel.py
   KB/flight    (peak memory − peak memory of a run with one attempt in flight) / slots
 
 The peers keep their results in memory and write them at the end; Stumper has every call on disk (WAL,
@@ -36,6 +38,7 @@ import time
 import limits
 import provider
 import service
+import travel
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CALLS_PER_PROBLEM = 4
@@ -51,6 +54,7 @@ WORKLOADS = {
                " and sigma 0.7, 500 in flight"),
 }
 KILL = dict(wanted=2000, slots=100, latency_ms=100, says="2,000 problems, 100 ms, 100 in flight, kill -9 half way")
+OTHERS = ["limits", "streams", "flight", "kill", "start", "service"]
 CONTENDERS = ["threads", "asyncio", "undici", "stumper"]
 EVERYBODY = [*CONTENDERS, "celery", "bullmq"]
 PEERS = {"threads": ["/usr/bin/python3", "threads.py"], "asyncio": ["/usr/bin/python3", "asyncio_aiohttp.py"],
@@ -193,6 +197,10 @@ LIMIT_COLUMNS = [("achieved %", "achieved", "{:.1f}", True), ("429 %", "refused_
                  ("429s", "refused", "{:,}", False), ("calls", "calls", "{:,}", True), ("wall s", "wall_s", "{:.1f}", False)]
 
 
+CALL_COLUMNS = [COLUMNS[3], COLUMNS[2], ("calls", "calls", "{:,}", True), COLUMNS[0]]
+FLIGHT_COLUMNS = [("in flight", "in_flight", "{:,.0f}", True), ("connections", "connections", "{:,}", True), COLUMNS[5], COLUMNS[4], *CALL_COLUMNS]
+
+
 def run_workload(name: str, bench, contenders: list[str]) -> dict:
     work, rows = WORKLOADS[name], {}
     for who in contenders:
@@ -226,9 +234,9 @@ def main() -> None:
     options.add_argument("--runs", type=int, default=3)
     options.add_argument("--only", action="append", choices=EVERYBODY, help="contenders, default all")
     options.add_argument("--out", default=os.path.join(HERE, "out"))
-    options.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"{', '.join(WORKLOADS)}, limits, kill, start, service")
+    options.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"{', '.join(WORKLOADS)}, {', '.join(OTHERS)}")
     want = options.parse_args()
-    known = [*WORKLOADS, "limits", "kill", "start", "service"]
+    known = [*WORKLOADS, *OTHERS]
     chosen = want.workloads or known
     unknown = set(chosen) - set(known)
     if unknown:
@@ -247,6 +255,12 @@ def main() -> None:
             elif name == "limits":
                 rows = {scenario: limits.run(bench, scenario, command, timed) for scenario in limits.SCENARIOS}
                 show("limits: a provider that enforces them, from a cold start", rows, LIMIT_COLUMNS)
+            elif name == "streams":
+                rows = travel.streams(bench, timed)
+                show(f"streams: {travel.STREAMS['says']}", rows, CALL_COLUMNS)
+            elif name == "flight":
+                rows = travel.flight(bench, timed)
+                show(f"flight: {travel.FLIGHT['says']}", rows, FLIGHT_COLUMNS)
             elif name == "start":
                 rows = {"stumper": {"first_call_ms": first_call_ms(bench)}}
                 show("start: from the start of the program to its first call",
