@@ -502,6 +502,7 @@ int main(void) {
         WIRE_TEST(test_a_key_that_a_provider_repeats_is_not_in_the_detail),
         WIRE_TEST(test_x_should_retry_is_obeyed),
         WIRE_TEST(test_retry_after_is_read_in_every_form),
+        WIRE_TEST(test_a_date_to_retry_after_goes_by_the_clock_of_who_sent_it),
         WIRE_TEST(test_an_unreadable_retry_after_is_none),
         WIRE_TEST(test_a_refused_schema_falls_back_step_by_step),
         WIRE_TEST(test_requests_that_were_under_way_together_learn_one_lesson),
