@@ -117,7 +117,7 @@ static void test_a_key_is_good_and_revoked_from_the_answer_on(void **state) {
 /* Begin a request that will take its time. */
 static int begin(const struct api_rig *r, const char *method, const char *path,
                  const char *header) {
-    char line[512];
+    char line[1024];
     int fd = talk_dial(r->port);
     (void)snprintf(line, sizeof line, "%s %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", method, path,
                    header);
