@@ -74,6 +74,9 @@ enum err store_lock_take(struct store_lock *ret, const char *path, struct errinf
 }
 
 void store_lock_release(struct store_lock *lock) {
+    if (lock->fd < 0) {
+        return;
+    }
     (void)unlink(lock->path);
     (void)close(lock->fd); /* unlocks */
     lock->fd = -1;

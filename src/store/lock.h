@@ -19,7 +19,7 @@ struct store_lock {
 NODISCARD enum err store_lock_take(struct store_lock *ret, const char *path,
                                    struct errinfo *reterr);
 
-/** Remove the lock file and give the lock back. */
+/** Remove the lock file and give the lock back; nothing if none was taken (fd < 0). */
 void store_lock_release(struct store_lock *lock);
 
 #endif

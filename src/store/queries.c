@@ -121,10 +121,10 @@ const char *const queries_texts[Q_COUNT] = {
     [Q_JOB_DELETED] = "SELECT key FROM jobs WHERE deleted_ms IS NOT NULL LIMIT 1",
     [Q_JOBS_ENDED] = "SELECT id FROM jobs WHERE ended_ms IS NOT NULL AND ended_ms < $1"
                      " AND deleted_ms IS NULL ORDER BY ended_ms LIMIT $2",
-    [Q_CALLS_DROP] = "DELETE FROM calls WHERE rowid IN"
-                     " (SELECT rowid FROM calls WHERE job = $1 LIMIT $2)",
-    [Q_PROBLEMS_DROP] = "DELETE FROM problems WHERE rowid IN"
-                        " (SELECT rowid FROM problems WHERE job = $1 LIMIT $2)",
+    [Q_CALLS_DROP] = "DELETE FROM calls WHERE job = $1 AND (attempt_no, call_no, token) IN (SELECT"
+                     " attempt_no, call_no, token FROM calls WHERE job = $1 LIMIT $2)",
+    [Q_PROBLEMS_DROP] = "DELETE FROM problems WHERE job = $1 AND attempt_no IN"
+                        " (SELECT attempt_no FROM problems WHERE job = $1 LIMIT $2)",
     [Q_EVENTS_DROP] = "DELETE FROM events WHERE job = $1 AND seq IN"
                       " (SELECT seq FROM events WHERE job = $1 LIMIT $2)",
     [Q_ATTEMPTS_DROP] = "DELETE FROM attempts WHERE job = $1 AND no IN"

@@ -92,7 +92,7 @@ enum err store_reader_open(const char *path, struct store_reader **ret, struct e
         return e;
     }
     struct store_reader *r = mem_new(sizeof *r);
-    *r = (struct store_reader){.db = db, .path = mem_dup_cstr(path, strlen(path))};
+    *r = (struct store_reader){.db = db, .path = mem_dup_cstr(sql_name(db), strlen(sql_name(db)))};
     *ret = r;
     return ERR_OK;
 }

@@ -83,7 +83,8 @@ static void rules_purge_job(struct rules *r, int64_t job_key) {
 }
 
 void rules_purge(struct rules *r) {
-    static const size_t tables[] = {Q_CALLS_DROP, Q_PROBLEMS_DROP, Q_EVENTS_DROP, Q_ATTEMPTS_DROP, Q_BATCH_CALLS_DROP};
+    static const size_t tables[] = {Q_CALLS_DROP, Q_PROBLEMS_DROP, Q_EVENTS_DROP, Q_ATTEMPTS_DROP,
+                                    Q_BATCH_CALLS_DROP};
     int64_t job_key = 0;
     struct sql_query *q = sql_use(r->db, Q_JOB_DELETED);
     while (sql_next(q)) {

@@ -1,6 +1,7 @@
 #include "store/schema.h"
 
 extern const unsigned char store_schema_0001[], store_schema_0002[], store_schema_0003[];
+extern const unsigned char store_schema_postgres_0001[];
 
 static const char *const schema_texts[] = {
     (const char *)store_schema_0001,
@@ -8,8 +9,14 @@ static const char *const schema_texts[] = {
     (const char *)store_schema_0003,
 };
 
+static const char *const schema_postgres[] = {
+    (const char *)store_schema_postgres_0001,
+};
+
 const struct sql_schema store_schema = {
     .application_id = 0x53544d50, /* "STMP" */
     .texts = schema_texts,
     .texts_n = ARRAY_LEN(schema_texts),
+    .postgres = schema_postgres,
+    .postgres_n = ARRAY_LEN(schema_postgres),
 };

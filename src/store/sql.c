@@ -1,11 +1,21 @@
 /* What all databases have in common: the failure that sticks, and the way to the driver. */
 #include "store/sql_driver.h"
 
+bool sql_is_server(const char *place) {
+    struct str s = str_of(place);
+    return str_starts(s, S("postgresql://")) || str_starts(s, S("postgres://"));
+}
+
 enum err sql_open(const char *place, enum sql_mode mode, const struct sql_schema *schema,
                   const char *const *texts, size_t texts_n, struct sql **ret,
                   struct errinfo *reterr) {
     struct sql_request request = {place, mode, schema, texts, texts_n};
-    return sqlite_open(&request, ret, reterr);
+    return sql_is_server(place) ? postgres_open(&request, ret, reterr)
+                                : sqlite_open(&request, ret, reterr);
+}
+
+const char *sql_name(const struct sql *db) {
+    return db->name;
 }
 
 void sql_close(struct sql *db) {
@@ -45,6 +55,10 @@ void sql_begin(struct sql *db) {
 
 enum err sql_commit(struct sql *db, struct errinfo *reterr) {
     return db->driver->commit(db, reterr);
+}
+
+enum sql_fate sql_fate(struct sql *db) {
+    return db->driver->fate(db);
 }
 
 void sql_rollback(struct sql *db) {

@@ -1,7 +1,7 @@
 /* sql.h - what the store asks of a database: one connection, prepared queries, transactions.
  *
  * Inside the room only. A driver keeps this contract for each kind of database (sql_driver.h:
- * sqlite.c); the texts are the same for all ($1, $2 …, ON CONFLICT, RETURNING).
+ * sqlite.c, postgres.c); the texts are the same for all ($1, $2 …, ON CONFLICT, RETURNING).
  *
  * Errors     the first failure sticks: from then on every call does nothing, rows end and numbers
  * are 0, until sql_commit(), sql_rollback() or sql_take_err() reports it. So rules read straight
@@ -17,28 +17,45 @@ struct sql;       /* a connection */
 struct sql_query; /* one prepared text of it */
 
 enum sql_mode {
-    SQL_WRITER, /* makes and migrates; the caller sees to it that there is one in the world */
+    SQL_WRITER, /* makes and migrates; there is one in the world */
     SQL_READER  /* never writes, never checkpoints */
 };
 
-/* Numbered migrations: texts[i] takes version i to i + 1. */
-struct sql_schema {
-    int32_t application_id;
-    const char *const *texts;
-    size_t texts_n;
+/* What became of a transaction whose commit failed with ERR_UNAVAILABLE. */
+enum sql_fate {
+    SQL_LOST,   /* nothing of it was kept */
+    SQL_KEPT,   /* it was committed after all */
+    SQL_UNKNOWN /* the server is away still: ask again, somewhat later */
 };
 
+/* Numbered migrations: texts[i] takes version i to i + 1. Each kind of database counts its own. */
+struct sql_schema {
+    int32_t application_id;
+    const char *const *texts; /* of a file */
+    size_t texts_n;
+    const char *const *postgres; /* of a PostgreSQL database */
+    size_t postgres_n;
+};
+
+/** Is @place a server's address (postgresql://…), not a file's path? */
+bool sql_is_server(const char *place);
+
 /**
- * Open @path; as a writer make or migrate it.
+ * Open @place, a file's path or a server's address; as a writer make or migrate it. On a server the
+ * writer has the store for itself (ERR_BUSY: another has); of a file its caller sees to that.
  *
  * @texts   the queries, known by their index from now on; must outlive the connection
  * @return  ERR_NOT_FOUND (reader: no such file, or an empty one) | ERR_CORRUPT (not ours, or newer
- *          than @schema) | ERR_BUSY | ERR_READ_ONLY | ERR_DISK_FULL | ERR_IO; @reterr names the
- * file
+ *          than @schema) | ERR_BUSY | ERR_READ_ONLY | ERR_DISK_FULL | ERR_IO | ERR_UNAVAILABLE (no
+ *          server) | ERR_USAGE (no address); @reterr names the file, or the server without its
+ * secrets
  */
-NODISCARD enum err sql_open(const char *path, enum sql_mode mode, const struct sql_schema *schema,
+NODISCARD enum err sql_open(const char *place, enum sql_mode mode, const struct sql_schema *schema,
                             const char *const *texts, size_t texts_n, struct sql **ret,
                             struct errinfo *reterr);
+
+/** What it is called: the path, or the address without its secrets. Borrowed. */
+const char *sql_name(const struct sql *db);
 
 /** A writer leaves one file behind, without companions, unless a reader is still connected. */
 void sql_close(struct sql *db);
@@ -50,6 +67,10 @@ void sql_begin(struct sql *db);
  * taken. */
 NODISCARD enum err sql_commit(struct sql *db, struct errinfo *reterr);
 void sql_rollback(struct sql *db);
+
+/** After sql_commit() has said ERR_UNAVAILABLE, which only servers do, and before the next
+ * transaction. */
+enum sql_fate sql_fate(struct sql *db);
 
 /** True if something has failed and was not taken yet. */
 bool sql_failed(const struct sql *db);

@@ -13,6 +13,7 @@ struct sql_driver {
     void (*close)(struct sql *db);
     void (*begin)(struct sql *db);
     enum err (*commit)(struct sql *db, struct errinfo *reterr);
+    enum sql_fate (*fate)(struct sql *db);
     void (*rollback)(struct sql *db);
     int64_t (*upkeep)(struct sql *db);
     void (*check)(struct sql *db);
@@ -55,6 +56,7 @@ struct sql_request {
 
 /** Open with one driver; see sql_open(). */
 enum err sqlite_open(const struct sql_request *request, struct sql **ret, struct errinfo *reterr);
+enum err postgres_open(const struct sql_request *request, struct sql **ret, struct errinfo *reterr);
 
 /** Fail, unless something has failed before: "<name>: <reason>". */
 void sql_fail_as(struct sql *db, enum err e, const char *reason);

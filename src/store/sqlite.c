@@ -258,6 +258,11 @@ static void sqlite_check(struct sql *head) {
 
 /* --- transactions */
 
+static enum sql_fate sqlite_fate(struct sql *head) {
+    (void)head; /* a file is never away */
+    return SQL_LOST;
+}
+
 static struct sql_query *sqlite_own(struct sql *head, size_t index) {
     return sqlite_use(head, sqlite_of(head)->texts_n + index);
 }
@@ -469,6 +474,7 @@ static const struct sql_driver sqlite_driver = {
     .close = sqlite_close,
     .begin = sqlite_begin,
     .commit = sqlite_commit,
+    .fate = sqlite_fate,
     .rollback = sqlite_rollback,
     .upkeep = sqlite_upkeep,
     .check = sqlite_check,

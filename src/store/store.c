@@ -165,9 +165,9 @@ static void store_start(struct store *s) {
 
 enum err store_open(const char *path, struct metrics *metrics, struct store **ret,
                     struct errinfo *reterr) {
-    struct store_lock lock;
+    struct store_lock lock = {.fd = -1}; /* on a server, the connection is the lock */
     struct sql *db;
-    enum err e = store_lock_take(&lock, path, reterr);
+    enum err e = sql_is_server(path) ? ERR_OK : store_lock_take(&lock, path, reterr);
     if (e != ERR_OK) {
         return e;
     }

@@ -1,5 +1,7 @@
 #include "contract/store_rig.h"
 
+#include "contract/postgres_rig.h"
+
 #include "base/mem.h"
 
 #include <dirent.h>
@@ -9,13 +11,36 @@
 #include <string.h>
 #include <unistd.h>
 
+static void rig_make_schema(struct rig *r) {
+    static int schemas;
+    char server[128], text[64];
+    const struct postgres_rig *p = postgres_rig();
+    (void)snprintf(r->schema, sizeof r->schema, "rig%d", ++schemas);
+    (void)snprintf(text, sizeof text, "CREATE SCHEMA %s", r->schema);
+    postgres_rig_url(p, NULL, server, sizeof server);
+    (void)postgres_rig_ask(server, text);
+    postgres_rig_url(p, r->schema, r->path, sizeof r->path);
+}
+
+static void rig_drop_schema(const struct rig *r) {
+    char text[128];
+    (void)snprintf(text, sizeof text, "SET client_min_messages = warning; DROP SCHEMA %s CASCADE",
+                   r->schema);
+    (void)postgres_rig_ask(r->path, text);
+}
+
 void rig_init(struct rig *r) {
+    const char *backend = getenv("STUMPER_TEST_STORE");
     const char *tmp = getenv("TMPDIR");
     *r = (struct rig){0};
     (void)snprintf(r->folder, sizeof r->folder, "%s/store-XXXXXX", tmp != NULL ? tmp : "/tmp");
     ASSERT(mkdtemp(r->folder) != NULL);
     arena_init(&r->arena, 64 << 20);
-    (void)snprintf(r->path, sizeof r->path, "%s/it.db", r->folder);
+    if (backend != NULL && strcmp(backend, "postgres") == 0) {
+        rig_make_schema(r);
+    } else {
+        (void)snprintf(r->path, sizeof r->path, "%s/it.db", r->folder);
+    }
 }
 
 void rig_release(struct rig *r) {
@@ -23,6 +48,9 @@ void rig_release(struct rig *r) {
         rig_close(r);
     }
     arena_release(&r->arena);
+    if (r->schema[0] != '\0') {
+        rig_drop_schema(r);
+    }
     DIR *folder = opendir(r->folder);
     ASSERT(folder != NULL);
     for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {

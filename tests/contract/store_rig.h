@@ -1,5 +1,6 @@
-/* store_rig.h - a store in a folder of its own, driven one operation at a time, for the contract
- * and the crash tests. */
+/* store_rig.h - a store of its own, driven one operation at a time, for the contract and the crash
+ * tests: a file in a folder, or, with STUMPER_TEST_STORE=postgres in the environment, a schema in
+ * the program's PostgreSQL. */
 #ifndef STUMPER_TESTS_STORE_RIG_H
 #define STUMPER_TESTS_STORE_RIG_H
 
@@ -11,7 +12,8 @@
 
 struct rig {
     char folder[64];
-    char path[128];
+    char path[128];  /* the file, or the address */
+    char schema[32]; /* in PostgreSQL; "": it is a file */
     struct loop *loop;
     struct store *store;   /* NULL while it is closed */
     struct errinfo detail; /* of the operation that failed last */

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "contract/postgres_rig.h"
 #include "contract/store_rig.h"
 #include "store/store_key.h"
 #include "store/store_outbox.h"
@@ -61,8 +62,11 @@ static bool is_there(struct rig *r, const char *job_id) {
     return e == ERR_OK;
 }
 
-/* One number out of the file, read as another program would. */
+/* One number out of the store, read as another program would. */
 static int64_t ask_file(struct rig *r, const char *text) {
+    if (r->schema[0] != '\0') {
+        return postgres_rig_ask(r->path, text);
+    }
     sqlite3 *db;
     sqlite3_stmt *q;
     assert_int_equal(sqlite3_open_v2(r->path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);

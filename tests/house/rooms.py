@@ -30,6 +30,7 @@ VENDORS = {
     "uv.h": {"io", "httpd"},
     "microhttpd.h": {"httpd"},
     "sqlite3.h": {"store"},
+    "libpq-fe.h": {"store"},
     "jansson.h": set(),
     "yaml.h": {"json"},
     "flint/": {"answer"},

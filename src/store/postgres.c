@@ -1,0 +1,486 @@
+/* The PostgreSQL driver. One connection to write, which has the store for itself (postgres_link.h),
+ * and others that read, each transaction of them one unchanging view.
+ *
+ * Dialect     nothing but how a transaction begins. Numbers travel as eight bytes and text as it
+ * is; what the server thinks of as numeric or a small integer is read as text. Text PostgreSQL
+ * knows no NUL and only UTF-8: what it could not store becomes U+FFFD. Losses      a connection
+ * that ends fails what is under way with ERR_UNAVAILABLE; the next transaction makes a new one. If
+ * it ended during the commit, nobody knows what became of it: each transaction therefore leaves its
+ * number in the writer's row of `writers`, and sql_fate() looks there. It locks the row, so it
+ * waits for a former session that still commits.
+ */
+#include "store/postgres_link.h"
+
+#include "base/failpoint.h"
+#include "base/mem.h"
+#include "base/sbuf.h"
+
+#include <endian.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define POSTGRES_PARAMETERS_MAX 20
+#define POSTGRES_TEXT_BYTES_MAX ((size_t)1024 * 1024 * 1024)
+
+/* From the server's catalog, which does not change: pg_type.dat. */
+#define POSTGRES_INT8 20
+#define POSTGRES_TEXT 25
+
+struct postgres_query {
+    struct sql_query head;
+    int64_t generation; /* of the connection that it is prepared in; 0: none */
+    PGresult *rows;
+    int row; /* the current one */
+    int64_t ints[POSTGRES_PARAMETERS_MAX];
+    const char *values[POSTGRES_PARAMETERS_MAX];
+    int bytes[POSTGRES_PARAMETERS_MAX];
+    Oid types[POSTGRES_PARAMETERS_MAX];
+    struct sbuf mended[POSTGRES_PARAMETERS_MAX]; /* texts that had to be changed */
+};
+
+struct postgres {
+    struct sql head;
+    struct postgres_link link;
+    bool in_transaction;
+    bool in_doubt;   /* the last commit may or may not have happened */
+    int64_t commits; /* the number of the last transaction that was begun */
+    size_t texts_n;
+    struct postgres_query queries[];
+};
+
+static struct postgres *postgres_of(struct sql *db) {
+    return CONTAINER_OF(db, struct postgres, head);
+}
+
+static struct postgres_query *postgres_query_of(struct sql_query *q) {
+    return CONTAINER_OF(q, struct postgres_query, head);
+}
+
+static void postgres_fail(struct postgres *db, const PGresult *result) {
+    const char *reason;
+    enum err e = postgres_link_judge(result, &reason);
+    sql_fail_as(&db->head, e, reason);
+    if (e == ERR_UNAVAILABLE && result != NULL) {
+        postgres_link_drop(&db->link);
+    }
+}
+
+/* --- parameters */
+
+static struct sql_query *postgres_use(struct sql *db, size_t index) {
+    return &postgres_of(db)->queries[index].head;
+}
+
+static void postgres_put(struct sql_query *head, const char *value, size_t bytes, Oid type) {
+    struct postgres_query *q = postgres_query_of(head);
+    ASSERT(head->bound < POSTGRES_PARAMETERS_MAX);
+    if (bytes > POSTGRES_TEXT_BYTES_MAX) {
+        sql_fail_as(head->db, ERR_TOO_BIG, "a text is longer than PostgreSQL stores");
+        return;
+    }
+    q->values[head->bound] = value;
+    q->bytes[head->bound] = (int)bytes;
+    if (type != 0 && q->types[head->bound] == 0) {
+        q->types[head->bound] = type;
+    }
+    head->bound++;
+}
+
+static void postgres_put_int(struct sql_query *head, int64_t value) {
+    int64_t *place = &postgres_query_of(head)->ints[head->bound];
+    *place = (int64_t)htobe64((uint64_t)value);
+    postgres_put(head, (const char *)place, sizeof *place, POSTGRES_INT8);
+}
+
+/* @value with U+FFFD for what PostgreSQL cannot store, in @ret. */
+static void postgres_mend(struct str value, struct sbuf *ret) {
+    sbuf_clear(ret);
+    while (value.n > 0) {
+        size_t n = 1;
+        while (n <= 4 && n <= value.n && !str_is_utf8(str_take(value, n))) {
+            n++;
+        }
+        bool good = value.p[0] != '\0' && n <= 4 && n <= value.n;
+        sbuf_add(ret, good ? str_take(value, n) : S("\xEF\xBF\xBD"));
+        value = str_skip(value, good ? n : 1);
+    }
+}
+
+static void postgres_put_str(struct sql_query *head, struct str value) {
+    struct sbuf *mended = &postgres_query_of(head)->mended[head->bound];
+    if (value.n > 0 && (memchr(value.p, '\0', value.n) != NULL || !str_is_utf8(value))) {
+        postgres_mend(value, mended);
+        value = sbuf_str(mended);
+    }
+    postgres_put(head, value.n > 0 ? value.p : "", value.n, POSTGRES_TEXT);
+}
+
+static void postgres_put_null(struct sql_query *head) {
+    postgres_put(head, NULL, 0, 0);
+}
+
+/* --- running */
+
+static bool postgres_prepare(struct postgres *db, struct postgres_query *q, const char *name) {
+    if (q->generation == db->link.generation) {
+        return true;
+    }
+    PGresult *result =
+        PQsendPrepare(db->link.conn, name, q->head.text, q->head.bound, q->types) == 1
+            ? postgres_link_await(&db->link)
+            : NULL;
+    if (PQresultStatus(result) != PGRES_COMMAND_OK) {
+        postgres_fail(db, result);
+        PQclear(result);
+        return false;
+    }
+    PQclear(result);
+    q->generation = db->link.generation;
+    return true;
+}
+
+static void postgres_execute(struct postgres_query *q) {
+    static const int binary[POSTGRES_PARAMETERS_MAX] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                                        1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    struct postgres *db = postgres_of(q->head.db);
+    char name[24];
+    (void)snprintf(name, sizeof name, "q%zu", (size_t)(q - db->queries));
+    if (db->link.conn == NULL) {
+        postgres_fail(db, NULL);
+    }
+    if (db->head.err != ERR_OK || !postgres_prepare(db, q, name)) {
+        return;
+    }
+    q->rows =
+        PQsendQueryPrepared(db->link.conn, name, q->head.bound, q->values, q->bytes, binary, 0) == 1
+            ? postgres_link_await(&db->link)
+            : NULL;
+    q->row = -1;
+    const char *reason;
+    if (postgres_link_judge(q->rows, &reason) != ERR_OK) {
+        postgres_fail(db, q->rows);
+    }
+}
+
+static void postgres_end(struct sql_query *head) {
+    struct postgres_query *q = postgres_query_of(head);
+    PQclear(q->rows);
+    q->rows = NULL;
+    head->bound = 0;
+}
+
+static bool postgres_next(struct sql_query *head) {
+    struct postgres_query *q = postgres_query_of(head);
+    if (q->rows == NULL && head->db->err == ERR_OK) {
+        postgres_execute(q);
+    }
+    if (head->db->err == ERR_OK && ++q->row < PQntuples(q->rows)) {
+        return true;
+    }
+    postgres_end(head);
+    return false;
+}
+
+static int64_t postgres_run(struct sql_query *head) {
+    struct postgres_query *q = postgres_query_of(head);
+    int64_t n = 0;
+    if (head->db->err == ERR_OK) {
+        postgres_execute(q);
+    }
+    if (head->db->err != ERR_OK || !str_to_i64(str_of(PQcmdTuples(q->rows)), &n)) {
+        n = 0;
+    }
+    postgres_end(head);
+    return n;
+}
+
+static int64_t postgres_column_int(struct sql_query *head, int column) {
+    const struct postgres_query *q = postgres_query_of(head);
+    int64_t n = 0;
+    if (PQgetisnull(q->rows, q->row, column) == 0 &&
+        !str_to_i64(str_of(PQgetvalue(q->rows, q->row, column)), &n)) {
+        sql_found_corrupt(head->db, "a number is none");
+    }
+    return n;
+}
+
+static struct str postgres_column_str(struct sql_query *head, int column) {
+    const struct postgres_query *q = postgres_query_of(head);
+    return (struct str){PQgetvalue(q->rows, q->row, column),
+                        (size_t)PQgetlength(q->rows, q->row, column)};
+}
+
+static bool postgres_column_is_null(struct sql_query *head, int column) {
+    const struct postgres_query *q = postgres_query_of(head);
+    return PQgetisnull(q->rows, q->row, column) == 1;
+}
+
+/* --- transactions */
+
+/* With the number of the transaction, in one journey to the server. */
+static void postgres_begin_text(struct postgres *db, char *ret, size_t size) {
+    if (db->head.mode == SQL_READER) {
+        (void)snprintf(ret, size, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    } else {
+        (void)snprintf(ret, size,
+                       "BEGIN; INSERT INTO writers (key, commits) VALUES (%" PRId64 ", %" PRId64
+                       ") ON CONFLICT (key) DO UPDATE SET commits = excluded.commits, at = now()",
+                       db->link.key, ++db->commits);
+    }
+}
+
+static void postgres_begin(struct sql *head) {
+    struct postgres *db = postgres_of(head);
+    struct errinfo why = {0};
+    char text[256];
+    ASSERT(!db->in_transaction);
+    db->in_doubt = false; /* nobody has asked */
+    enum err e = postgres_link_revive(&db->link, &why);
+    if (e != ERR_OK) {
+        if (head->err == ERR_OK) {
+            head->err = errinfo_set(&head->detail, e, "%s", why.text);
+        }
+        return;
+    }
+    postgres_begin_text(db, text, sizeof text);
+    PGresult *result = postgres_link_ask(&db->link, text);
+    const char *reason;
+    db->in_transaction = true;
+    if (postgres_link_judge(result, &reason) != ERR_OK) {
+        postgres_fail(db, result);
+    }
+    PQclear(result);
+}
+
+static void postgres_rollback(struct sql *head) {
+    struct postgres *db = postgres_of(head);
+    if (db->in_transaction && db->link.conn != NULL &&
+        postgres_link_do(&db->link, "ROLLBACK", NULL) != ERR_OK) {
+        postgres_link_drop(&db->link);
+    }
+    db->in_transaction = false;
+    head->err = ERR_OK;
+}
+
+static enum err postgres_commit(struct sql *head, struct errinfo *reterr) {
+    struct postgres *db = postgres_of(head);
+    if (head->err == ERR_OK) {
+        PGresult *result = db->link.conn != NULL ? postgres_link_ask(&db->link, "COMMIT") : NULL;
+        const char *reason;
+        enum err judged = postgres_link_judge(result, &reason);
+        if (judged != ERR_OK) {
+            db->in_doubt = judged == ERR_UNAVAILABLE && head->mode == SQL_WRITER;
+            postgres_fail(db, result);
+        } else if (strcmp(PQcmdStatus(result), "COMMIT") != 0) {
+            sql_fail_as(head, ERR_INTERNAL, "the server rolled back");
+        }
+        PQclear(result);
+    }
+    enum err e = sql_take_err(head, reterr);
+    if (e != ERR_OK && !db->in_doubt) {
+        postgres_rollback(head);
+    }
+    db->in_transaction = false;
+    return e;
+}
+
+static enum sql_fate postgres_fate(struct sql *head) {
+    struct postgres *db = postgres_of(head);
+    char text[128];
+    int64_t commits;
+    if (!db->in_doubt) {
+        return SQL_LOST;
+    }
+    (void)snprintf(text, sizeof text,
+                   "SELECT commits FROM writers WHERE key = %" PRId64 " FOR UPDATE", db->link.key);
+    if (postgres_link_revive(&db->link, NULL) != ERR_OK ||
+        postgres_link_ask_int(&db->link, text, -1, &commits, NULL) != ERR_OK) {
+        return SQL_UNKNOWN;
+    }
+    db->in_doubt = false;
+    return commits == db->commits ? SQL_KEPT : SQL_LOST;
+}
+
+static int64_t postgres_upkeep(struct sql *head) {
+    (void)head; /* the server's autovacuum does it, as the schema tells it to */
+    return 0;
+}
+
+static void postgres_check(struct sql *head) {
+    (void)head; /* pages have checksums of the server's own; there is nothing to ask for */
+}
+
+/* --- the schema */
+
+static enum err postgres_version(struct postgres *db, int64_t *ret, struct errinfo *reterr) {
+    int64_t there, tables;
+    enum err e = postgres_link_ask_int(&db->link,
+                                       "SELECT count(*) FROM pg_tables WHERE schemaname ="
+                                       " current_schema() AND tablename = 'stumper_schema'",
+                                       0, &there, reterr);
+    if (e == ERR_OK && there > 0) {
+        return postgres_link_ask_int(&db->link, "SELECT max(version) FROM stumper_schema", 0, ret,
+                                     reterr);
+    }
+    *ret = 0;
+    if (e == ERR_OK) {
+        e = postgres_link_ask_int(
+            &db->link, "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()", 0,
+            &tables, reterr);
+    }
+    if (e == ERR_OK && tables > 0) {
+        return errinfo_set(reterr, ERR_CORRUPT,
+                           "%s is not a Stumper store: there are another program's tables",
+                           db->head.name);
+    }
+    return e;
+}
+
+static enum err postgres_accept(struct postgres *db, int64_t version,
+                                const struct sql_schema *schema, struct errinfo *reterr) {
+    if (version > (int64_t)schema->postgres_n) {
+        return errinfo_set(reterr, ERR_CORRUPT,
+                           "%s was written by a newer Stumper (its schema is %" PRId64
+                           ", this one knows %zu)",
+                           db->head.name, version, schema->postgres_n);
+    }
+    if (db->head.mode == SQL_READER && version < (int64_t)schema->postgres_n) {
+        return version == 0 ? errinfo_set(reterr, ERR_NOT_FOUND, "%s holds no job", db->head.name)
+                            : errinfo_set(reterr, ERR_CORRUPT,
+                                          "%s was written by an older Stumper (schema %" PRId64 ")",
+                                          db->head.name, version);
+    }
+    return ERR_OK;
+}
+
+/* Who migrates has the store for itself; one transaction a version. */
+static enum err postgres_migrate(struct postgres *db, int64_t version,
+                                 const struct sql_schema *schema, struct errinfo *reterr) {
+    enum err e = ERR_OK;
+    for (; e == ERR_OK && version < (int64_t)schema->postgres_n; version++) {
+        char stamp[128];
+        (void)snprintf(stamp, sizeof stamp, "INSERT INTO stumper_schema VALUES (%" PRId64 ")",
+                       version + 1);
+        e = postgres_link_do(&db->link,
+                             "BEGIN; CREATE TABLE IF NOT EXISTS stumper_schema"
+                             " (version BIGINT PRIMARY KEY, at TIMESTAMPTZ DEFAULT now())",
+                             reterr);
+        if (e == ERR_OK) {
+            e = postgres_link_do(&db->link, schema->postgres[version], reterr);
+        }
+        if (e == ERR_OK) {
+            e = postgres_link_do(&db->link, stamp, reterr);
+        }
+        FAILPOINT("store.migrate.before_commit");
+        if (e == ERR_OK) {
+            e = postgres_link_do(&db->link, "COMMIT", reterr);
+        }
+        FAILPOINT("store.migrate.after_commit");
+    }
+    return e;
+}
+
+/* What died left its row behind; one that is only away may still ask for it, but hardly after a
+ * day.
+ */
+static enum err postgres_tidy_writers(struct postgres *db, struct errinfo *reterr) {
+    return postgres_link_do(&db->link, "DELETE FROM writers WHERE at < now() - interval '1 day'",
+                            reterr);
+}
+
+/* --- opening */
+
+static void postgres_sign_out(struct postgres *db) {
+    char text[96];
+    (void)snprintf(text, sizeof text, "DELETE FROM writers WHERE key = %" PRId64, db->link.key);
+    PQclear(postgres_link_ask(&db->link, text)); /* or it goes after a day */
+}
+
+static void postgres_close(struct sql *head) {
+    struct postgres *db = postgres_of(head);
+    if (head->mode == SQL_WRITER && db->link.conn != NULL) {
+        postgres_sign_out(db);
+    }
+    for (size_t i = 0; i < db->texts_n; i++) {
+        for (int k = 0; k < POSTGRES_PARAMETERS_MAX; k++) {
+            sbuf_release(&db->queries[i].mended[k]);
+        }
+    }
+    postgres_link_release(&db->link);
+    free(head->name);
+    free(db);
+}
+
+static enum err postgres_set_up(struct postgres *db, const struct sql_schema *schema,
+                                struct errinfo *reterr) {
+    int64_t version = 0;
+    enum err e = postgres_link_connect(&db->link, reterr);
+    if (e == ERR_OK) {
+        e = postgres_version(db, &version, reterr);
+    }
+    if (e == ERR_OK) {
+        e = postgres_accept(db, version, schema, reterr);
+    }
+    if (e == ERR_OK && db->head.mode == SQL_WRITER) {
+        e = postgres_migrate(db, version, schema, reterr);
+        if (e == ERR_OK) {
+            e = postgres_tidy_writers(db, reterr);
+        }
+    }
+    return e;
+}
+
+static const struct sql_driver postgres_driver = {
+    .close = postgres_close,
+    .begin = postgres_begin,
+    .commit = postgres_commit,
+    .fate = postgres_fate,
+    .rollback = postgres_rollback,
+    .upkeep = postgres_upkeep,
+    .check = postgres_check,
+    .use = postgres_use,
+    .put_int = postgres_put_int,
+    .put_str = postgres_put_str,
+    .put_null = postgres_put_null,
+    .run = postgres_run,
+    .next = postgres_next,
+    .end = postgres_end,
+    .column_int = postgres_column_int,
+    .column_str = postgres_column_str,
+    .column_is_null = postgres_column_is_null,
+};
+
+static void postgres_init_query(struct postgres *db, size_t index, const char *text) {
+    struct postgres_query *q = &db->queries[index];
+    q->head = (struct sql_query){.db = &db->head, .text = text};
+    for (int k = 0; k < POSTGRES_PARAMETERS_MAX; k++) {
+        sbuf_init(&q->mended[k], POSTGRES_TEXT_BYTES_MAX);
+    }
+}
+
+enum err postgres_open(const struct sql_request *request, struct sql **ret,
+                       struct errinfo *reterr) {
+    struct postgres_link link;
+    enum err e = postgres_link_init(&link, request->place, request->mode, reterr);
+    if (e != ERR_OK) {
+        return e;
+    }
+    struct postgres *db = mem_new(sizeof *db + request->texts_n * sizeof db->queries[0]);
+    db->head = (struct sql){.driver = &postgres_driver,
+                            .name = mem_dup_cstr(link.name, strlen(link.name)),
+                            .mode = request->mode};
+    db->link = link;
+    db->texts_n = request->texts_n;
+    for (size_t i = 0; i < request->texts_n; i++) {
+        postgres_init_query(db, i, request->texts[i]);
+    }
+    e = postgres_set_up(db, request->schema, reterr);
+    if (e != ERR_OK) {
+        postgres_close(&db->head);
+        return e;
+    }
+    *ret = &db->head;
+    return ERR_OK;
+}

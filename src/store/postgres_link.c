@@ -1,0 +1,279 @@
+#include "store/postgres_link.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/rng.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define POSTGRES_CONNECT_S "5"
+#define POSTGRES_ANSWER_MS 60000 /* then the server is given up */
+#define POSTGRES_PAUSE_MS_MIN 50
+#define POSTGRES_PAUSE_MS_MAX 1000
+/* A server may take a moment to notice that the writer before us has died. */
+#define POSTGRES_OWNER_TRIES 15
+#define POSTGRES_OWNER_TRY_US 200000
+
+/* The advisory lock of the one writer: "STMP", and the schema that its tables are in. */
+#define POSTGRES_OWNER "1398033744, hashtext(current_schema())"
+
+/* --- addresses */
+
+static const char *link_option(const PQconninfoOption *options, const char *keyword) {
+    for (; options->keyword != NULL; options++) {
+        if (strcmp(options->keyword, keyword) == 0) {
+            return options->val != NULL ? options->val : "";
+        }
+    }
+    return "";
+}
+
+/* A password with a bare '@' or '/' in it would end up in the name of the host, which is told. */
+static bool link_is_plain(const char *part) {
+    return strpbrk(part, "@:/?# ") == NULL || part[0] == '/'; /* a folder with a socket */
+}
+
+enum err postgres_link_init(struct postgres_link *l, const char *url, enum sql_mode mode,
+                            struct errinfo *reterr) {
+    char *why = NULL; /* may repeat the password */
+    PQconninfoOption *options = PQconninfoParse(url, &why);
+    PQfreemem(why);
+    *l = (struct postgres_link){.mode = mode};
+    const char *host = options != NULL ? link_option(options, "host") : "@";
+    const char *port = options != NULL ? link_option(options, "port") : "@";
+    bool good = link_is_plain(host) && strspn(port, "0123456789,") == strlen(port);
+    if (good) {
+        (void)snprintf(l->name, sizeof l->name, "postgresql://%s%s%s/%s", host,
+                       port[0] != '\0' ? ":" : "", port, link_option(options, "dbname"));
+    }
+    PQconninfoFree(options);
+    if (!good) {
+        return errinfo_set(reterr, ERR_USAGE,
+                           "not a PostgreSQL address: postgresql://USER:PASSWORD@HOST:PORT/NAME, "
+                           "with %%40 for an @ in the password");
+    }
+    l->url = mem_dup_cstr(url, strlen(url));
+    rng_os(&l->key, sizeof l->key);
+    l->key &= INT64_MAX;
+    return ERR_OK;
+}
+
+void postgres_link_release(struct postgres_link *l) {
+    postgres_link_drop(l);
+    explicit_bzero(l->url, strlen(l->url));
+    free(l->url);
+    l->url = NULL;
+}
+
+/* --- asking */
+
+void postgres_link_drop(struct postgres_link *l) {
+    PQfinish(l->conn); /* NULL is fine */
+    l->conn = NULL;
+}
+
+static bool link_is_ready(struct postgres_link *l) {
+    int64_t until_ms = clock_mono_ms() + POSTGRES_ANSWER_MS;
+    while (PQisBusy(l->conn) == 1) {
+        struct pollfd fd = {.fd = PQsocket(l->conn), .events = POLLIN};
+        int64_t left_ms = until_ms - clock_mono_ms();
+        if (left_ms <= 0 || poll(&fd, 1, (int)left_ms) == 0 || PQconsumeInput(l->conn) != 1) {
+            return false;
+        }
+    }
+    return true;
+}
+
+PGresult *postgres_link_await(struct postgres_link *l) {
+    PGresult *last = NULL;
+    for (;;) {
+        PGresult *next = link_is_ready(l) ? PQgetResult(l->conn) : NULL;
+        if (next == NULL) {
+            break;
+        }
+        PQclear(last);
+        last = next;
+    }
+    if (PQstatus(l->conn) != CONNECTION_OK || PQisBusy(l->conn) == 1) {
+        PQclear(last);
+        postgres_link_drop(l);
+        return NULL;
+    }
+    return last;
+}
+
+PGresult *postgres_link_ask(struct postgres_link *l, const char *text) {
+    if (PQsendQuery(l->conn, text) != 1) {
+        postgres_link_drop(l);
+        return NULL;
+    }
+    return postgres_link_await(l);
+}
+
+static const struct {
+    char state[6]; /* the beginning of a SQLSTATE */
+    enum err err;
+} link_errors[] = {
+    {"08", ERR_UNAVAILABLE},                             /* connection */
+    {"57P", ERR_UNAVAILABLE},                            /* shutdown, killed */
+    {"53300", ERR_UNAVAILABLE},                          /* too many connections */
+    {"53100", ERR_DISK_FULL},   {"40", ERR_UNAVAILABLE}, /* serialisation, deadlock: another try may
+                                                            do */
+    {"25006", ERR_UNAVAILABLE},                          /* became a standby */
+    {"55P03", ERR_BUSY},                                 /* lock_timeout */
+    {"42501", ERR_READ_ONLY},   {"XX001", ERR_CORRUPT},  {"XX002", ERR_CORRUPT},
+    {"54", ERR_TOO_BIG},
+};
+
+enum err postgres_link_judge(const PGresult *result, const char **ret_reason) {
+    *ret_reason = "the server has closed the connection, or does not answer";
+    if (result == NULL) {
+        return ERR_UNAVAILABLE;
+    }
+    ExecStatusType status = PQresultStatus(result);
+    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
+        return ERR_OK;
+    }
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *reason = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    *ret_reason = reason != NULL ? reason : "unknown error";
+    for (size_t i = 0; state != NULL && i < ARRAY_LEN(link_errors); i++) {
+        if (strncmp(state, link_errors[i].state, strlen(link_errors[i].state)) == 0) {
+            return link_errors[i].err;
+        }
+    }
+    return ERR_INTERNAL;
+}
+
+static enum err link_told(struct postgres_link *l, const PGresult *result, struct errinfo *reterr) {
+    const char *reason;
+    enum err e = postgres_link_judge(result, &reason);
+    return e == ERR_OK ? e : errinfo_set(reterr, e, "%s: %s", l->name, reason);
+}
+
+enum err postgres_link_do(struct postgres_link *l, const char *text, struct errinfo *reterr) {
+    PGresult *result = postgres_link_ask(l, text);
+    enum err e = link_told(l, result, reterr);
+    PQclear(result);
+    return e;
+}
+
+enum err postgres_link_ask_int(struct postgres_link *l, const char *text, int64_t otherwise,
+                               int64_t *ret, struct errinfo *reterr) {
+    PGresult *result = postgres_link_ask(l, text);
+    enum err e = link_told(l, result, reterr);
+    bool there = e == ERR_OK && PQntuples(result) > 0 && PQgetisnull(result, 0, 0) == 0;
+    if (!there || !str_to_i64(str_of(PQgetvalue(result, 0, 0)), ret)) {
+        *ret = otherwise;
+    }
+    PQclear(result);
+    return e;
+}
+
+/* --- the one writer */
+
+/* The server may still think that the session which we have lost is there. */
+static enum err link_end_former_session(struct postgres_link *l, struct errinfo *reterr) {
+    char text[256];
+    (void)snprintf(text, sizeof text,
+                   "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                   " WHERE application_name = 'stumper-%" PRIx64 "' AND pid <> pg_backend_pid()",
+                   (uint64_t)l->key);
+    return postgres_link_do(l, text, reterr);
+}
+
+static enum err link_owned_by_another(struct postgres_link *l, struct errinfo *reterr) {
+    return errinfo_set(reterr, ERR_BUSY,
+                       "%s is in use by another process (one at a time can serve a store)",
+                       l->name);
+}
+
+static enum err link_take_store(struct postgres_link *l, struct errinfo *reterr) {
+    enum err e = link_end_former_session(l, reterr);
+    int64_t mine = 0;
+    int tries = l->generation == 0 ? POSTGRES_OWNER_TRIES : 2;
+    for (int i = 0; e == ERR_OK && mine == 0 && i < tries; i++) {
+        if (i > 0) {
+            (void)usleep(POSTGRES_OWNER_TRY_US);
+        }
+        e = postgres_link_ask_int(l, "SELECT pg_try_advisory_lock(" POSTGRES_OWNER ")::int", 0,
+                                  &mine, reterr);
+    }
+    return e == ERR_OK && mine == 0 ? link_owned_by_another(l, reterr) : e;
+}
+
+/* --- connecting */
+
+/* What the operator has set to be safer stays. A client that vanished without a word is noticed by
+ * the server after 11 s. */
+#define LINK_SETTINGS                                                                              \
+    "SELECT set_config('synchronous_commit', 'on', false)"                                         \
+    " WHERE current_setting('synchronous_commit') = 'off';"                                        \
+    " SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s'; SET jit = off;"   \
+    " SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3"
+
+static enum err link_open(struct postgres_link *l, struct errinfo *reterr) {
+    char application[32];
+    (void)snprintf(application, sizeof application, "stumper-%" PRIx64, (uint64_t)l->key);
+    const char *keywords[] = {"dbname",
+                              "application_name",
+                              "client_encoding",
+                              "connect_timeout",
+                              "keepalives_idle",
+                              "keepalives_interval",
+                              "keepalives_count",
+                              "tcp_user_timeout",
+                              "target_session_attrs",
+                              NULL};
+    const char *values[] = {l->url,
+                            application,
+                            "UTF8",
+                            POSTGRES_CONNECT_S,
+                            "5",
+                            "2",
+                            "3",
+                            "10000",
+                            l->mode == SQL_WRITER ? "read-write" : "any",
+                            NULL};
+    l->conn = PQconnectdbParams(keywords, values, 1);
+    if (PQstatus(l->conn) != CONNECTION_OK) {
+        struct str why = str_trim(str_of(PQerrorMessage(l->conn)));
+        enum err e = errinfo_set(reterr, ERR_UNAVAILABLE, "%s: %.*s", l->name, STR_ARG(why));
+        postgres_link_drop(l);
+        return e;
+    }
+    return postgres_link_do(l, LINK_SETTINGS, reterr);
+}
+
+enum err postgres_link_connect(struct postgres_link *l, struct errinfo *reterr) {
+    postgres_link_drop(l);
+    enum err e = link_open(l, reterr);
+    if (e == ERR_OK && l->mode == SQL_WRITER) {
+        e = link_take_store(l, reterr);
+    }
+    if (e != ERR_OK) {
+        postgres_link_drop(l);
+        l->pause_ms = MIN(MAX(2 * l->pause_ms, POSTGRES_PAUSE_MS_MIN), POSTGRES_PAUSE_MS_MAX);
+        l->retry_mono_ms = clock_mono_ms() + l->pause_ms;
+        return e;
+    }
+    l->generation++;
+    l->pause_ms = 0;
+    return ERR_OK;
+}
+
+enum err postgres_link_revive(struct postgres_link *l, struct errinfo *reterr) {
+    if (l->conn != NULL) {
+        return ERR_OK;
+    }
+    if (clock_mono_ms() < l->retry_mono_ms) {
+        return errinfo_set(reterr, ERR_UNAVAILABLE, "%s: not connected", l->name);
+    }
+    enum err e = postgres_link_connect(l, reterr);
+    return e == ERR_BUSY ? ERR_UNAVAILABLE : e; /* to who has it open: away, perhaps for a while */
+}
