@@ -398,6 +398,86 @@ static void test_a_foreign_file_can_be_set_aside_too(void **state) {
     assert_int_equal(rig_open(r), ERR_OK);
 }
 
+/* --- the log stays small */
+
+#define LOG_TEXT_BYTES ((size_t)1024 * 1024)
+#define LOG_SMALL_BYTES ((int64_t)24 * 1024 * 1024) /* it is folded back at 8 MB */
+
+static int64_t log_bytes(const struct rig *r) {
+    char name[256];
+    struct stat st;
+    (void)snprintf(name, sizeof name, "%s-wal", r->path);
+    assert_int_equal(stat(name, &st), 0);
+    return st.st_size;
+}
+
+struct slow_look {
+    struct rig *rig;
+    char *text;
+    struct lease lease;
+    int64_t calls, log_most;
+};
+
+static void write_much(struct slow_look *s) {
+    assert_int_equal(
+        rig_record(s->rig, s->lease, s->calls++, (struct str){s->text, LOG_TEXT_BYTES}), ERR_OK);
+    s->log_most = MAX(s->log_most, log_bytes(s->rig));
+}
+
+/* While one problem is looked at, much is written. */
+static bool look_slowly(void *ctx, const struct problem_row *row) {
+    (void)row;
+    write_much(ctx);
+    return true;
+}
+
+static void begin_slow_look(struct rig *r, struct slow_look *s) {
+    enum { PROBLEMS = 70 }; /* more than a page */
+    assert_int_equal(rig_open(r), ERR_OK);
+    assert_int_equal(rig_submit(r, PROBLEMS), ERR_OK);
+    for (int i = 0; i < PROBLEMS; i++) {
+        assert_int_equal(rig_finish(r, rig_claim_one(r), OUTCOME_ACCEPTED, NULL), ERR_OK);
+    }
+    *s = (struct slow_look){.rig = r, .text = mem_new(LOG_TEXT_BYTES), .lease = rig_claim_one(r)};
+    memset(s->text, 'x', LOG_TEXT_BYTES);
+}
+
+static void test_a_slow_reader_of_ours_does_not_make_the_log_grow(void **state) {
+    struct rig *r = *state;
+    struct slow_look s;
+    struct store_reader *reader;
+    begin_slow_look(r, &s);
+    assert_int_equal(store_reader_open(r->path, &reader, NULL), ERR_OK);
+    assert_int_equal(store_read_problems(reader, RIG_JOB, ~0u, look_slowly, &s, NULL), ERR_OK);
+    store_reader_close(reader);
+    assert_int_equal(s.calls, 70);
+    assert_true(s.log_most < LOG_SMALL_BYTES);
+    free(s.text);
+}
+
+/* Nobody can take its view from it; but nothing waits for it, and when it goes the log begins
+ * anew. */
+static void test_a_foreign_reader_that_stays_makes_the_log_grow_only_while_it_stays(void **state) {
+    struct rig *r = *state;
+    struct slow_look s;
+    sqlite3 *db;
+    begin_slow_look(r, &s);
+    assert_int_equal(sqlite3_open_v2(r->path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN; SELECT count(*) FROM jobs", NULL, NULL, NULL),
+                     SQLITE_OK);
+    while (s.calls < 30) {
+        write_much(&s);
+    }
+    int64_t most = s.log_most;
+    assert_true(most > LOG_SMALL_BYTES);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    while (s.calls < 90) {
+        write_much(&s);
+    }
+    assert_true(s.log_most < most + LOG_SMALL_BYTES);
+    free(s.text);
+}
+
 /* --- what store_check() finds */
 
 static void make_small_store(struct rig *r) {
@@ -522,6 +602,8 @@ int main(void) {
         FILE_TEST(test_a_store_cannot_be_made_on_a_full_disk),
         FILE_TEST(test_a_store_is_set_aside_whole_under_the_first_free_name),
         FILE_TEST(test_a_foreign_file_can_be_set_aside_too),
+        FILE_TEST(test_a_slow_reader_of_ours_does_not_make_the_log_grow),
+        FILE_TEST(test_a_foreign_reader_that_stays_makes_the_log_grow_only_while_it_stays),
         FILE_TEST(test_a_check_finds_each_kind_of_damage),
         FILE_TEST(test_rows_that_cannot_be_are_reported_not_believed),
         FILE_TEST(test_a_torn_page_is_found),
