@@ -155,7 +155,7 @@ static void follow_on_read(struct store_op *op, struct follow_read *r) {
             follow_take(f, r);
         } else if (!f->answered) {
             problem_send_store(f->call, op->err, &op->detail);
-        } else if (op->err == ERR_NOT_FOUND) {
+        } else if (op->err == ERR_NOT_FOUND || op->err == ERR_GONE) {
             httpd_end(f->call->q); /* deleted meanwhile */
         } else {
             httpd_reset(f->call->q); /* the client comes again with what it has seen last */

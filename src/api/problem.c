@@ -35,6 +35,7 @@ static const char *problem_title(int status) {
         {405, "Method Not Allowed"},
         {408, "Request Timeout"},
         {409, "Conflict"},
+        {410, "Gone"},
         {413, "Content Too Large"},
         {414, "URI Too Long"},
         {415, "Unsupported Media Type"},
@@ -190,6 +191,9 @@ void problem_send_check(struct call *c, const struct jcheck *check, const struct
 void problem_send_store(struct call *c, enum err e, const struct errinfo *detail) {
     if (e == ERR_NOT_FOUND) {
         problem_send(c, PROBLEM_NOT_FOUND, "There is no such job.");
+    } else if (e == ERR_GONE) {
+        problem_send(c, PROBLEM_GONE,
+                     "The job was deleted, by somebody or when its time was over.");
     } else if (e == ERR_TOO_BIG) {
         problem_send(c, PROBLEM_INTERNAL, "The answer would be too large; ask for less at a time.");
     } else if (err_class(e) == ERR_CLASS_RETRY) {

@@ -19,6 +19,7 @@
     X(PROBLEM_TIMEOUT, "request_timeout", 408, true)                                               \
     X(PROBLEM_CONFLICT, "conflict", 409, false)                                                    \
     X(PROBLEM_UNDERWAY, "idempotency_in_progress", 409, true)                                      \
+    X(PROBLEM_GONE, "gone", 410, false)                                                            \
     X(PROBLEM_TOO_LARGE, "too_large", 413, false)                                                  \
     X(PROBLEM_URI, "uri_too_long", 414, false)                                                     \
     X(PROBLEM_MEDIA_TYPE, "unsupported_media_type", 415, false)                                    \

@@ -155,7 +155,7 @@ static void view_answer(struct view *view, struct call *c, enum err e,
                         const struct errinfo *detail) {
     bool visible = c->tenant == STORE_TENANT_ANY || c->tenant == view->tenant;
     struct view_facts facts = view_facts(view);
-    facts.err = e != ERR_OK || visible ? e : ERR_NOT_FOUND;
+    facts.err = (e != ERR_OK && e != ERR_GONE) || visible ? e : ERR_NOT_FOUND;
     facts.detail = detail;
     view_fn *fn = c->on_view;
     call_leave(c);
@@ -241,6 +241,8 @@ static void view_on_read(void *ctx, const struct snapshot *s) {
     view->loaded_ms = clock_mono_ms();
     if (s->err == ERR_OK) {
         view_take(view, s);
+    } else if (s->err == ERR_GONE) {
+        view->tenant = s->job.ret.tenant;
     }
     view->fresh = s->err == ERR_OK && !view->again;
     view_answer_all(view, s->err, &s->detail);

@@ -26,6 +26,7 @@ enum err_class {
     X(ERR_INVALID,     "invalid",       "invalid value",                                  PERMANENT, 422) \
     X(ERR_SYNTAX,      "syntax",        "malformed text",                                 PERMANENT, 400) \
     X(ERR_NOT_FOUND,   "not_found",     "not found",                                      PERMANENT, 404) \
+    X(ERR_GONE,        "gone",          "was there and is deleted",                       PERMANENT, 410) \
     X(ERR_EXISTS,      "exists",        "exists already",                                 PERMANENT, 409) \
     X(ERR_CONFLICT,    "conflict",      "conflicts with what is there",                   PERMANENT, 409) \
     X(ERR_STALE,       "stale",         "the lease belongs to somebody else by now",      PERMANENT, 409) \

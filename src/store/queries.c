@@ -118,6 +118,11 @@ const char *const queries_texts[Q_COUNT] = {
     [Q_OUTBOX_SWEEP] = "DELETE FROM outbox WHERE ended_ms IS NOT NULL AND ended_ms < $1",
 
     [Q_JOB_DELETE] = "UPDATE jobs SET deleted_ms = $1, idem_key = NULL WHERE key = $2",
+    [Q_GONE_ADD] = "INSERT INTO gone (id, tenant, gone_ms) VALUES ($1, $2, $3)"
+                   " ON CONFLICT DO NOTHING",
+    [Q_GONE_SWEEP] = "DELETE FROM gone WHERE id IN"
+                     " (SELECT id FROM gone WHERE gone_ms < $1 ORDER BY gone_ms LIMIT 10)",
+    [Q_GONE] = "SELECT tenant FROM gone WHERE id = $1",
     [Q_JOB_DELETED] = "SELECT key FROM jobs WHERE deleted_ms IS NOT NULL LIMIT 1",
     [Q_JOBS_ENDED] = "SELECT id FROM jobs WHERE ended_ms IS NOT NULL AND ended_ms < $1"
                      " AND deleted_ms IS NULL ORDER BY ended_ms LIMIT $2",

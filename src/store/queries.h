@@ -63,6 +63,9 @@ enum {
     /* deletion */
     Q_JOB_DELETE,
     Q_JOB_DELETED,
+    Q_GONE_ADD,
+    Q_GONE_SWEEP,
+    Q_GONE,
     Q_JOBS_ENDED,
     Q_CALLS_DROP,
     Q_PROBLEMS_DROP,

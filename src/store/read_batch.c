@@ -24,7 +24,7 @@ enum err read_batches(struct store_reader *r, struct store_op *op) {
     struct reader_job job;
     size_t n = 0, at = 0;
     if (!reader_find_job(r, o->job_id, STORE_TENANT_ANY, &job)) {
-        return reader_no_job(o->job_id, &op->detail);
+        return reader_no_job(r, o->job_id, STORE_TENANT_ANY, &op->detail);
     }
     struct sql_query *q = sql_use(r->db, R_AWAITED_COUNT);
     sql_put_int(q, job.key);

@@ -101,13 +101,15 @@ enum err read_get_job(struct store_reader *r, struct store_op *op) {
     struct sql_query *q = sql_use(r->db, o->with_spec ? R_JOB_WITH_SPEC : R_JOB);
     sql_put_str(q, str_of(o->job_id));
     if (!sql_next(q)) {
-        return reader_no_job(o->job_id, &op->detail);
+        o->ret = (struct job_row){.tenant = STORE_TENANT_NONE};
+        (void)reader_is_gone(r, o->job_id, &o->ret.tenant); /* what if it is, says the next line */
+        return reader_no_job(r, o->job_id, o->tenant, &op->detail);
     }
     int64_t key = sql_int(q, 29);
     enum err e = reader_get_job(r, q, o->a, &o->ret);
     sql_end(q);
     if (e == ERR_OK && o->tenant != STORE_TENANT_ANY && o->tenant != o->ret.tenant) {
-        return reader_no_job(o->job_id, &op->detail);
+        return reader_no_job(r, o->job_id, o->tenant, &op->detail);
     }
     if (e == ERR_OK) {
         e = reader_get_usage(r, key, o->a, &o->ret_usage, &o->ret_usage_n);
@@ -153,7 +155,7 @@ enum err read_list_jobs(struct store_reader *r, struct store_op *op) {
     struct reader_job after = {.key = INT64_MAX};
     ASSERT(o->limit >= 1 && o->limit <= STORE_PAGE_ROWS_MAX);
     if (o->after != NULL && !reader_find_job(r, o->after, o->tenant, &after)) {
-        return reader_no_job(o->after, &op->detail);
+        return reader_no_job(r, o->after, o->tenant, &op->detail);
     }
     o->ret = ARENA_ARRAY(o->a, struct job_row, (size_t)o->limit);
     o->ret_n = 0;

@@ -33,7 +33,7 @@ enum err read_get_problems(struct store_reader *r, struct store_op *op) {
     size_t bytes = 0;
     ASSERT(o->limit >= 1 && o->limit <= STORE_PAGE_ROWS_MAX);
     if (!reader_find_job(r, o->job_id, o->tenant, &job)) {
-        return reader_no_job(o->job_id, &op->detail);
+        return reader_no_job(r, o->job_id, o->tenant, &op->detail);
     }
     o->ret = ARENA_ARRAY(o->a, struct problem_row, (size_t)o->limit);
     o->ret_n = 0;
@@ -65,7 +65,7 @@ enum err read_get_events(struct store_reader *r, struct store_op *op) {
     size_t bytes = 0;
     ASSERT(o->limit >= 1 && o->limit <= STORE_PAGE_ROWS_MAX);
     if (!reader_find_job(r, o->job_id, o->tenant, &job)) {
-        return reader_no_job(o->job_id, &op->detail);
+        return reader_no_job(r, o->job_id, o->tenant, &op->detail);
     }
     o->ret = ARENA_ARRAY(o->a, struct event_row, (size_t)o->limit);
     o->ret_n = 0;
@@ -131,7 +131,7 @@ enum err read_calls(struct store_reader *r, struct store_op *op) {
     struct store_calls *o = CONTAINER_OF(op, struct store_calls, op);
     struct reader_job job;
     if (!reader_find_job(r, o->job_id, STORE_TENANT_ANY, &job)) {
-        return reader_no_job(o->job_id, &op->detail);
+        return reader_no_job(r, o->job_id, STORE_TENANT_ANY, &op->detail);
     }
     o->ret = ARENA_ARRAY(o->a, struct ledger_call, ATTEMPT_CALLS_MAX);
     o->ret_n = 0;
@@ -185,7 +185,7 @@ enum err read_hashes(struct store_reader *r, struct store_op *op) {
     struct store_hashes *o = CONTAINER_OF(op, struct store_hashes, op);
     struct reader_job job;
     if (!reader_find_job(r, o->job_id, STORE_TENANT_ANY, &job)) {
-        return reader_no_job(o->job_id, &op->detail);
+        return reader_no_job(r, o->job_id, STORE_TENANT_ANY, &op->detail);
     }
     return reader_get_hashes(r, job.key, o->a, &o->ret, &o->ret_n, &op->detail);
 }

@@ -78,6 +78,7 @@ static const char *const reader_texts[R_COUNT] = {
     [R_KEY_SPENT] = "SELECT cost_nusd FROM key_spend WHERE tenant = $1 AND day = $2",
     [R_KEY_PAUSED] = "SELECT 1 FROM jobs WHERE state = 'paused' AND tenant = $1 AND reason = $2"
                      " AND paused_ms >= $3 AND deleted_ms IS NULL LIMIT 1",
+    [R_GONE] = "SELECT tenant FROM gone WHERE id = $1",
     [R_OUTBOX_COUNT] = "SELECT (SELECT count(*) FROM outbox WHERE due_ms IS NOT NULL)"
                        " + (SELECT count(*) FROM outbox WHERE due_ms IS NULL AND ended_ms IS NULL)",
 #define X(name, text, query) [R_CHECK_##name] = (query),
@@ -120,8 +121,24 @@ bool reader_find_job(struct store_reader *r, const char *job_id, int64_t tenant,
     return tenant == STORE_TENANT_ANY || tenant == ret->tenant;
 }
 
-enum err reader_no_job(const char *job_id, struct errinfo *reterr) {
-    return errinfo_set(reterr, ERR_NOT_FOUND, "there is no job %s", job_id);
+bool reader_is_gone(struct store_reader *r, const char *job_id, int64_t *ret_tenant) {
+    struct sql_query *q = sql_use(r->db, R_GONE);
+    bool gone = false;
+    sql_put_str(q, str_of(job_id));
+    while (sql_next(q)) {
+        *ret_tenant = sql_int(q, 0);
+        gone = true;
+    }
+    return gone;
+}
+
+enum err reader_no_job(struct store_reader *r, const char *job_id, int64_t tenant,
+                       struct errinfo *reterr) {
+    int64_t owner;
+    bool gone =
+        reader_is_gone(r, job_id, &owner) && (tenant == STORE_TENANT_ANY || tenant == owner);
+    return gone ? errinfo_set(reterr, ERR_GONE, "job %s was deleted", job_id)
+                : errinfo_set(reterr, ERR_NOT_FOUND, "there is no job %s", job_id);
 }
 
 bool reader_get_str(struct sql_query *q, int column, struct arena *a, struct str *ret) {

@@ -39,6 +39,7 @@ enum {
     R_KEY_JOBS,
     R_KEY_SPENT,
     R_KEY_PAUSED,
+    R_GONE,
     R_KEY_DAY_MAX,
     R_OUTBOX_COUNT,
 #define X(name, text, query) R_CHECK_##name,
@@ -69,9 +70,13 @@ struct reader_job {
 bool reader_find_job(struct store_reader *r, const char *job_id, int64_t tenant,
                      struct reader_job *ret);
 
+/** Was there such a job, and whose? */
+bool reader_is_gone(struct store_reader *r, const char *job_id, int64_t *ret_tenant);
+
 /** The refusal where reader_find_job() was false, unless the database failed: that is found at the
  * end of the transaction. */
-enum err reader_no_job(const char *job_id, struct errinfo *reterr);
+enum err reader_no_job(struct store_reader *r, const char *job_id, int64_t tenant,
+                       struct errinfo *reterr);
 
 /** Copy a column into @a; false if there is no room. */
 bool reader_get_str(struct sql_query *q, int column, struct arena *a, struct str *ret);

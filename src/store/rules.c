@@ -114,6 +114,18 @@ enum err rules_no_job(struct store_op *op, const char *id) {
     return errinfo_set(&op->detail, ERR_NOT_FOUND, "there is no job %s", id);
 }
 
+/* ERR_GONE, if @tenant could have seen it. */
+enum err rules_no_job_of(struct rules *r, struct store_op *op, const char *id, int64_t tenant) {
+    struct sql_query *q = sql_use(r->db, Q_GONE);
+    bool gone = false;
+    sql_put_str(q, str_of(id));
+    while (sql_next(q)) {
+        gone = tenant == STORE_TENANT_ANY || tenant == sql_int(q, 0);
+    }
+    return gone ? errinfo_set(&op->detail, ERR_GONE, "job %s was deleted", id)
+                : rules_no_job(op, id);
+}
+
 enum err rules_stale(struct store_op *op, const struct lease *lease) {
     return errinfo_set(&op->detail, ERR_STALE, "lease %" PRId64 " of attempt %" PRId64 " is over",
                        lease->token, lease->attempt_no);

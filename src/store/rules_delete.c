@@ -8,7 +8,18 @@
 #define RULES_PURGE_ROWS 500
 
 #define RULES_SPEND_DAYS 62
+#define RULES_GONE_DAYS 90
 #define RULES_DAY_MS INT64_C(86400000)
+
+/* Of each that comes, ten old ones go at most. */
+static void rules_remember_gone(struct rules *r, const struct rules_job *job, int64_t now_ms) {
+    struct sql_query *q = sql_use(r->db, Q_GONE_ADD);
+    sql_put_str(q, str_of(job->id));
+    sql_put_int(q, job->tenant);
+    sql_put_int(q, now_ms);
+    (void)sql_run(q);
+    (void)rules_run_int(r, Q_GONE_SWEEP, now_ms - RULES_GONE_DAYS * RULES_DAY_MS);
+}
 
 static void rules_mark_deleted(struct rules *r, struct rules_job *job, int64_t now_ms) {
     struct sql_query *q = sql_use(r->db, Q_JOB_DELETE);
@@ -16,6 +27,7 @@ static void rules_mark_deleted(struct rules *r, struct rules_job *job, int64_t n
     sql_put_int(q, job->key);
     (void)sql_run(q);
     (void)rules_run_int(r, Q_OUTBOX_DROP, job->key);
+    rules_remember_gone(r, job, now_ms);
     job->deleted = true;
     job->what |= STORE_CHANGED_DELETED;
     r->deleted = true;
@@ -25,7 +37,7 @@ enum err rule_delete(struct rules *r, struct store_op *op) {
     struct store_delete *o = CONTAINER_OF(op, struct store_delete, op);
     struct rules_job *job = rules_job(r, o->job_id, o->tenant);
     if (job == NULL) {
-        return rules_no_job(op, o->job_id);
+        return rules_no_job_of(r, op, o->job_id, o->tenant);
     }
     if (!job_state_is_final(job->state)) {
         return errinfo_set(&op->detail, ERR_CONFLICT, "job %s is %s", o->job_id,

@@ -43,6 +43,7 @@ struct rules_job *rules_know_job(struct rules *r, const char *id);
 
 /** The refusals that several rules know, as their errors. */
 enum err rules_no_job(struct store_op *op, const char *id);
+enum err rules_no_job_of(struct rules *r, struct store_op *op, const char *id, int64_t tenant);
 enum err rules_stale(struct store_op *op, const struct lease *lease);
 enum err rules_not_home(struct store_op *op, const char *id, int64_t worker);
 enum err rules_no_worker(struct store_op *op, int64_t worker);

@@ -153,7 +153,7 @@ enum err rule_ask(struct rules *r, struct store_op *op) {
     struct store_ask *o = CONTAINER_OF(op, struct store_ask, op);
     struct rules_job *job = rules_job(r, o->job_id, o->tenant);
     if (job == NULL) {
-        return rules_no_job(op, o->job_id);
+        return rules_no_job_of(r, op, o->job_id, o->tenant);
     }
     if (!job_state_is_final(job->state)) {
         enum job_state state = rules_wished(job, o->wish);

@@ -1,12 +1,14 @@
 #include "store/schema.h"
 
-extern const unsigned char store_schema_0001[], store_schema_0002[], store_schema_0003[];
+extern const unsigned char store_schema_0001[], store_schema_0002[], store_schema_0003[],
+    store_schema_0004[];
 extern const unsigned char store_schema_postgres_0001[];
 
 static const char *const schema_texts[] = {
     (const char *)store_schema_0001,
     (const char *)store_schema_0002,
     (const char *)store_schema_0003,
+    (const char *)store_schema_0004,
 };
 
 static const char *const schema_postgres[] = {

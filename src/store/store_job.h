@@ -33,7 +33,7 @@ enum store_wish { STORE_CANCEL, STORE_PAUSE, STORE_RESUME };
 /* Ask for a change. ret_state is what the job is after it, which tells whether the wish was heard:
  * a final state stays; a job that is cancelling is neither paused nor resumed. Without a home a
  * job is cancelled at once, else it is cancelling until its worker leaves it; resumed without a
- * home it is queued. ERR_NOT_FOUND. */
+ * home it is queued. ERR_NOT_FOUND | ERR_GONE. */
 struct store_ask {
     struct store_op op;
     const char *job_id;
@@ -47,7 +47,8 @@ void store_ask(struct store *s, struct store_ask *o);
 
 /* Delete a job that has ended: it is gone for every reader at once; its rows are removed bit by
  * bit, between other operations, also after a restart. Its webhooks still under way are dropped.
- * ERR_NOT_FOUND | ERR_CONFLICT: it has not ended. */
+ * Who asks for it later is told ERR_GONE, for a while. ERR_NOT_FOUND | ERR_GONE | ERR_CONFLICT: it
+ * has not ended. */
 struct store_delete {
     struct store_op op;
     const char *job_id;

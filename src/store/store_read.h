@@ -58,7 +58,8 @@ struct event_row {
 /* --- operations. @a owns the results and is not touched by the caller until done; ERR_TOO_BIG:
  * they do not fit into it. */
 
-/* A job and its usage by role and model. ERR_NOT_FOUND. */
+/* A job and its usage by role and model. ERR_NOT_FOUND | ERR_GONE: it was deleted not long ago, as
+ * below; ret.tenant says whose it was. */
 struct store_get_job {
     struct store_op op;
     const char *job_id;

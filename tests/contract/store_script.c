@@ -335,6 +335,7 @@ static const struct {
     {"key_spend", "1"},
     {"workers", "1"},
     {"tokens", "1"},
+    {"gone", "1"},
 };
 
 static sqlite3 *open_file(const char *path) {

@@ -318,8 +318,8 @@ static void test_jobs_are_paused_resumed_cancelled_and_deleted(void **state) {
     assert_problem(post(r, JOB_PATH "/pause", "", NULL), 409, "conflict");
     assert_says(get(r, STATUS, ""), 200, "\"status\":\"cancelled\"");
     assert_int_equal(talk(r->port, "DELETE", JOB_PATH, "", NULL)->status, 204);
-    assert_problem(get(r, STATUS, ""), 404, "not_found");
-    assert_problem(post(r, JOB_PATH "/cancel", "", NULL), 404, "not_found");
+    assert_problem(get(r, STATUS, ""), 410, "gone");
+    assert_problem(post(r, JOB_PATH "/cancel", "", NULL), 410, "gone");
 }
 
 static void test_results_come_in_pages_while_the_job_runs(void **state) {

@@ -58,7 +58,7 @@ static bool is_there(struct rig *r, const char *job_id) {
         .op = RIG_OP(r), .job_id = job_id, .tenant = STORE_TENANT_ANY, .a = &r->arena};
     store_get_job(r->store, &o);
     enum err e = rig_wait(r, &o.op);
-    assert_true(e == ERR_OK || e == ERR_NOT_FOUND);
+    assert_true(e == ERR_OK || e == ERR_GONE); /* it was there */
     return e == ERR_OK;
 }
 
@@ -190,10 +190,40 @@ static void test_a_deleted_job_is_gone_at_once_and_its_rows_soon(void **state) {
     assert_int_equal(delete_job(r, RIG_JOB, STORE_TENANT_NONE), ERR_OK);
     assert_false(is_there(r, RIG_JOB));
     assert_int_equal(rig_job_set(r, JOB_RUNNING, ""), ERR_NOT_FOUND);
-    assert_int_equal(delete_job(r, RIG_JOB, STORE_TENANT_NONE), ERR_NOT_FOUND);
-    assert_int_equal(rig_check(r), ERR_OK); /* while its rows go, too */
-    wait_for_rows(r, 4);                    /* the other's: job, spec, text, event */
+    assert_int_equal(delete_job(r, RIG_JOB, STORE_TENANT_NONE), ERR_GONE);
+    assert_int_equal(delete_job(r, RIG_JOB, STORE_TENANT_ANY), ERR_GONE);
+    assert_int_equal(delete_job(r, RIG_JOB, 1), ERR_NOT_FOUND); /* still another tenant's */
+    assert_int_equal(rig_check(r), ERR_OK);                     /* while its rows go, too */
+    wait_for_rows(r, 4); /* the other's: job, spec, text, event */
     assert_true(is_there(r, "job_other"));
+}
+
+static void change_file(const struct rig *r, const char *text) {
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(r->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* Jobs that went are remembered, but not for ever: each that goes takes old ones along. */
+static void test_what_is_gone_is_forgotten_one_day(void **state) {
+    struct rig *r = *state;
+    make_large_job(r);
+    assert_int_equal(delete_job(r, RIG_JOB, STORE_TENANT_NONE), ERR_OK);
+    rig_close(r);
+    change_file(r, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 15)"
+                   " INSERT INTO gone SELECT 'old_' || i, 0, i FROM n");
+    assert_int_equal(rig_open(r), ERR_OK);
+    assert_int_equal(delete_job(r, "old_15", STORE_TENANT_NONE), ERR_GONE);
+    for (int i = 0; i < 2; i++) {
+        const char *id = i == 0 ? "job_a" : "job_b";
+        submit_for(r, id, 0, "");
+        end_job(r, id, 4000);
+        assert_int_equal(delete_job(r, id, STORE_TENANT_NONE), ERR_OK);
+        assert_int_equal(ask_file(r, "SELECT count(*) FROM gone"), i == 0 ? 7 : 3);
+    }
+    assert_int_equal(delete_job(r, "old_15", STORE_TENANT_NONE), ERR_NOT_FOUND);
+    assert_int_equal(delete_job(r, RIG_JOB, STORE_TENANT_NONE), ERR_GONE);
 }
 
 static void test_deletion_goes_on_after_a_restart(void **state) {
@@ -492,6 +522,7 @@ int main(void) {
         KEEP_TEST(test_usage_is_summed_as_it_is_recorded),
         KEEP_TEST(test_a_deleted_job_is_gone_at_once_and_its_rows_soon),
         KEEP_TEST(test_deletion_goes_on_after_a_restart),
+        KEEP_TEST(test_what_is_gone_is_forgotten_one_day),
         KEEP_TEST(test_a_deleted_jobs_idempotency_key_may_be_used_anew),
         KEEP_TEST(test_retention_deletes_what_ended_before_a_moment_and_nothing_else),
         KEEP_TEST(test_a_key_is_found_by_its_digest_until_it_is_revoked),

@@ -117,7 +117,7 @@ for (const point of POINTS) {
       assert.equal(jobs.at(-1).status, 'succeeded', JSON.stringify(jobs.at(-1)));
       assertExactly(6, await accepted(s, id));
     }
-    if (deleted) assert.equal((await s.get(`/status/${deleted}`)).status, 404, 'what was deleted stays so');
+    if (deleted) assert.equal((await s.get(`/status/${deleted}`)).status, 410, 'what was deleted stays so');
     await assertPaid(provider, jobs, SLOTS + 4); // and at most one attempt of the job that was cancelled
     await until(() => ids.every((id) => hooks.told.has(id)), 'a webhook for each');
     for (const id of ids) assert.equal(hooks.told.get(id).size, 1, 'a message that comes twice has the same id');

@@ -125,6 +125,17 @@ async function submitAgainAndAgain(path, { s, root }) {
   return waited.body.job_id;
 }
 
+/** Whose job it was is told that it is gone, others that there is none. */
+async function askForWhatIsGone(id, { s, root, add }) {
+  const { key: stranger } = await add({ name: 'stranger' });
+  for (const [method, path] of guarded(s.api.document).filter(([, p]) => p.includes('job_0'))) {
+    const gone = path.replace('job_0', id);
+    assert.equal((await s.ask(gone, { method, key: root })).status, 410, `${method} ${gone}`);
+    assert.equal((await s.ask(gone, { method, key: stranger })).status, 404, `${method} ${gone}`);
+  }
+  assert.equal((await s.get(`/jobs?starting_after=${id}`, { key: root })).status, 410);
+}
+
 async function liveAJob({ s, root, add }) {
   const key = root;
   const ended = await submitAgainAndAgain('/generate', { s, root });
@@ -149,6 +160,7 @@ async function liveAJob({ s, root, add }) {
   assert.equal((await s.end(id, { key })).status, 'cancelled');
   assert.equal((await s.post(`/jobs/${id}/cancel`, undefined, { key })).status, 200);
   assert.equal((await s.ask(`/jobs/${id}`, { method: 'DELETE', key })).status, 204);
+  await askForWhatIsGone(id, { s, root, add });
   const spare = await add({ name: 'spare' });
   assert.equal((await s.get('/keys', { key })).body.data.at(-1).id, spare.id);
   assert.equal((await s.ask(`/keys/${spare.id}`, { method: 'DELETE', key })).status, 204);

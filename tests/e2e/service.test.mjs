@@ -177,7 +177,7 @@ test('pause, resume, cancel and delete do what they say', async (t) => {
   assert.deepEqual(await s.provider.sums(), sums, 'no call is made any more');
   assert.equal(job.usage.calls, sums.calls);
   assert.equal((await s.ask(`/jobs/${id}`, { method: 'DELETE' })).status, 204);
-  assert.equal((await s.get(`/status/${id}`)).status, 404);
+  assert.equal((await s.get(`/status/${id}`)).status, 410);
 });
 
 test('a large job does not starve a small one that comes later', async (t) => {

@@ -1,4 +1,4 @@
--- The store in PostgreSQL, version 1: the tables of schema/0001.sql to 0003.sql, whose comments say what
+-- The store in PostgreSQL, version 1: the tables of schema/0001.sql to 0004.sql, whose comments say what
 -- they hold. Text is compared byte by byte, as SQLite does. Tables whose rows change with every commit leave
 -- room in their pages, so that the new row needs no new index entry, and are vacuumed early: what counts for
 -- them is how many rows are dead, not which part of the table that is.
@@ -204,6 +204,13 @@ CREATE VIEW awaited AS SELECT b.job, b.batch, b.attempt_no, b.call_no
     FROM batch_calls b JOIN attempts a ON a.job = b.job AND a.no = b.attempt_no
     WHERE NOT EXISTS (SELECT 1 FROM calls c WHERE c.job = b.job AND c.attempt_no = b.attempt_no
                       AND c.call_no = b.call_no AND c.stale = 0);
+
+CREATE TABLE gone (
+    id             TEXT    COLLATE "C" NOT NULL PRIMARY KEY,
+    tenant         BIGINT  NOT NULL,
+    gone_ms        BIGINT  NOT NULL
+);
+CREATE INDEX gone_since ON gone (gone_ms);
 
 -- Writers, each with the number of its last commit: who lost the connection while it
 -- committed, finds out here what became of it.
