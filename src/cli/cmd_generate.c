@@ -27,7 +27,7 @@
 struct generate_flags {
     const char *output, *state, *config, *cache;
     bool cache_engineer;
-    int format, keep;
+    int mode, format, keep;
     bool fresh, quiet, json_progress;
 };
 
@@ -54,6 +54,12 @@ struct generate {
     struct errinfo why;
 };
 
+enum generate_mode { GENERATE_DIRECT, GENERATE_BATCH };
+static const char *const generate_modes[] = {"direct", "batch", NULL};
+
+#define GENERATE_BATCH_CONCURRENCY 10000 /* unless told: a wave should hold all that is needed */
+#define GENERATE_BATCH_REQUESTS_MAX 64   /* batches are made and looked at by few */
+
 static const char generate_examples[] =
     "# 20 problems without any key, from the simulator\n"
     "stumper generate -n 20 --engineer sim/engineer --checker sim/checker --target sim/target\n"
@@ -64,7 +70,7 @@ static const char generate_examples[] =
     "\n"
     "# a killed run goes on with the same command; --fresh starts over\n";
 
-/* What was paid for already. */
+/* How calls are paid for. */
 static size_t generate_cache_rows(struct generate_flags *f, struct opt *ret) {
     const struct opt rows[] = {
         {.name = "cache",
@@ -73,6 +79,14 @@ static size_t generate_cache_rows(struct generate_flags *f, struct opt *ret) {
          .to = &f->cache,
          .help = "keep answers there, and take them from there instead of paying for the same call "
                  "in another job"},
+        {.name = "mode",
+         .kind = OPT_ENUM,
+         .value = "HOW",
+         .names = generate_modes,
+         .to = &f->mode,
+         .otherwise = "direct",
+         .help = "direct: every call at once; batch: gathered into the providers' batches, at half "
+                 "the price, within a day each"},
         {.name = "cache-engineer",
          .kind = OPT_FLAG,
          .to = &f->cache_engineer,
@@ -250,6 +264,31 @@ static enum err generate_check_prices(struct generate *g) {
     return e;
 }
 
+static enum err generate_check_batches(struct generate *g) {
+    enum err e = ERR_OK;
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        const struct job_models *models = &g->spec.models[role];
+        for (size_t i = 0; i < models->n && e == ERR_OK; i++) {
+            bool own_sim = str_eq(models->v[i].provider, S("sim")) && generate_wants_sim(g);
+            e = own_sim ? ERR_OK : llm_config_check_batches(&g->llm, &models->v[i], &g->why);
+        }
+    }
+    return e == ERR_OK ? e : errinfo_wrap(&g->why, e, "--mode batch");
+}
+
+/* How many attempts there may be at once, and how many connections that takes. */
+static enum err generate_set_scale(struct generate *g) {
+    if (g->flags.mode == GENERATE_DIRECT) {
+        g->llm.in_flight_max = g->spec.concurrency;
+        return limits_check_connections(g->spec.concurrency, &g->why);
+    }
+    if (opt_origin(&g->options, "concurrency") == OPT_FROM_DEFAULT) {
+        g->spec.concurrency = GENERATE_BATCH_CONCURRENCY;
+    }
+    g->llm.in_flight_max = GENERATE_BATCH_REQUESTS_MAX;
+    return generate_check_batches(g);
+}
+
 static enum err generate_prepare(struct generate *g) {
     enum err e =
         call_options_config(&g->call, &g->options, &g->config, 1, &g->arena, &g->llm, &g->why);
@@ -263,8 +302,7 @@ static enum err generate_prepare(struct generate *g) {
         e = load_prompts(g->job.prompts, g->spec.seeds_n > 0, &g->arena, &g->prompts, &g->why);
     }
     if (e == ERR_OK) {
-        g->llm.in_flight_max = g->spec.concurrency;
-        e = limits_check_connections(g->spec.concurrency, &g->why);
+        e = generate_set_scale(g);
     }
     if (e == ERR_OK) {
         e = generate_check_prices(g);
@@ -292,7 +330,7 @@ static void generate_tick(void *ctx, const struct work_view *view, const struct 
 
 static void generate_interrupted(void *ctx, const struct work_view *view) {
     struct generate *g = ctx;
-    progress_interrupted(&g->progress, view);
+    progress_interrupted(&g->progress, view, g->flags.mode == GENERATE_BATCH);
 }
 
 /* No run fails by its cache. */
@@ -310,6 +348,7 @@ static enum err generate_run(struct generate *g) {
                                         .spec = &g->spec,
                                         .prompts = &g->prompts,
                                         .llm = &g->llm,
+                                        .batches = g->flags.mode == GENERATE_BATCH,
                                         .tick = generate_tick,
                                         .interrupted = generate_interrupted,
                                         .ctx = g};

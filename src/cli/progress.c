@@ -181,8 +181,17 @@ void progress_note(struct progress *p, const char *fmt, ...) {
     progress_write(p, &out);
 }
 
-void progress_interrupted(struct progress *p, const struct work_view *view) {
+void progress_interrupted(struct progress *p, const struct work_view *view, bool batches) {
     int64_t n = sched_in_flight(&view->sched);
+    const struct llm_stats *stats = &p->facts.stats;
+    if (batches) {
+        progress_note(p,
+                      "interrupted: %s call%s in %s batch%s go on at their providers, and are kept "
+                      "there for you; the same command collects them and goes on",
+                      term_count(stats->batched).s, stats->batched == 1 ? "" : "s",
+                      term_count(stats->batches).s, stats->batches == 1 ? "" : "es");
+        return;
+    }
     progress_note(p,
                   "interrupted: nothing more is started; %s attempt%s in flight will be finished. "
                   "Ctrl-C again stops at once; either way the same command goes on later",

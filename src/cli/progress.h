@@ -75,7 +75,7 @@ void progress_update(struct progress *p, const struct work_view *view,
 PRINTF(2, 3) void progress_note(struct progress *p, const char *fmt, ...);
 
 /** The first Ctrl-C was taken: say what happens now. */
-void progress_interrupted(struct progress *p, const struct work_view *view);
+void progress_interrupted(struct progress *p, const struct work_view *view, bool batches);
 
 /** Wipe the picture and give the cursor back; with JSON write the last object. Harmless when called
  * again. */

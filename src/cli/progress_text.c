@@ -118,7 +118,12 @@ static void progress_row_outcomes(const struct progress_facts *f, const struct t
                                          OUTCOME_FAILED, OUTCOME_SURPLUS};
     struct progress_row r;
     progress_row_begin(&r, out, term);
-    if (f->stats.waiting > 0) {
+    if (f->stats.batched > 0) {
+        progress_part(&r, STYLE_PLAIN, "%s in flight (%s in %s batch%s, %s gathering)",
+                      term_count(sched_in_flight(&f->view.sched)).s, term_count(f->stats.batched).s,
+                      term_count(f->stats.batches).s, f->stats.batches == 1 ? "" : "es",
+                      term_count(f->stats.waiting).s);
+    } else if (f->stats.waiting > 0) {
         progress_part(&r, STYLE_PLAIN, "%s in flight (%s waiting)",
                       term_count(sched_in_flight(&f->view.sched)).s,
                       term_count(f->stats.waiting).s);
@@ -262,8 +267,13 @@ void progress_line(const struct progress_facts *f, struct sbuf *out) {
     }
     sbuf_add_cstr(out, ", money ");
     progress_money(f->view.budget.spent_nusd, f->view.calls_unpriced, out);
+    if (f->stats.batched > 0) {
+        sbuf_addf(out, ", %s in %s batch%s", term_count(f->stats.batched).s,
+                  term_count(f->stats.batches).s, f->stats.batches == 1 ? "" : "es");
+    }
     if (f->stats.waiting > 0) {
-        sbuf_addf(out, ", %s waiting", term_count(f->stats.waiting).s);
+        sbuf_addf(out, ", %s %s", term_count(f->stats.waiting).s,
+                  f->stats.batched > 0 ? "gathering" : "waiting");
     }
     if (f->stats.trouble[0] != '\0') {
         sbuf_addf(out, ", " PROGRESS_TROUBLE "%s", f->stats.trouble);
@@ -329,6 +339,8 @@ static void progress_json_spend(const struct progress_facts *f, struct jwrite *w
     progress_json_int(w, "waiting", f->stats.waiting);
     jwrite_key(w, "trouble");
     jwrite_cstr(w, f->stats.trouble[0] != '\0' ? f->stats.trouble : NULL);
+    progress_json_int(w, "batches", f->stats.batches);
+    progress_json_int(w, "batched", f->stats.batched);
 }
 
 void progress_json(const struct progress_facts *f, const char *event, struct sbuf *out) {

@@ -11,6 +11,7 @@ struct run_options {
     const struct job_spec *spec;
     const struct prompts *prompts;
     const struct llm_config *llm;
+    bool batches; /* calls go in their providers' batches */
     /** Called about ten times a second and once at the end; NULL: never. */
     void (*tick)(void *ctx, const struct work_view *view, const struct llm_stats *stats);
     /** Called at the first Ctrl-C (and at SIGTERM), with what is still in flight; NULL: never. */
@@ -29,7 +30,8 @@ struct run_result {
  * Begin or resume the job of @options->state_path and run it until it stops.
  *
  * @return  ERR_OK however the job ended (see view.sched.stop and view.fatal) | ERR_CONFLICT: the
- * store holds a job of another spec; names the field | what store_open(), llm_resolve() say
+ * store holds a job of another spec (names the field), or one whose calls are in batches | what
+ * store_open(), llm_resolve() say
  */
 NODISCARD enum err run_job(const struct run_options *options, struct run_result *ret,
                            struct errinfo *reterr);

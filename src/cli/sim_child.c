@@ -116,7 +116,8 @@ enum err sim_child_provide(struct sim_child *c, const char *truth, struct str ar
         llm->providers[llm->providers_n++] =
             (struct llm_provider){.name = "sim",
                                   .type = "openai-chat",
-                                  .base_url = str_fmt(a, "http://127.0.0.1:%d/v1", c->port).p};
+                                  .base_url = str_fmt(a, "http://127.0.0.1:%d/v1", c->port).p,
+                                  .batches = true};
     }
     return e;
 }

@@ -183,88 +183,6 @@ static bool price_read_date(struct str text, int64_t *ret_ms) {
     return good;
 }
 
-/* @after: the price that it follows, or NULL. */
-static void price_read(struct jcheck *c, struct jplace place, const struct price *after,
-                       struct price *ret) {
-    static const char *const keys[] = {"input",     "cached_input", "cache_write", "output",
-                                       "reasoning", "request",      "batch",       "above",
-                                       "peak",      "from",         NULL};
-    static const char *const required[] = {"input", "output"};
-    *ret = (struct price){.from_ms = INT64_MIN};
-    if (!jcheck_is(c, place, JNODE_OBJECT, true)) {
-        return;
-    }
-    jcheck_known(c, place, keys);
-    for (size_t i = 0; i < ARRAY_LEN(required); i++) {
-        if (jnode_get(place.node, required[i]) == NULL) {
-            jcheck_fail(c, place.pointer, "\"%s\" is missing (dollars per million tokens)",
-                        required[i]);
-        }
-    }
-    struct str from = jcheck_str(c, place, "from", PRICE_TEXT_BYTES_MAX);
-    if ((from.n > 0 || after != NULL) && (!price_read_date(from, &ret->from_ms) ||
-                                          (after != NULL && ret->from_ms <= after->from_ms))) {
-        jcheck_fail(
-            c, place.pointer,
-            "\"from\" must be a date such as 2027-01-01, later than that of the price before");
-    }
-    ret->rates = price_read_rates(c, place, NULL);
-    price_read_tiers(c, jcheck_member(c, place, "above"), ret);
-    price_read_peak(c, jcheck_member(c, place, "peak"), ret);
-    ret->batch_permille = price_permille(jcheck_real(c, place, "batch", 0.001, 1, 1));
-}
-
-/* A price, or an array of prices that follow each other. */
-static void price_read_entry(struct jcheck *c, struct jplace place, struct str name,
-                             struct price_table *t) {
-    size_t errors = c->n;
-    bool many = jnode_type(place.node) == JNODE_ARRAY;
-    size_t n = many ? jnode_len(place.node) : 1;
-    struct price *prices = ARENA_ARRAY(t->a, struct price, MAX(n, 1));
-    if (!price_name_is_whole(name)) {
-        jcheck_fail(c, place.pointer, "a price belongs to \"provider/model\"");
-    }
-    if (n == 0) {
-        jcheck_fail(c, place.pointer, "holds no price");
-    }
-    for (size_t i = 0; i < n; i++) {
-        price_read(c, many ? jcheck_element(c, place, i) : place, i > 0 ? &prices[i - 1] : NULL,
-                   &prices[i]);
-        prices[i].later = i + 1 < n ? &prices[i + 1] : NULL;
-    }
-    if (c->n == errors) {
-        price_put(t, name, prices[0]);
-    }
-}
-
-bool price_table_add(struct price_table *t, struct jcheck *c, const struct jnode *doc) {
-    size_t errors = c->n;
-    struct jplace root = jcheck_root(doc);
-    struct str key;
-    const struct jnode *value;
-    if (!jcheck_is(c, root, JNODE_OBJECT, true)) {
-        return false;
-    }
-    for (void *i = jnode_next(doc, NULL, &key, &value); i != NULL;
-         i = jnode_next(doc, i, &key, &value)) {
-        if (!str_starts(key, S("_"))) {
-            price_read_entry(c, jcheck_member(c, root, str_cstr(c->a, key)), key, t);
-        }
-    }
-    return c->n == errors;
-}
-
-bool price_table_read(struct jcheck *c, const struct jnode *doc, struct arena *a,
-                      struct price_table **ret) {
-    struct price_table *t = ARENA_NEW(a, struct price_table);
-    *t = (struct price_table){.a = a};
-    bool good = price_table_add(t, c, doc);
-    if (good) {
-        *ret = t;
-    }
-    return good;
-}
-
 /* Without "-2026-08-21" or "-20260821" at the end; the name itself if there is no date. */
 static struct str price_undated(struct str name) {
     static const char *const forms[] = {"-dddd-dd-dd", "-dddddddd"};
@@ -307,6 +225,101 @@ static const struct price *price_of_name(const struct price_table *t, struct str
     return p != NULL ? p : price_by_prefix(t, name);
 }
 
+/* The part that a batch of this model costs as far as is known: the model's, else that of its
+ * provider's other models. */
+static int64_t price_known_batch(const struct price_table *t, struct str name) {
+    struct str provider = str_take(name, str_find_char(name, '/') + 1);
+    const struct price *p = price_of_name(t, name);
+    for (const struct price_entry *e = t->first; p == NULL && e != NULL; e = e->next) {
+        p = str_starts(e->name, provider) ? &e->price : NULL;
+    }
+    return p != NULL ? p->batch_permille : 1000;
+}
+
+/* @after: the price that it follows, or NULL. @batch_permille: unless it tells */
+static void price_read(struct jcheck *c, struct jplace place, const struct price *after,
+                       int64_t batch_permille, struct price *ret) {
+    static const char *const keys[] = {"input",     "cached_input", "cache_write", "output",
+                                       "reasoning", "request",      "batch",       "above",
+                                       "peak",      "from",         NULL};
+    static const char *const required[] = {"input", "output"};
+    *ret = (struct price){.from_ms = INT64_MIN};
+    if (!jcheck_is(c, place, JNODE_OBJECT, true)) {
+        return;
+    }
+    jcheck_known(c, place, keys);
+    for (size_t i = 0; i < ARRAY_LEN(required); i++) {
+        if (jnode_get(place.node, required[i]) == NULL) {
+            jcheck_fail(c, place.pointer, "\"%s\" is missing (dollars per million tokens)",
+                        required[i]);
+        }
+    }
+    struct str from = jcheck_str(c, place, "from", PRICE_TEXT_BYTES_MAX);
+    if ((from.n > 0 || after != NULL) && (!price_read_date(from, &ret->from_ms) ||
+                                          (after != NULL && ret->from_ms <= after->from_ms))) {
+        jcheck_fail(
+            c, place.pointer,
+            "\"from\" must be a date such as 2027-01-01, later than that of the price before");
+    }
+    ret->rates = price_read_rates(c, place, NULL);
+    price_read_tiers(c, jcheck_member(c, place, "above"), ret);
+    price_read_peak(c, jcheck_member(c, place, "peak"), ret);
+    double batch = jcheck_real(c, place, "batch", 0.001, 1, -1);
+    ret->batch_permille = batch < 0 ? batch_permille : price_permille(batch);
+}
+
+/* A price, or an array of prices that follow each other. */
+static void price_read_entry(struct jcheck *c, struct jplace place, struct str name,
+                             struct price_table *t) {
+    size_t errors = c->n;
+    bool many = jnode_type(place.node) == JNODE_ARRAY;
+    size_t n = many ? jnode_len(place.node) : 1;
+    int64_t batch_permille = price_known_batch(t, name);
+    struct price *prices = ARENA_ARRAY(t->a, struct price, MAX(n, 1));
+    if (!price_name_is_whole(name)) {
+        jcheck_fail(c, place.pointer, "a price belongs to \"provider/model\"");
+    }
+    if (n == 0) {
+        jcheck_fail(c, place.pointer, "holds no price");
+    }
+    for (size_t i = 0; i < n; i++) {
+        price_read(c, many ? jcheck_element(c, place, i) : place, i > 0 ? &prices[i - 1] : NULL,
+                   batch_permille, &prices[i]);
+        prices[i].later = i + 1 < n ? &prices[i + 1] : NULL;
+    }
+    if (c->n == errors) {
+        price_put(t, name, prices[0]);
+    }
+}
+
+bool price_table_add(struct price_table *t, struct jcheck *c, const struct jnode *doc) {
+    size_t errors = c->n;
+    struct jplace root = jcheck_root(doc);
+    struct str key;
+    const struct jnode *value;
+    if (!jcheck_is(c, root, JNODE_OBJECT, true)) {
+        return false;
+    }
+    for (void *i = jnode_next(doc, NULL, &key, &value); i != NULL;
+         i = jnode_next(doc, i, &key, &value)) {
+        if (!str_starts(key, S("_"))) {
+            price_read_entry(c, jcheck_member(c, root, str_cstr(c->a, key)), key, t);
+        }
+    }
+    return c->n == errors;
+}
+
+bool price_table_read(struct jcheck *c, const struct jnode *doc, struct arena *a,
+                      struct price_table **ret) {
+    struct price_table *t = ARENA_NEW(a, struct price_table);
+    *t = (struct price_table){.a = a};
+    bool good = price_table_add(t, c, doc);
+    if (good) {
+        *ret = t;
+    }
+    return good;
+}
+
 enum err price_table_set(struct price_table *t, struct str text, struct errinfo *reterr) {
     size_t equals = str_find_char(text, '=');
     struct str name = str_trim(str_take(text, equals));
@@ -326,7 +339,6 @@ enum err price_table_set(struct price_table *t, struct str text, struct errinfo 
                            STR_ARG(text));
     }
     int64_t input = price_per_token(usd[0]), output = price_per_token(usd[n - 1]);
-    const struct price *known = price_of_name(t, name);
     price_put(t, name,
               (struct price){.from_ms = INT64_MIN,
                              .rates = {.input = input,
@@ -335,7 +347,7 @@ enum err price_table_set(struct price_table *t, struct str text, struct errinfo 
                                        .output = output,
                                        .reasoning = output},
                              .peak_permille = 1000,
-                             .batch_permille = known != NULL ? known->batch_permille : 1000});
+                             .batch_permille = price_known_batch(t, name)});
     return ERR_OK;
 }
 

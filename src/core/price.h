@@ -53,7 +53,8 @@ struct price_table; /* lives in the arena it was read into */
  *      "x/y": [{"input": 1, "output": 2}, {"from": "2027-01-01", "input": 2, "output": 4}]}
  *
  * A model may end in "*": longest prefix wins. Members whose name begins with "_" are notes.
- * Fractions of a nano-dollar per token are rounded up. Errors go to @c.
+ * Where "batch" is not told it stays what is known of the model, else of others of its provider,
+ * else 1. Fractions of a nano-dollar per token are rounded up. Errors go to @c.
  */
 bool price_table_read(struct jcheck *c, const struct jnode *doc, struct arena *a,
                       struct price_table **ret);
@@ -62,7 +63,7 @@ bool price_table_read(struct jcheck *c, const struct jnode *doc, struct arena *a
 bool price_table_add(struct price_table *t, struct jcheck *c, const struct jnode *doc);
 
 /** Add or replace one price, in "model=input,output" or "model=input,cached,output" form (the
- * --price flag). The part that a batch costs stays as it was known. */
+ * --price flag). */
 NODISCARD enum err price_table_set(struct price_table *t, struct str text, struct errinfo *reterr);
 
 /** The price of provider/model, or NULL when it is unknown. A dated suffix ("-2026-08-21",

@@ -33,7 +33,12 @@ void sched_init(struct sched *s, const struct job_spec *spec, int64_t now_ms, in
     s->outcomes[OUTCOME_ACCEPTED] = accepted;
 }
 
+void sched_owe(struct sched *s, int64_t n) {
+    s->owed = n;
+}
+
 int64_t sched_launched(struct sched *s) {
+    s->owed = MAX(s->owed - 1, 0);
     s->in_stage[ATTEMPT_STAGE_ENGINEER]++;
     return s->launched++;
 }
@@ -140,5 +145,6 @@ int64_t sched_launch_now(struct sched *s, int64_t now_ms) {
         room = MIN(room, s->max_attempts - s->launched);
     }
     double needed = ceil(sched_needed(s) - 1e-9); /* no launch for a rounding error */
+    needed = MAX(needed, (double)s->owed);
     return needed <= 0 ? 0 : needed >= (double)room ? MAX(room, 0) : (int64_t)needed;
 }

@@ -35,6 +35,7 @@ struct sched {
     int64_t wanted, concurrency, max_attempts, stall_attempts, stall_errors;
     int64_t deadline_at_ms; /* on the caller's clock */
     /* counters */
+    int64_t owed;     /* attempts that go on whether they are needed or not, still to be launched */
     int64_t launched; /* attempts ever begun, earlier runs included: also the next launch's index */
     int64_t outcomes[OUTCOME_COUNT];
     int64_t in_stage[ATTEMPT_STAGES]; /* attempts in flight */
@@ -51,6 +52,10 @@ struct sched {
 /** Start for @spec; @accepted and @launched are what the store has from earlier runs. */
 void sched_init(struct sched *s, const struct job_spec *spec, int64_t now_ms, int64_t accepted,
                 int64_t launched);
+
+/** @n attempts of an earlier run have answers on their way: they are launched even if fewer would
+ * do. */
+void sched_owe(struct sched *s, int64_t n);
 
 /** An attempt was begun; returns its launch index, for sched_ended(). */
 int64_t sched_launched(struct sched *s);

@@ -1,25 +1,27 @@
 /* One call, from asking to the answer:
  *
  *     llm_call ─► WAITING ─► SENT ─► answer, or a failure that no retry mends ─► done
- *                    ▲         └─► BACKOFF ─┐
- *                    └──────────────────────┘
+ *                  ▲ ▲ └─► BATCHED ────▲ │    (with batches: batch.h)
+ *                  │ └─────────┘         ▼
+ *                  └───────────────── BACKOFF
  *
- * Invariants (1) a call is in its model's queue exactly while WAITING, and counted by its lane
- * exactly while SENT; (2) a try counts against tries_max unless it taught us a quirk, or was a 429
- * and others got through since this call's last one: waiting one's turn is no failure, but a model
- * that lets nobody through ends its calls; (3) `done` is called once, from a callback of the loop,
- * never from inside llm_call().
+ * Invariants (1) a call is with its transport (a queue, a wave) exactly while WAITING, in a batch
+ * exactly while BATCHED, and counted by its lane exactly while SENT; (2) a try counts against
+ * tries_max unless it taught us a quirk, or was a 429 and others got through since this call's last
+ * one: waiting one's turn is no failure, but a model that lets nobody through ends its calls; (3)
+ * `done` is called once, from a callback of the loop, never from inside llm_call().
  */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/backoff.h"
-#include "llm/client.h"
+#include "llm/batch.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#define LLM_TAG_HEADER "X-Client-Request-Id: "
 #define LLM_ADAPT_AFTER 50 /* answers of a model before its pace is known */
 #define LLM_ADAPT_MS_MIN 30000
 #define LLM_SWEEP_MS 1000
@@ -29,19 +31,25 @@ static const struct errinfo llm_canceled = {.text = "canceled"};
 
 static void llm_call_replied(void *ctx, const struct http_reply *reply);
 
-static struct llm_queue *llm_call_queue(const struct llm_call *c) {
-    return &c->model->waiting[c->request.priority];
-}
-
-static void llm_call_wait(struct llm_call *c) {
+void llm_call_wait(struct llm_call *c) {
+    struct llm *m = c->model->llm;
     c->state = LLM_CALL_WAITING;
-    c->model->llm->stats.waiting++;
-    TAILQ_INSERT_TAIL(llm_call_queue(c), c, link);
+    m->stats.waiting++;
+    m->transport->join(c);
 }
 
 static void llm_call_unwait(struct llm_call *c) {
-    TAILQ_REMOVE(llm_call_queue(c), c, link);
-    c->model->llm->stats.waiting--;
+    struct llm *m = c->model->llm;
+    m->transport->leave(c);
+    m->stats.waiting--;
+}
+
+static void llm_model_pump(struct llm_model *model) {
+    model->llm->transport->pump(model);
+}
+
+const char *llm_call_tag(const struct llm_call *c) {
+    return c->tag + strlen(LLM_TAG_HEADER);
 }
 
 /* Back to the pool, then tell: `done` may ask the next question at once. */
@@ -91,7 +99,7 @@ static void llm_call_reused(void *ctx) {
     sbuf_release(&texts);
 }
 
-static void llm_call_end_soon(struct llm_call *c, enum err e, const struct errinfo *why) {
+void llm_call_end_soon(struct llm_call *c, enum err e, const struct errinfo *why) {
     c->state = LLM_CALL_ENDING;
     c->end_err = e;
     c->end_why = why;
@@ -107,6 +115,19 @@ static void llm_call_address(struct llm_call *c) {
     c->clue = CALL_CLUE_NONE;
     c->answers_seen = model->answers;
     sbuf_clear(&c->body);
+}
+
+bool llm_call_readdress(struct llm_call *c, const struct llm_model *model) {
+    const struct llm_chain *chain = c->request.chain;
+    size_t at = c->chain_at;
+    while (at < chain->n && chain->models[at] != model) {
+        at++;
+    }
+    if (at < chain->n && at != c->chain_at) {
+        c->chain_at = at;
+        llm_call_address(c);
+    }
+    return at < chain->n;
 }
 
 /* To the next of its chain; false if there is none. */
@@ -169,7 +190,7 @@ static bool llm_call_streams(const struct llm_call *c) {
     bool wanted = model->provider->stream == LLM_STREAM_AUTO
                       ? is_long && !model->is_near
                       : model->provider->stream == LLM_STREAM_ALWAYS;
-    return wanted && (model->quirks & WIRE_NO_STREAM) == 0;
+    return wanted && model->llm->transport->streams && (model->quirks & WIRE_NO_STREAM) == 0;
 }
 
 static void llm_call_write(struct llm_call *c) {
@@ -305,7 +326,8 @@ static void llm_call_answered(struct llm_call *c, const struct http_reply *reply
     answer->model = model->full_name;
     llm_reuse_put(c, answer);
     if (answer->cost_nusd == MONEY_UNKNOWN) { /* few tell what they take */
-        answer->cost_nusd = price_cost(model->price, &answer->usage, clock_wall_ms(), PRICE_DIRECT);
+        answer->cost_nusd = price_cost(model->price, &answer->usage, clock_wall_ms(),
+                                       model->llm->transport->tariff);
     }
     llm_call_end(c, answer);
 }
@@ -339,6 +361,13 @@ static bool llm_call_result(struct llm_call *c, const struct http_reply *reply,
     return reply->err == ERR_OK;
 }
 
+/* Its model knows better now how it is to be asked. */
+static void llm_call_learned(struct llm_call *c, const struct wire_result *result) {
+    c->model->cap = result->cap > 0 ? result->cap : c->model->cap;
+    sbuf_clear(&c->body);
+    llm_call_wait(c);
+}
+
 static void llm_call_read(struct llm_call *c, const struct http_reply *reply,
                           struct wire_result *result) {
     struct llm_model *model = c->model;
@@ -348,9 +377,7 @@ static void llm_call_read(struct llm_call *c, const struct http_reply *reply,
     if (result->err == ERR_OK) {
         llm_call_answered(c, reply, &result->answer);
     } else if (result->learned) {
-        model->cap = result->cap > 0 ? result->cap : model->cap;
-        sbuf_clear(&c->body);
-        llm_call_wait(c);
+        llm_call_learned(c, result);
     } else if (llm_call_lost_its_key(c) && !llm_model_is_dead(model)) {
         llm_call_wait(c); /* for another key */
     } else if (class == ERR_CLASS_RETRY || class == ERR_CLASS_WAIT) {
@@ -398,6 +425,37 @@ static void llm_call_replied(void *ctx, const struct http_reply *reply) {
     }
 }
 
+void llm_call_return(struct llm_call *c, enum err e, const struct errinfo *why) {
+    enum err_class class = err_class(e);
+    bool may_mend = class == ERR_CLASS_RETRY || class == ERR_CLASS_WAIT;
+    c->failures += may_mend;
+    if (c->unwanted) {
+        llm_call_fail(c, ERR_CANCELED, &llm_canceled);
+    } else if (may_mend && c->failures < c->model->llm->config->tries_max) {
+        llm_call_wait(c);
+    } else {
+        llm_call_give_up(c, e, why);
+    }
+}
+
+void llm_call_deliver(struct llm_call *c, int status, struct str body) {
+    struct llm_model *model = c->model;
+    struct llm *m = model->llm;
+    const struct http_reply reply = {
+        .status = status, .body = body, .total_us = (loop_now_ms(m->loop) - c->sent_ms) * 1000};
+    struct wire_result result;
+    wire_read(model->wire, &c->ask, &reply, &model->quirks, &m->scratch, &result);
+    c->clue = result.answer.clue;
+    if (result.err == ERR_OK) {
+        llm_call_answered(c, &reply, &result.answer);
+    } else if (result.learned && !c->unwanted) {
+        llm_call_learned(c, &result);
+    } else {
+        llm_call_return(c, result.err, &result.detail);
+    }
+    arena_reset(&m->scratch);
+}
+
 static struct llm_call *llm_call_new(struct llm *m) {
     struct llm_call *c = LIST_FIRST(&m->pool);
     if (c != NULL) {
@@ -417,7 +475,8 @@ void llm_call(struct llm *m, const struct llm_request *request, struct llm_call 
     c->request = *request;
     c->chain_at = 0;
     c->tries = 0;
-    (void)snprintf(c->tag, sizeof c->tag, "X-Client-Request-Id: %s", request->tag);
+    c->unwanted = false;
+    (void)snprintf(c->tag, sizeof c->tag, LLM_TAG_HEADER "%s", request->tag);
     c->request.tag = NULL; /* the caller's */
     llm_call_address(c);
     *ret = c;
@@ -441,8 +500,19 @@ void llm_cancel(struct llm_call *c) {
     }
     if (c->state == LLM_CALL_WAITING) {
         llm_call_unwait(c);
+    } else if (c->state == LLM_CALL_BATCHED) {
+        batch_leave(c);
     } else if (c->state == LLM_CALL_BACKOFF) {
         m->stats.waiting--;
     }
     llm_call_end_soon(c, ERR_CANCELED, &llm_canceled);
+}
+
+void llm_relinquish(struct llm_call *c) {
+    if (c->state == LLM_CALL_WAITING && c->batch != NULL) {
+        llm_cancel(c);
+    } else if (c->state == LLM_CALL_BATCHED) {
+        c->unwanted = true;
+        batch_relinquish(c->batch);
+    }
 }

@@ -22,6 +22,7 @@ enum llm_call_state {
     LLM_CALL_IDLE,    /* in the pool */
     LLM_CALL_WAITING, /* in its model's queue */
     LLM_CALL_SENT,
+    LLM_CALL_BATCHED, /* in a batch that has left, or is leaving */
     LLM_CALL_BACKOFF, /* its timer runs */
     LLM_CALL_ENDING,  /* it will not go any more: its timer brings it home */
 };
@@ -36,6 +37,9 @@ struct llm_call {
     struct http_transfer *transfer; /* while SENT */
     struct llm_lane *lane;          /* that it was sent on last */
     struct limit_ticket ticket;     /* of that sending */
+    struct llm_batch *batch;        /* that it is gathered in, or BATCHED in */
+    struct batch_member *member;    /* its place there while BATCHED */
+    bool unwanted;                  /* relinquished */
     struct call_answer found;       /* an earlier job's answer; its texts are in `body` */
     enum err end_err;               /* while ENDING */
     const struct errinfo *end_why;
@@ -89,13 +93,31 @@ struct llm_model {
     int64_t answers;  /* ever; tells a call whether anybody got through meanwhile */
     bool out;         /* no lane lets calls through, as far as was told */
     struct llm_queue waiting[LLM_PRIORITY_MAX + 1];
+    struct llm_batch *wave; /* that gathers its calls; NULL: none does */
     struct loop_timer next_turn;
     struct histogram latency_ms;
 };
 
+/* How calls that wait get to their provider: each for itself (lanes.c), or many together
+ * (waves.c). */
+struct llm_transport {
+    enum price_tariff tariff;
+    bool streams; /* answers may come as streams */
+    /** The call waits from now on / does not wait any more. */
+    void (*join)(struct llm_call *c);
+    void (*leave)(struct llm_call *c);
+    /** Send what waits at @model and may go. */
+    void (*pump)(struct llm_model *model);
+};
+
+extern const struct llm_transport llm_lanes, llm_waves;
+
 struct llm {
     struct loop *loop;
     const struct llm_config *config;
+    const struct llm_transport *transport;
+    const struct llm_book *book; /* with batches */
+    LIST_HEAD(, llm_batch) batches;
     struct http_client *http;
     struct arena arena;   /* models */
     struct arena scratch; /* of the reply being read */
@@ -109,9 +131,6 @@ struct llm {
 
 /* --- lanes.c */
 
-/** Send what waits at @model as far as its limits and the HTTP client allow. */
-void llm_model_pump(struct llm_model *model);
-
 /** Every key is stopped, or has let nobody through in too many probes. */
 bool llm_model_is_dead(const struct llm_model *model);
 
@@ -120,8 +139,6 @@ bool llm_model_is_dead(const struct llm_model *model);
 void llm_lane_note(struct llm_call *c, const struct http_reply *reply,
                    const struct wire_result *result, enum err e);
 
-/* --- calls.c */
-
 /* --- reuse.c */
 
 /** An earlier job's answer to it, with its texts in the call's body; false if there is none. */
@@ -129,6 +146,12 @@ bool llm_reuse_get(struct llm_call *c, struct call_answer *ret);
 
 /** Keep an answer for later jobs. */
 void llm_reuse_put(struct llm_call *c, const struct call_answer *answer);
+
+/* --- calls.c */
+
+/** Make it one for @model, which is its own or stands in further on in its chain; false: neither.
+ */
+bool llm_call_readdress(struct llm_call *c, const struct llm_model *model);
 
 /** Write its body if it has none yet. */
 void llm_call_prepare(struct llm_call *c);
@@ -139,6 +162,21 @@ bool llm_call_send(struct llm_call *c, struct llm_lane *lane);
 /** Out of its queue: the next of its chain takes it over, or it ends on a later tick with @e and
  * @why, which must live until then. */
 void llm_call_pass_on(struct llm_call *c, enum err e, const struct errinfo *why);
+
+/** It waits for its turn again. */
+void llm_call_wait(struct llm_call *c);
+
+/** It ends on a later tick. @why must live until then. */
+void llm_call_end_soon(struct llm_call *c, enum err e, const struct errinfo *why);
+
+/* Of a call that was BATCHED and is in no batch any more: */
+
+/** Its answer, or its error, has come. */
+void llm_call_deliver(struct llm_call *c, int status, struct str body);
+
+/** Its batch came to nothing, @e says why: another one, or the end if it was one too many or @e
+ * cannot be mended. */
+void llm_call_return(struct llm_call *c, enum err e, const struct errinfo *why);
 
 /** End a call that is not at the provider, now, with ERR_CANCELED: for llm_free(). */
 void llm_call_abort(struct llm_call *c);

@@ -80,11 +80,26 @@ static void llm_model_evacuate(struct llm_model *model, int64_t now_ms) {
     }
 }
 
-static void llm_model_turn(void *ctx) {
-    llm_model_pump(ctx);
+static struct llm_queue *llm_call_queue(const struct llm_call *c) {
+    return &c->model->waiting[c->request.priority];
 }
 
-void llm_model_pump(struct llm_model *model) {
+static void llm_lanes_join(struct llm_call *c) {
+    TAILQ_INSERT_TAIL(llm_call_queue(c), c, link);
+}
+
+static void llm_lanes_leave(struct llm_call *c) {
+    TAILQ_REMOVE(llm_call_queue(c), c, link);
+}
+
+static void llm_lanes_pump(struct llm_model *model);
+
+static void llm_model_turn(void *ctx) {
+    llm_lanes_pump(ctx);
+}
+
+/* As far as the limits and the HTTP client allow. */
+static void llm_lanes_pump(struct llm_model *model) {
     struct llm *m = model->llm;
     int64_t now_ms = loop_now_ms(m->loop), wait_ms;
     struct llm_call *c;
@@ -128,6 +143,12 @@ static void llm_model_tell(struct llm_model *model, const struct llm_lane *lane,
         m->config->on_trouble(model->full_name, out ? m->stats.trouble : NULL);
     }
 }
+
+const struct llm_transport llm_lanes = {.tariff = PRICE_DIRECT,
+                                        .streams = true,
+                                        .join = llm_lanes_join,
+                                        .leave = llm_lanes_leave,
+                                        .pump = llm_lanes_pump};
 
 static void llm_lane_blame(struct llm_lane *lane, enum err e, const struct errinfo *why) {
     lane->err = e;

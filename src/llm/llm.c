@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "llm/client.h"
+#include "llm/batch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +17,8 @@ struct llm *llm_new(struct loop *l, const struct llm_config *config) {
     uint64_t seed;
     m->loop = l;
     m->config = config;
+    m->transport = &llm_lanes;
+    LIST_INIT(&m->batches);
     m->http = http_new(l, &(struct http_client_options){.in_flight_max = config->in_flight_max,
                                                         .user_agent = "stumper/" STUMPER_VERSION});
     arena_init(&m->arena, LLM_ARENA_BYTES_MAX);
@@ -49,6 +51,9 @@ void llm_free(struct llm *m) {
     }
     for (struct llm_model *model = m->models; model != NULL; model = model->next) {
         loop_timer_stop(&model->next_turn);
+    }
+    while (!LIST_EMPTY(&m->batches)) {
+        batch_free(LIST_FIRST(&m->batches));
     }
     llm_free_calls(&m->pool);
     arena_release(&m->scratch);
@@ -152,6 +157,34 @@ enum err llm_config_check_model(const struct llm_config *c, const struct model_n
     return ERR_OK;
 }
 
+enum err llm_config_check_batches(const struct llm_config *c, const struct model_name *name,
+                                  struct errinfo *reterr) {
+    const struct llm_provider *p = llm_config_find(c, name->provider);
+    if (p == NULL || wire_find(p->type) == NULL) {
+        return llm_config_check_model(c, name, reterr);
+    }
+    const struct llm_alias *alias = llm_alias_find(p, name->model);
+    const struct llm_manner *manner = alias != NULL ? &alias->manner : &p->manner;
+    if (wire_find(p->type)->batches == NULL) {
+        return errinfo_set(reterr, ERR_UNSUPPORTED,
+                           "%s cannot be asked in batches: its wire format is %s; openai-chat, "
+                           "openai-responses and anthropic can be",
+                           p->name, p->type);
+    }
+    if (!p->batches) {
+        return errinfo_set(reterr, ERR_UNSUPPORTED,
+                           "%s is not known to have batches; openai and anthropic are. If it has "
+                           "them, say batches: true under providers: %s: in stumper.yaml",
+                           p->name, p->name);
+    }
+    if (manner->extra_body != NULL && jnode_bool(jnode_get(manner->extra_body, "stream"), false)) {
+        return errinfo_set(reterr, ERR_UNSUPPORTED,
+                           "%s: a batch has no streams; take \"stream\" out of extra_body",
+                           p->name);
+    }
+    return ERR_OK;
+}
+
 enum err llm_resolve(struct llm *m, const struct model_name *name, const struct llm_model **ret,
                      struct errinfo *reterr) {
     for (struct llm_model *model = m->models; model != NULL; model = model->next) {
@@ -206,12 +239,27 @@ int64_t llm_chain_bound(const struct llm_chain *chain, const struct call_spec *s
     int64_t bound = 0;
     for (size_t i = 0; i < chain->n; i++) {
         const struct price *price = chain->models[i]->price;
-        bound =
-            MAX(bound, price == NULL ? 0 : price_bound(price, spec, clock_wall_ms(), PRICE_DIRECT));
+        bound = MAX(bound, price == NULL ? 0
+                                         : price_bound(price, spec, clock_wall_ms(),
+                                                       chain->models[i]->llm->transport->tariff));
     }
     return bound;
 }
 
 struct llm_stats llm_stats(const struct llm *m) {
     return m->stats;
+}
+
+enum err llm_adopt(struct llm *m, const struct llm_note *note, struct errinfo *reterr) {
+    struct model_name name = {.provider = str_take(note->model, str_find_char(note->model, '/'))};
+    const struct llm_model *model;
+    name.model = str_skip(note->model, MIN(name.provider.n + 1, note->model.n));
+    enum err e = llm_config_check_batches(m->config, &name, reterr);
+    if (e == ERR_OK) {
+        e = llm_resolve(m, &name, &model, reterr);
+    }
+    if (e == ERR_OK) {
+        batch_adopt((struct llm_model *)(uintptr_t)model, note); /* const for callers only */
+    }
+    return e;
 }

@@ -94,7 +94,8 @@ struct llm_provider {
     bool legacy_max_tokens;     /* openai-chat: begin with max_tokens, the older name of the cap */
     enum llm_dialect dialect;   /* openai-chat */
     enum llm_stream stream;
-    bool http2; /* over TLS (docs/adr/0010) */
+    bool http2;   /* over TLS (docs/adr/0010) */
+    bool batches; /* it has them, as its format does them (docs/adr/0021) */
     struct llm_manner manner;
     const struct llm_alias *aliases;
     size_t aliases_n;
@@ -159,6 +160,10 @@ const struct llm_provider *llm_config_find(const struct llm_config *c, struct st
  */
 NODISCARD enum err llm_config_check_model(const struct llm_config *c, const struct model_name *name,
                                           struct errinfo *reterr);
+
+/** Could this model be asked in batches? Any thread. ERR_UNSUPPORTED: says who could. */
+NODISCARD enum err llm_config_check_batches(const struct llm_config *c,
+                                            const struct model_name *name, struct errinfo *reterr);
 
 /** What a model costs under the name that people use: an alias may have a price of its own, else it
  * costs what its model costs. NULL if that is not known. */
@@ -226,8 +231,49 @@ struct llm_request {
  */
 void llm_call(struct llm *m, const struct llm_request *request, struct llm_call **ret);
 
-/** `done` is called with ERR_CANCELED on a later tick; a request that has left is cut off. */
+/** `done` is called with ERR_CANCELED on a later tick; a request that has left is cut off, a batch
+ * goes on. */
 void llm_cancel(struct llm_call *call);
+
+/* --- batches (docs/adr/0021): calls that go together, at half the price, and come back within a
+ * day. They are gathered in waves, a wave a batch; everything else about them is as ever.
+ *
+ * Each batch is written down in a book before it is made and when its provider's name for it is
+ * known. llm_adopt() gives back what was written: a call with a tag that is in there waits for that
+ * batch, and is paid for once, however often the process dies. */
+
+/* A batch as it is written down. */
+struct llm_note {
+    const char *mark;        /* our own name for it */
+    struct str model;        /* "provider/model" */
+    struct str id;           /* the provider's; empty: it may never have been made */
+    int64_t created_ms;      /* when it was to be made, by the wall clock */
+    const char *const *tags; /* of its calls */
+    size_t n;
+};
+
+/** Called on a later tick, once it is on disk. */
+typedef void llm_noted_fn(void *ctx, enum err err, const struct errinfo *why);
+
+struct llm_book {
+    void *ctx;
+    /** A batch is about to be made; the note is borrowed for the call. */
+    void (*intend)(void *ctx, const struct llm_note *note, llm_noted_fn *done, void *done_ctx);
+    /** The batch @mark was made: @id. */
+    void (*made)(void *ctx, const char *mark, struct str id, llm_noted_fn *done, void *done_ctx);
+};
+
+/** From now on calls go in batches. Before the first call; @book must outlive the client. */
+void llm_use_batches(struct llm *m, const struct llm_book *book);
+
+/** A batch that an earlier process wrote down. Errors as of llm_resolve(). */
+NODISCARD enum err llm_adopt(struct llm *m, const struct llm_note *note, struct errinfo *reterr);
+
+/** Nobody needs the answer any more. Without batches nothing happens: it is on its way. In a wave
+ * that has not left, the call ends with ERR_CANCELED on a later tick; a batch of which no call is
+ * needed is cancelled at its provider, and its calls end with what was answered, or ERR_CANCELED.
+ */
+void llm_relinquish(struct llm_call *call);
 
 /* What an endpoint offers. */
 struct llm_listing {
@@ -257,6 +303,7 @@ NODISCARD enum err llm_list_models(struct llm *m, const struct llm_provider *pro
 struct llm_stats {
     int64_t requests, retries, rate_limited, waiting, in_flight;
     char trouble[LLM_TROUBLE_BYTES];
+    int64_t batches, batched; /* under way; calls that wait for them */
 };
 struct llm_stats llm_stats(const struct llm *m);
 

@@ -30,7 +30,8 @@ static void llm_once_headers(struct llm_once *once) {
     const struct llm_provider *p = once->provider;
     size_t n = 0;
     for (const char *const *h = once->wire->headers; *h != NULL; h++) {
-        once->headers[n++] = *h;
+        bool other = once->content_type != NULL && str_starts(str_of(*h), S("Content-Type:"));
+        once->headers[n++] = other ? once->content_type : *h;
     }
     for (const char *const *h = p->headers; h != NULL && *h != NULL; h++) {
         ASSERT(n + 2 < LLM_HEADERS_MAX); /* config.c allows 16 */

@@ -14,9 +14,10 @@ struct llm_once {
     const struct llm_provider *provider;
     const struct wire *wire; /* of its type */
     llm_once_fn *read;
-    void *ctx;          /* of whoever reads */
-    struct arena arena; /* what the request and its reply need */
-    struct sbuf body;   /* of a POST; empty: a GET */
+    void *ctx;                /* of whoever reads */
+    struct arena arena;       /* what the request and its reply need */
+    struct sbuf body;         /* of a POST; empty: a GET */
+    const char *content_type; /* a whole header; NULL: that of the wire */
     const char *headers[LLM_HEADERS_MAX];
     struct http_request http;
 };

@@ -253,9 +253,10 @@ static void provider_where(struct jcheck *check, struct jplace place, struct llm
 
 void llm_provider_read(struct jcheck *check, struct jplace place, struct llm_provider *p,
                        struct arena *a) {
-    static const char *const known[] = {
-        "preset", "type",   "base_url", "api_key_env",        "headers", "limits", "stream",
-        "http2",  "models", "prices",   PROVIDER_MANNER_KEYS, NULL};
+    static const char *const known[] = {"preset",  "type",   "base_url", "api_key_env",
+                                        "headers", "limits", "stream",   "http2",
+                                        "batches", "models", "prices",   PROVIDER_MANNER_KEYS,
+                                        NULL};
     if (!jcheck_is(check, place, JNODE_OBJECT, true)) {
         return;
     }
@@ -273,6 +274,7 @@ void llm_provider_read(struct jcheck *check, struct jplace place, struct llm_pro
     provider_headers(check, place, p, a);
     provider_stream(check, place, &p->stream);
     p->http2 = jcheck_bool(check, place, "http2", p->http2);
+    p->batches = jcheck_bool(check, place, "batches", p->batches);
     provider_manner(check, place, &p->manner);
     provider_aliases(check, place, p, a);
     /* "prices" are read where all prices are; here they must only have the right form. */

@@ -217,33 +217,43 @@ static struct str wire_model_name(const struct jnode *item) {
     return str_starts(name, S("models/")) ? str_skip(name, strlen("models/")) : name;
 }
 
-void wire_read_models(const struct wire *wire, const struct http_reply *reply, struct arena *a,
-                      struct wire_result *ret, const struct str **ret_names, size_t *ret_n) {
+void wire_read_document(const struct wire *wire, const struct http_reply *reply, struct arena *a,
+                        struct wire_result *ret, const struct jnode **ret_doc) {
     static const struct call_spec no_spec;
     static const struct llm_manner no_manner;
     const struct wire_ask ask = {.spec = &no_spec, .manner = &no_manner};
-    const struct jnode *doc = NULL;
     struct errinfo why = {0};
     unsigned known = 0;
     *ret = (struct wire_result){.retry_after_ms = -1};
+    *ret_doc = NULL;
     struct str text = str_trim(reply->body);
-    enum err e = jnode_parse(text, a, &doc, &why);
-    const struct jnode *list = wire_model_list(doc);
-    if (reply->status != 200 || wire_holds_error(doc)) {
-        wire_read_error(wire, &ask, reply, doc, &known, a, ret);
+    enum err e = jnode_parse(text, a, ret_doc, &why);
+    if (reply->status != 200 || wire_holds_error(*ret_doc)) {
+        wire_read_error(wire, &ask, reply, *ret_doc, &known, a, ret);
     } else if (e != ERR_OK) {
         wire_no_json(text, &why, ret);
-    } else if (list == NULL) {
-        ret->err = errinfo_set(&ret->detail, ERR_PROTOCOL, "the answer holds no list of models");
-    } else {
-        struct str *names = ARENA_ARRAY(a, struct str, jnode_len(list) + 1);
-        *ret_n = 0;
-        for (size_t i = 0; i < jnode_len(list); i++) {
-            names[*ret_n] = wire_model_name(jnode_at(list, i));
-            *ret_n += names[*ret_n].n > 0;
-        }
-        *ret_names = names;
     }
+}
+
+void wire_read_models(const struct wire *wire, const struct http_reply *reply, struct arena *a,
+                      struct wire_result *ret, const struct str **ret_names, size_t *ret_n) {
+    const struct jnode *doc;
+    wire_read_document(wire, reply, a, ret, &doc);
+    const struct jnode *list = wire_model_list(doc);
+    if (ret->err != ERR_OK) {
+        return;
+    }
+    if (list == NULL) {
+        ret->err = errinfo_set(&ret->detail, ERR_PROTOCOL, "the answer holds no list of models");
+        return;
+    }
+    struct str *names = ARENA_ARRAY(a, struct str, jnode_len(list) + 1);
+    *ret_n = 0;
+    for (size_t i = 0; i < jnode_len(list); i++) {
+        names[*ret_n] = wire_model_name(jnode_at(list, i));
+        *ret_n += names[*ret_n].n > 0;
+    }
+    *ret_names = names;
 }
 
 /* Milliseconds of a number of @unit_ms each; -1 if it is none, or negative. */

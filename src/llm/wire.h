@@ -53,6 +53,7 @@ struct wire_result {
 };
 
 struct wire_stream;
+struct batch_wire;
 
 struct wire {
     const char *type; /* "openai-chat" */
@@ -70,6 +71,7 @@ struct wire {
     void (*answer)(const struct jnode *doc, struct arena *a, struct wire_result *ret);
     /** Take one event of a stream that holds no error. */
     void (*event)(struct wire_stream *s, const struct jnode *data);
+    const struct batch_wire *batches; /* how it is asked in batches; NULL: it is not */
 };
 
 extern const struct wire wire_openai_chat;
@@ -103,6 +105,11 @@ void wire_body(const struct wire *wire, const struct wire_ask *ask, struct sbuf 
  */
 void wire_read(const struct wire *wire, const struct wire_ask *ask, const struct http_reply *reply,
                unsigned *known, struct arena *a, struct wire_result *ret);
+
+/** Read the reply to a request that asks no model: its document in *@ret_doc, or an error with its
+ * clue in *@ret. */
+void wire_read_document(const struct wire *wire, const struct http_reply *reply, struct arena *a,
+                        struct wire_result *ret, const struct jnode **ret_doc);
 
 /** Read the reply to a GET of models_url: the names in *@ret_names, or an error with its clue in
  * *@ret. */

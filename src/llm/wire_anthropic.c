@@ -1,5 +1,6 @@
 /* Anthropic Messages. Thinking: an effort where one is told; a number of tokens for the models that
  * take one, and the model's own measure (adaptive) for those that do not. */
+#include "llm/batch_wire.h"
 #include "llm/stream.h"
 
 #include <string.h>
@@ -214,4 +215,5 @@ const struct wire wire_anthropic = {.type = "anthropic",
                                     .auth = anthropic_auth,
                                     .body = anthropic_body,
                                     .answer = anthropic_answer,
-                                    .event = anthropic_event};
+                                    .event = anthropic_event,
+                                    .batches = &batch_anthropic};

@@ -1,5 +1,6 @@
 /* OpenAI Chat Completions, and every server that speaks it. What differs between servers is mostly
  * not configured but learned (wire_learn.c). */
+#include "llm/batch_wire.h"
 #include "llm/stream.h"
 
 #include <string.h>
@@ -210,4 +211,5 @@ const struct wire wire_openai_chat = {.type = "openai-chat",
                                       .auth = wire_bearer,
                                       .body = chat_body,
                                       .answer = chat_answer,
-                                      .event = chat_event};
+                                      .event = chat_event,
+                                      .batches = &batch_openai_chat};

@@ -1,5 +1,6 @@
 /* OpenAI Responses, and Perplexity's Agent API, which has the same shape but for how a schema is
  * asked for, and tells what a call cost. */
+#include "llm/batch_wire.h"
 #include "llm/stream.h"
 
 #include <math.h>
@@ -224,7 +225,8 @@ const struct wire wire_openai_responses = {.type = "openai-responses",
                                            .auth = wire_bearer,
                                            .body = responses_body,
                                            .answer = responses_answer,
-                                           .event = responses_event};
+                                           .event = responses_event,
+                                           .batches = &batch_openai_responses};
 
 const struct wire wire_perplexity = {.type = "perplexity",
                                      .limit_rule = LIMIT_AS_PRODUCED,

@@ -113,7 +113,7 @@ static void work_look(void *ctx) {
     int64_t now_ms = loop_now_ms(k->loop);
     int64_t late[ATTEMPT_STAGES] = {0};
     LIST_FOREACH(s, &k->slots, link) {
-        if (s->state == SLOT_CALL &&
+        if (s->state == SLOT_CALL && !k->worker->options.batches &&
             now_ms - s->called_ms > work_patience_ms(k, s->action.call->role)) {
             late[s->stage]++;
         }
@@ -127,14 +127,29 @@ static void work_grace_over(void *ctx) {
     work_cut_off(ctx);
 }
 
+/* What is in batches is cancelled there; what of it was answered before is paid for, and awaited.
+ */
+static void work_relinquish(struct work *k) {
+    struct slot *s;
+    LIST_FOREACH(s, &k->slots, link) {
+        if (s->state == SLOT_CALL) {
+            llm_relinquish(s->call);
+        }
+    }
+}
+
 /* No call is started any more, and those under way are paid: wait for their answers, but not much
  * longer than answers take. */
 static void work_begin_grace(struct work *k) {
     int64_t grace_ms = WORK_PATIENCE_MS_MIN;
+    k->in_grace = true;
+    if (k->worker->options.batches) {
+        work_relinquish(k);
+        return;
+    }
     for (int role = 0; role < ROLE_COUNT; role++) {
         grace_ms = MIN(MAX(grace_ms, work_patience_ms(k, (enum role)role)), WORK_GRACE_MS_MAX);
     }
-    k->in_grace = true;
     loop_timer_start(k->loop, &k->grace, grace_ms, work_grace_over, k);
 }
 
@@ -304,6 +319,9 @@ void work_start(struct work *k, const uint64_t *hashes, size_t hashes_n) {
     int64_t passed_ms = k->done != NULL ? 0 : MAX(clock_wall_ms() - job->created_ms, INT64_C(0));
     sched_init(&k->view.sched, spec, now_ms - passed_ms, job->outcomes[OUTCOME_ACCEPTED],
                job->attempts - job->leased);
+    if (k->worker->options.batches) {
+        sched_owe(&k->view.sched, job->leased);
+    }
     budget_init(&k->view.budget, spec->max_cost_nusd, job->cost_nusd);
     for (size_t i = 0; i < hashes_n; i++) {
         (void)hashset_add(&k->hashes, hashes[i]);

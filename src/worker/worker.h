@@ -43,6 +43,7 @@ struct worker_options {
     struct judge_pool *judge; /* NULL: no answers are compared, and all count as definite */
     struct purses *purses;    /* NULL: keys have no limits here */
     struct metrics *metrics;  /* NULL: nothing is counted */
+    bool batches;             /* calls take hours, and none of them hangs (llm.h) */
 };
 
 /** Begin. Everything that @options points to outlives the worker. Free with worker_free(). */

@@ -263,6 +263,7 @@ static void test_what_is_known_of_batches_stays_with_a_price_from_a_flag(void **
     } cases[] = {{"openai", "gpt-5.4-mini", 5000},
                  {"anthropic", "claude-haiku-4-5", 5000},
                  {"sim", "target", 5000},
+                 {"openai", "a-tuned-model", 5000},
                  {"gemini", "gemini-2.5-pro", 10000},
                  {"lab", "our-model", 10000}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
