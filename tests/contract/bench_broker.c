@@ -1,0 +1,80 @@
+/* How quick tokens are, from one process to another by way of a server on this machine:
+ * bench_broker */
+#include "base/clock.h"
+#include "base/defs.h"
+#include "broker_rig.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LATENCY_N 2000
+#define FLOOD_N 10000
+#define PATIENCE_MS 60000
+
+static struct eater eater;
+
+static int by_size(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* One after the other: from broker_publish() to the consumer's function. */
+static void measure_latency(const char *name, struct broker *from) {
+    static int64_t took_us[LATENCY_N];
+    char id[BROKER_JOB_ID_BYTES];
+    for (int i = 0; i < LATENCY_N; i++) {
+        (void)snprintf(id, sizeof id, "job%d", i);
+        broker_want(eater.consumer, 1000);
+        int64_t start_us = clock_mono_us();
+        publish(from, id, 0);
+        eater_run(&eater, i + 1, PATIENCE_MS);
+        took_us[i] = clock_mono_us() - start_us;
+    }
+    qsort(took_us, LATENCY_N, sizeof took_us[0], by_size);
+    (void)printf(
+        "%-10s published to delivered: p50 %lld us, p90 %lld us, p99 %lld us, max %lld us\n", name,
+        (long long)took_us[LATENCY_N / 2], (long long)took_us[LATENCY_N * 9 / 10],
+        (long long)took_us[LATENCY_N * 99 / 100], (long long)took_us[LATENCY_N - 1]);
+}
+
+static void measure_throughput(const char *name, struct broker *from) {
+    char id[BROKER_JOB_ID_BYTES];
+    int before = eater.n;
+    int64_t start_us = clock_mono_us();
+    broker_want(eater.consumer, FLOOD_N);
+    for (int i = 0; i < FLOOD_N; i++) {
+        (void)snprintf(id, sizeof id, "many%d", i);
+        publish(from, id, 0);
+    }
+    eater_run(&eater, before + FLOOD_N, PATIENCE_MS);
+    (void)printf("%-10s %.0f tokens/s, %d of %d delivered\n", name,
+                 (double)(eater.n - before) * 1e6 / (double)(clock_mono_us() - start_us),
+                 eater.n - before, FLOOD_N);
+}
+
+int main(void) {
+    for (size_t i = 0; i < BACKENDS; i++) {
+        const struct backend *backend = &backends[i];
+        struct server server = {0};
+        if (backend->start != NULL) {
+            server_init(&server);
+            backend->start(&server, NULL);
+        }
+        struct broker *from = backend_open(backend, &server);
+        struct broker *to = backend->start == NULL ? from : backend_open(backend, &server);
+        eater_begin(&eater, to);
+        measure_latency(backend->name, from);
+        measure_throughput(backend->name, from);
+        eater_end(&eater);
+        if (to != from) {
+            broker_free(to);
+            server_stop(&server, SIGKILL);
+            broker_free(from);
+            server_release(&server);
+        } else {
+            broker_free(from);
+        }
+    }
+    return 0;
+}
