@@ -287,6 +287,26 @@ const char *broker_degraded(struct broker *b) {
 
 /* --- the server's thread */
 
+static bool job_id_is_good(struct str id) {
+    bool good = id.n > 0 && id.n < BROKER_JOB_ID_BYTES;
+    for (size_t i = 0; good && i < id.n; i++) {
+        good = id.p[i] > ' ' && id.p[i] < 0x7f;
+    }
+    return good;
+}
+
+bool broker_token_read(struct str job, struct str tenant, struct str priority,
+                       struct broker_token *ret) {
+    struct broker_token t = {0};
+    if (!job_id_is_good(job) || !str_to_i64(tenant, &t.tenant) ||
+        !str_to_i64(priority, &t.priority)) {
+        return false;
+    }
+    memcpy(t.job_id, job.p, job.n);
+    *ret = t;
+    return true;
+}
+
 void broker_set_up(struct broker *b, bool up) {
     (void)pthread_mutex_lock(&b->lock);
     b->up = up;

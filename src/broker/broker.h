@@ -53,6 +53,15 @@ struct broker *broker_local_new(void);
 NODISCARD enum err broker_redis_new(const char *url, struct metrics *metrics, struct broker **ret,
                                     struct errinfo *reterr);
 
+/**
+ * Over a RabbitMQ server (3.10 or later): a quorum queue for each priority. Otherwise as
+ * broker_redis_new().
+ *
+ * @url  amqp://[USER[:PASSWORD]@]HOST[:PORT][/VHOST][?name=FLEET][&ca=FILE], amqps:// over TLS
+ */
+NODISCARD enum err broker_rabbit_new(const char *url, struct metrics *metrics, struct broker **ret,
+                                     struct errinfo *reterr);
+
 /** All consumers have left. What waits is given to the server if it can be reached. */
 void broker_free(struct broker *b);
 

@@ -127,25 +127,6 @@ static bool redis_read_id(struct str id, struct receipt *ret) {
     return *ends[0] == '\0' && *ends[1] == '\0';
 }
 
-static bool redis_job_id_is_good(struct str id) {
-    bool good = id.n > 0 && id.n < BROKER_JOB_ID_BYTES;
-    for (size_t i = 0; good && i < id.n; i++) {
-        good = id.p[i] > ' ' && id.p[i] < 0x7f;
-    }
-    return good;
-}
-
-/* {band, id, job, tenant, priority}. False: what somebody else wrote there. */
-static bool redis_read_token(const redisReply *entry, struct remote_token *ret) {
-    struct str job = redis_text(entry, 2);
-    if (!redis_job_id_is_good(job) || !str_to_i64(redis_text(entry, 3), &ret->token.tenant) ||
-        !str_to_i64(redis_text(entry, 4), &ret->token.priority)) {
-        return false;
-    }
-    memcpy(ret->token.job_id, job.p, job.n);
-    return true;
-}
-
 static void redis_note_garbage(struct redis *r) {
     if (!r->told_of_garbage) {
         log_warn("%s: somebody else writes into the streams of '%s'; what is no token is dropped",
@@ -154,7 +135,8 @@ static void redis_note_garbage(struct redis *r) {
     }
 }
 
-/* The tokens of an answer of take or reclaim; the rest is acknowledged at once. */
+/* The tokens of an answer of take or reclaim ({band, id, job, tenant, priority} each); the rest is
+ * acknowledged at once. */
 static enum err redis_read_tokens(struct redis *r, const redisReply *reply,
                                   struct remote_tokens *to, size_t *ret_n, struct errinfo *reterr) {
     struct receipt garbage[REMOTE_BATCH_MAX];
@@ -166,7 +148,8 @@ static enum err redis_read_tokens(struct redis *r, const redisReply *reply,
         bool known = entry->elements > 0 && entry->element[0]->type == REDIS_REPLY_INTEGER &&
                      redis_read_id(redis_text(entry, 1), &t->receipt);
         t->receipt.band = known ? (int)entry->element[0]->integer : -1;
-        if (known && redis_read_token(entry, t)) {
+        if (known && broker_token_read(redis_text(entry, 2), redis_text(entry, 3),
+                                       redis_text(entry, 4), &t->token)) {
             TAILQ_INSERT_TAIL(to, t, link);
             ++*ret_n;
             continue;

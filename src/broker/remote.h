@@ -13,6 +13,7 @@
 #ifndef STUMPER_BROKER_REMOTE_H
 #define STUMPER_BROKER_REMOTE_H
 
+#include "base/str.h"
 #include "broker/broker.h"
 
 #include <stdbool.h>
@@ -59,6 +60,10 @@ struct remote_ops {
 /** Over @server, which it frees. @name: for people, "Redis at HOST:PORT"; copied. */
 struct broker *broker_remote_new(const struct remote_ops *ops, void *server, const char *name,
                                  struct metrics *metrics);
+
+/** What a server says of a token. False, if that is no token: others may write there, too. */
+NODISCARD bool broker_token_read(struct str job, struct str tenant, struct str priority,
+                                 struct broker_token *ret);
 
 /* --- the thread */
 

@@ -61,8 +61,8 @@ int main(void) {
             server_init(&server);
             backend->start(&server, NULL);
         }
-        struct broker *from = backend_open(backend, &server);
-        struct broker *to = backend->start == NULL ? from : backend_open(backend, &server);
+        struct broker *from = backend_open(backend, &server, "bench");
+        struct broker *to = backend->start == NULL ? from : backend_open(backend, &server, "bench");
         eater_begin(&eater, to);
         measure_latency(backend->name, from);
         measure_throughput(backend->name, from);

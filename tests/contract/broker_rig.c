@@ -9,19 +9,35 @@
 
 #include "base/clock.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define LONG_MS 20000 /* on a slow machine; what is waited for ends the wait */
 
-static void redis_wipe(struct server *s) {
+static void redis_wipe(const struct server *s, const char *fleet) {
+    (void)fleet;
     (void)server_redis(s, "FLUSHALL");
 }
 
 const struct backend backends[BACKENDS] = {
-    {"local", NULL, "", NULL, NULL},
-    {"redis", broker_redis_new, "redis://127.0.0.1", server_start_redis, redis_wipe},
+    {.name = "local", .exact = true},
+    {.name = "redis",
+     .new = broker_redis_new,
+     .url = "redis://127.0.0.1",
+     .start = server_start_redis,
+     .wipe = redis_wipe,
+     .stop = SIGKILL,
+     .exact = true},
+    {.name = "rabbit",
+     .new = broker_rabbit_new,
+     .url = "amqp://127.0.0.1",
+     .start = server_start_rabbit,
+     .wipe = server_purge_queues,
+     .stop = SIGTERM},
 };
 
 bool is_degraded(struct broker *b) {
@@ -40,16 +56,45 @@ void await_broker(struct broker *b, bool (*condition)(struct broker *b)) {
     assert_true(condition(b));
 }
 
-struct broker *backend_open(const struct backend *backend, const struct server *s) {
+struct broker *backend_open(const struct backend *backend, const struct server *s,
+                            const char *fleet) {
     struct broker *b;
-    char url[64];
+    char url[128];
     if (backend->new == NULL) {
         return broker_local_new();
     }
-    (void)snprintf(url, sizeof url, "%s:%d", backend->url, s->port);
+    (void)snprintf(url, sizeof url, "%s:%d?name=%s", backend->url, s->port, fleet);
     assert_int_equal(backend->new (url, NULL, &b, NULL), ERR_OK);
     await_broker(b, is_well);
     return b;
+}
+
+struct broker *open_url(const struct backend *backend, const char *before, int port,
+                        const char *after) {
+    struct broker *ret;
+    char url[256];
+    (void)snprintf(url, sizeof url, "%s:%d%s", before, port, after);
+    assert_int_equal(backend->new (url, NULL, &ret, NULL), ERR_OK);
+    return ret;
+}
+
+void stay_out(struct broker *b) {
+    (void)nanosleep(&(struct timespec){.tv_nsec = 400000000}, NULL);
+    assert_true(is_degraded(b));
+    broker_free(b);
+}
+
+void log_of(void (*fn)(void), char *ret, size_t size) {
+    char path[] = "/tmp/stumper-log-XXXXXX";
+    int fd = mkstemp(path), before = dup(STDERR_FILENO);
+    assert_true(fd >= 0 && dup2(fd, STDERR_FILENO) >= 0);
+    fn();
+    (void)dup2(before, STDERR_FILENO);
+    (void)close(before);
+    ssize_t n = pread(fd, ret, size - 1, 0);
+    ret[MAX(n, 0)] = '\0';
+    (void)close(fd);
+    (void)unlink(path);
 }
 
 static void on_token(void *ctx, const struct broker_token *token) {

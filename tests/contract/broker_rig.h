@@ -15,14 +15,30 @@ struct backend {
                     struct errinfo *reterr); /* NULL: broker_local_new() */
     const char *url;                         /* without its port */
     void (*start)(struct server *s, const char *const *more);
-    void (*wipe)(struct server *s); /* all that is in it is lost */
+    /** All that is in it is lost. */
+    void (*wipe)(const struct server *s, const char *fleet);
+    int stop;   /* the signal that ends it and leaves it whole: RabbitMQ, killed, may never again
+                   elect   a leader for a queue that is minutes old */
+    bool exact; /* a job has one token in all, and all count for the bound; see broker_rabbit_new()
+                 */
 };
 
-#define BACKENDS 2
+#define BACKENDS 3
 extern const struct backend backends[BACKENDS]; /* the first needs no server */
 
-/** A broker, once its server is reached. */
-struct broker *backend_open(const struct backend *backend, const struct server *s);
+/** A broker, once its server is reached. @fleet: its name there. */
+struct broker *backend_open(const struct backend *backend, const struct server *s,
+                            const char *fleet);
+
+/** A broker at @before, a colon, @port and @after. */
+struct broker *open_url(const struct backend *backend, const char *before, int port,
+                        const char *after);
+
+/** It must not come in for a while that is enough to come in; free it. */
+void stay_out(struct broker *b);
+
+/** Everything that is written to stderr while @fn runs, in @ret of @size bytes. */
+void log_of(void (*fn)(void), char *ret, size_t size);
 
 /* A consumer on a loop of its own, and what it was given. It acknowledges all at once. */
 struct eater {

@@ -7,10 +7,15 @@
 #include <sys/types.h>
 
 struct server {
-    pid_t pid; /* 0: does not run */
-    int port;  /* the same after a restart */
+    pid_t pid;    /* 0: does not run */
+    pid_t helper; /* that it wants beside it; 0: none */
+    int port;     /* the same after a restart */
+    int helper_port, more_port;
     char dir[64];
 };
+
+/** A port of 127.0.0.1 that nobody has. */
+int free_port(void);
 
 /** A folder and a free port. */
 void server_init(struct server *s);
@@ -18,6 +23,17 @@ void server_init(struct server *s);
 /** Run redis-server until it answers. @more: further arguments, NULL at the end, or NULL. With
  * "--tls-port" in them it listens there instead. */
 void server_start_redis(struct server *s, const char *const *more);
+
+/** Run rabbitmq-server until it answers (some seconds). @more: lines of its configuration,
+ * likewise; with "listeners.ssl.1 = 127.0.0.1:PORT" it listens there alone. */
+void server_start_rabbit(struct server *s, const char *const *more);
+
+/** Delete / empty the queues of the fleet @name. */
+void server_delete_queues(const struct server *s, const char *name);
+void server_purge_queues(const struct server *s, const char *name);
+
+/** Put @n messages with that body into the queue. */
+void server_put_messages(const struct server *s, const char *queue, const char *body, int n);
 
 /** Ask it by redisCommand(): the answer if it is a number, how many parts it has, or -1 for an
  * error. */
@@ -29,7 +45,8 @@ void server_stop(struct server *s, int signum);
 /** Stop it, and delete the folder. */
 void server_release(struct server *s);
 
-/** Make a certificate for 127.0.0.1 and its key: DIR/cert.pem, DIR/key.pem. */
-void server_make_certificate(const struct server *s);
+/** Make a certificate for @who ("IP:127.0.0.1", "DNS:localhost") and its key: DIR/cert.pem,
+ * DIR/key.pem. */
+void server_make_certificate(const struct server *s, const char *who);
 
 #endif

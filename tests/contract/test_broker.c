@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <time.h>
 
+static const struct backend *backend;
 static struct broker *b;
 static struct eater one, other;
 static struct server server;
@@ -21,31 +22,27 @@ static struct server server;
 /* Tokens that wait, here or at a server: what it says @n to be at once, or soon. */
 static void assert_waiting(size_t n) {
     int64_t until_ms = clock_mono_ms() + SOON_MS;
-    while (broker_waiting(b) != n && clock_mono_ms() < until_ms && server.port != 0) {
+    while (broker_waiting(b) != n && clock_mono_ms() < until_ms && backend->start != NULL) {
         (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
     assert_int_equal(broker_waiting(b), n);
 }
 
+/* Each test has a fleet of its own. */
 static int set_up(void **state) {
-    const struct backend *backend = *state;
-    if (backend->start != NULL) {
-        server_init(&server);
-        backend->start(&server, NULL);
-    }
-    b = backend_open(backend, &server);
+    static int n;
+    char fleet[16];
+    backend = *state;
+    (void)snprintf(fleet, sizeof fleet, "fleet%d", ++n);
+    b = backend_open(backend, &server, fleet);
     eater_begin(&one, b);
     return 0;
 }
 
 static int tear_down(void **state) {
-    const struct backend *backend = *state;
+    (void)state;
     eater_end(&one);
     broker_free(b);
-    if (backend->start != NULL) {
-        server_release(&server);
-        server.port = 0;
-    }
     return 0;
 }
 
@@ -57,7 +54,7 @@ static void test_a_token_goes_to_who_asked_and_only_as_many_as_were_asked_for(vo
     eater_run(&one, 1, 20);
     assert_int_equal(one.n, 0);
     broker_want(one.consumer, 2);
-    eater_run(&one, 3, 50);
+    eater_run(&one, 3, 500);
     assert_int_equal(one.n, 2);
     assert_string_equal(one.seen[0], "a");
     assert_string_equal(one.seen[1], "b");
@@ -83,6 +80,12 @@ static void test_a_job_has_one_token_however_often_it_is_published(void **state)
     for (int i = 0; i < 1000; i++) {
         publish(b, "again", i % 7);
     }
+    if (!backend->exact) { /* it has a second one where the priority was lower */
+        broker_want(one.consumer, 5);
+        eater_run(&one, 3, 500);
+        assert_in_range(one.n, 1, 2);
+        return;
+    }
     assert_waiting(1);
     publish(b, "other", 3);
     broker_want(one.consumer, 5);
@@ -98,6 +101,16 @@ static void test_what_waits_is_bounded_and_the_lowest_is_dropped(void **state) {
     for (size_t i = 0; i < BROKER_TOKENS_MAX; i++) {
         (void)snprintf(id, sizeof id, "job%zu", i);
         publish(b, id, 0);
+    }
+    if (!backend->exact) { /* it counts each priority by itself, and soon takes no more */
+        for (int i = 0; i < 1000; i++) {
+            (void)snprintf(id, sizeof id, "more%d", i);
+            publish(b, id, 0);
+        }
+        broker_want(one.consumer, INT64_C(1) << 40);
+        eater_run(&one, SEEN_MAX, 5000);
+        assert_in_range(one.n, BROKER_TOKENS_MAX + 1, BROKER_TOKENS_MAX + 500);
+        return;
     }
     assert_waiting(BROKER_TOKENS_MAX);
     broker_want(one.consumer, INT64_C(1) << 40);
@@ -161,7 +174,14 @@ int main(void) {
             broker_test(test_a_token_under_way_to_who_leaves_goes_to_another),
             broker_test(test_tokens_from_many_threads_all_arrive_once),
         };
+        if (backends[i].start != NULL) {
+            server_init(&server);
+            backends[i].start(&server, NULL);
+        }
         failed += _cmocka_run_group_tests(backends[i].name, tests, ARRAY_LEN(tests), NULL, NULL);
+        if (backends[i].start != NULL) {
+            server_release(&server);
+        }
     }
     return failed;
 }

@@ -32,7 +32,7 @@ static int set_up(void **state) {
     (void)state;
     server_init(&server);
     server_start_redis(&server, NULL);
-    b = backend_open(redis, &server);
+    b = backend_open(redis, &server, "stumper");
     eater_begin(&one, b);
     return 0;
 }
@@ -150,46 +150,16 @@ static void test_fleets_with_names_of_their_own_do_not_meet(void **state) {
 
 /* --- being let in */
 
-/* Everything that is written to stderr while @fn runs. */
-static void log_of(void (*fn)(void), char *ret, size_t size) {
-    char path[] = "/tmp/stumper-log-XXXXXX";
-    int fd = mkstemp(path), before = dup(STDERR_FILENO);
-    assert_true(fd >= 0 && dup2(fd, STDERR_FILENO) >= 0);
-    fn();
-    (void)dup2(before, STDERR_FILENO);
-    (void)close(before);
-    ssize_t n = pread(fd, ret, size - 1, 0);
-    ret[MAX(n, 0)] = '\0';
-    (void)close(fd);
-    (void)unlink(path);
-}
-
-static struct broker *open_url(const char *before, int port, const char *after) {
-    struct broker *ret;
-    char url[256];
-    (void)snprintf(url, sizeof url, "%s:%d%s", before, port, after);
-    assert_int_equal(broker_redis_new(url, NULL, &ret, NULL), ERR_OK);
-    return ret;
-}
-
-/* It must stay outside for a while that is enough to come in. */
-static void assert_stays_out(struct broker *x) {
-    (void)nanosleep(&(struct timespec){.tv_nsec = 400000000}, NULL);
-    assert_non_null(broker_degraded(x));
-    assert_null(strstr(broker_degraded(x), PASSWORD_PLAIN));
-    broker_free(x);
-}
-
 static void come_with_passwords(void) {
     struct server s;
     server_init(&s);
     server_start_redis(&s, (const char *const[]){"--requirepass", PASSWORD_PLAIN, NULL});
-    assert_stays_out(open_url("redis://127.0.0.1", s.port, ""));
-    assert_stays_out(open_url("redis://:wrong-" PASSWORD "@127.0.0.1", s.port, ""));
-    struct broker *x = open_url("redis://:" PASSWORD "@127.0.0.1", s.port, "/3");
+    stay_out(open_url(redis, "redis://127.0.0.1", s.port, ""));
+    stay_out(open_url(redis, "redis://:wrong-" PASSWORD "@127.0.0.1", s.port, ""));
+    struct broker *x = open_url(redis, "redis://:" PASSWORD "@127.0.0.1", s.port, "/3");
     await_broker(x, is_well);
     broker_free(x);
-    x = open_url("redis://default:" PASSWORD "@127.0.0.1", s.port, "");
+    x = open_url(redis, "redis://default:" PASSWORD "@127.0.0.1", s.port, "");
     await_broker(x, is_well);
     broker_free(x);
     server_release(&s);
@@ -209,16 +179,16 @@ static void come_with_tls(void) {
     struct server s;
     char port[8], ca[128];
     server_init(&s);
-    server_make_certificate(&s);
+    server_make_certificate(&s, "IP:127.0.0.1");
     (void)snprintf(port, sizeof port, "%d", s.port);
     server_start_redis(&s, (const char *const[]){"--tls-port", port, "--tls-cert-file", "cert.pem",
                                                  "--tls-key-file", "key.pem", "--tls-ca-cert-file",
                                                  "cert.pem", "--tls-auth-clients", "no", NULL});
-    assert_stays_out(open_url("redis://127.0.0.1", s.port, ""));
-    assert_stays_out(open_url("rediss://127.0.0.1", s.port, "")); /* nobody vouches for it */
+    stay_out(open_url(redis, "redis://127.0.0.1", s.port, ""));
+    stay_out(open_url(redis, "rediss://127.0.0.1", s.port, "")); /* nobody vouches for it */
     (void)snprintf(ca, sizeof ca, "?ca=%s/cert.pem", s.dir);
-    assert_stays_out(open_url("rediss://localhost", s.port, ca)); /* somebody else's certificate */
-    struct broker *x = open_url("rediss://127.0.0.1", s.port, ca);
+    stay_out(open_url(redis, "rediss://localhost", s.port, ca)); /* somebody else's certificate */
+    struct broker *x = open_url(redis, "rediss://127.0.0.1", s.port, ca);
     await_broker(x, is_well);
     struct eater e;
     eater_begin(&e, x);

@@ -18,15 +18,17 @@
 
 static const struct backend *backend;
 static struct server server;
+static char fleet[16];
 static struct broker *here, *there;
 static struct eater one, other;
 
+/* Each test has a fleet of its own. */
 static int set_up(void **state) {
+    static int n;
     backend = *state;
-    server_init(&server);
-    backend->start(&server, NULL);
-    here = backend_open(backend, &server);
-    there = backend_open(backend, &server);
+    (void)snprintf(fleet, sizeof fleet, "fleet%d", ++n);
+    here = backend_open(backend, &server, fleet);
+    there = backend_open(backend, &server, fleet);
     eater_begin(&one, here);
     eater_begin(&other, there);
     return 0;
@@ -38,7 +40,6 @@ static int tear_down(void **state) {
     eater_end(&other);
     broker_free(here);
     broker_free(there);
-    server_release(&server);
     return 0;
 }
 
@@ -80,7 +81,7 @@ static void test_after_a_wipe_tokens_go_on(void **state) {
     eater_run(&other, 1, LONG_MS);
     broker_want(one.consumer, 10); /* waits at the server */
     eater_run(&one, 1, 50);
-    backend->wipe(&server);
+    backend->wipe(&server, fleet);
     publish(there, "next", 0);
     eater_run(&one, 1, LONG_MS);
     assert_int_equal(one.n, 1);
@@ -90,7 +91,7 @@ static void test_after_a_wipe_tokens_go_on(void **state) {
 
 static void test_while_the_server_is_away_tokens_pass_within_the_process(void **state) {
     (void)state;
-    server_stop(&server, SIGKILL);
+    server_stop(&server, backend->stop);
     await_broker(here, is_degraded);
     await_broker(there, is_degraded);
     broker_want(one.consumer, 1);
@@ -152,7 +153,10 @@ int main(void) {
             server_test(test_a_server_that_answers_nothing_is_as_one_that_is_away),
             server_test(test_what_was_given_and_not_acknowledged_is_handed_in_again_at_the_end),
         };
+        server_init(&server);
+        backends[i].start(&server, NULL);
         failed += _cmocka_run_group_tests(backends[i].name, tests, ARRAY_LEN(tests), NULL, NULL);
+        server_release(&server);
     }
     return failed;
 }

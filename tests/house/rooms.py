@@ -38,6 +38,7 @@ VENDORS = {
     "arb": {"answer"},
     "openssl/": {"api", "broker"},
     "hiredis/": {"broker"},
+    "amqp": {"broker"},
 }
 
 PURE = {"answer", "core"}
