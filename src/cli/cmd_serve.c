@@ -334,8 +334,10 @@ static size_t serve_service_rows(struct serve_command *c, struct opt *ret) {
          .kind = OPT_STR,
          .value = "URL",
          .to = &o->broker,
-         .help = "wake workers by way of a Redis server: redis://[USER:PASSWORD@]HOST[:PORT][/DB], "
-                 "rediss:// over TLS; without it within the process"},
+         .help =
+             "wake workers by way of Redis or RabbitMQ: redis://[USER:PASSWORD@]HOST[:PORT][/DB] "
+             "or amqp://…[/VHOST], rediss:// and amqps:// over TLS; without it within the "
+             "process"},
         {.name = "workers",
          .kind = OPT_INT,
          .value = "N",

@@ -95,14 +95,29 @@ static enum err serve_on_store(struct serve *s, struct errinfo *reterr) {
     return e;
 }
 
+static const struct {
+    const char *scheme;
+    enum err (*new)(const char *url, struct metrics *metrics, struct broker **ret,
+                    struct errinfo *reterr);
+} serve_brokers[] = {{"redis://", broker_redis_new},
+                     {"rediss://", broker_redis_new},
+                     {"amqp://", broker_rabbit_new},
+                     {"amqps://", broker_rabbit_new}};
+
 static enum err serve_open_broker(struct serve *s, struct errinfo *reterr) {
     const char *url = s->options->broker;
     if (url == NULL) {
         s->broker = broker_local_new();
         return ERR_OK;
     }
-    enum err e = broker_redis_new(url, s->metrics, &s->broker, reterr);
-    return e == ERR_OK ? ERR_OK : errinfo_wrap(reterr, e, "--broker");
+    for (size_t i = 0; i < ARRAY_LEN(serve_brokers); i++) {
+        if (str_starts(str_of(url), str_of(serve_brokers[i].scheme))) {
+            enum err e = serve_brokers[i].new(url, s->metrics, &s->broker, reterr);
+            return e == ERR_OK ? ERR_OK : errinfo_wrap(reterr, e, "--broker");
+        }
+    }
+    return errinfo_set(reterr, ERR_USAGE,
+                       "--broker: begins with none of redis:// rediss:// amqp:// amqps://");
 }
 
 enum err serve(const struct serve_options *options, struct errinfo *reterr) {

@@ -1,6 +1,8 @@
 // The service with a broker's server: jobs go by it, and go on without it.
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import test from 'node:test';
 import { folder, run, start, wait } from './lib.mjs';
 import { serve } from './service.mjs';
@@ -22,6 +24,23 @@ async function redis(t, port, password) {
   await it.line(/Ready to accept connections/);
   const cli = (...words) => run(t, ['-p', port, '--no-auth-warning', '-a', password, ...words], { program: 'redis-cli' });
   return { ...it, cli, wipe: () => cli('FLUSHALL') };
+}
+
+/** RabbitMQ on @port, all of it in @dir, on loopback alone. */
+async function rabbit(t, port, dir) {
+  const [epmd, distribution] = [await freePort(), await freePort()];
+  writeFileSync(join(dir, 'rabbitmq.conf'), `listeners.tcp.1 = 127.0.0.1:${port}\ndisk_free_limit.absolute = 16MB\n`);
+  writeFileSync(join(dir, 'enabled_plugins'), '[].\n');
+  const env = {
+    HOME: dir, ERL_EPMD_ADDRESS: '127.0.0.1', ERL_EPMD_PORT: epmd, RABBITMQ_DIST_PORT: distribution, RABBITMQ_NODENAME: `r${port}@localhost`,
+    RABBITMQ_BASE: dir, RABBITMQ_MNESIA_BASE: join(dir, 'mnesia'), RABBITMQ_LOG_BASE: join(dir, 'log'), RABBITMQ_CONFIG_FILE: join(dir, 'rabbitmq.conf'),
+    RABBITMQ_ENABLED_PLUGINS_FILE: join(dir, 'enabled_plugins'), RABBITMQ_CONF_ENV_FILE: join(dir, 'none'), RABBITMQ_ALLOW_INPUT: 1,
+    RABBITMQ_SERVER_START_ARGS: '-noinput', RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1} +S 1:1 +sbwt none',
+  };
+  start(t, ['-port', epmd], { program: 'epmd', env });
+  const it = start(t, [], { program: '/usr/lib/rabbitmq/bin/rabbitmq-server', env });
+  await it.line(/Starting broker\.\.\. completed/, 60000);
+  return it;
 }
 
 const PASSWORD = 'a-secret-of-the-broker';
@@ -61,6 +80,26 @@ test('jobs go on while Redis is wiped, killed and back, and nothing is lost', as
   assert.equal(left.stdout.trim(), '0', 'no token is left behind');
 });
 
+test('jobs go on while RabbitMQ is stopped and back', async (t) => {
+  const [port, dir] = [await freePort(), folder(t)];
+  const server = await rabbit(t, port, dir);
+  const s = await serve(t, ['--broker', `amqp://127.0.0.1:${port}`], { sim: ['--latency', '60'] });
+  const ready = async () => (await s.get('/readyz')).body;
+  await eventually(async () => (await ready()) === 'ready\n', 'it is ready');
+  assert.equal((await s.end(await s.submit(JOB))).status, 'succeeded');
+  assert.match((await s.get('/metrics')).body, /^stumper_broker_tokens_total\{way="taken"\} [1-9]/m);
+
+  const running = await s.submit({ ...JOB, num_problems: 30 });
+  await server.kill('SIGTERM');
+  await eventually(async () => (await ready()).startsWith('ready, degraded'), 'it is degraded');
+  assert.equal((await s.end(await s.submit(JOB))).status, 'succeeded', 'a job that came meanwhile');
+  await rabbit(t, port, dir);
+  await eventually(async () => (await ready()) === 'ready\n', 'it is ready again');
+  assert.equal((await s.end(await s.submit(JOB))).status, 'succeeded');
+  assert.equal((await s.end(running)).status, 'succeeded');
+  assert.equal((await s.provider.sums()).repeated_request_ids, 0, 'nothing is paid twice');
+});
+
 test('a service starts without its broker, and finds it later', async (t) => {
   const port = await freePort();
   const s = await serve(t, ['--broker', `redis://127.0.0.1:${port}`], { sim: ['--latency', '5'] });
@@ -72,7 +111,7 @@ test('a service starts without its broker, and finds it later', async (t) => {
 });
 
 test('a wrong --broker is a usage error that does not repeat it', async (t) => {
-  for (const url of ['kafka://h', `redis://:${PASSWORD}@`, `redis://:${PASSWORD}@h?what=1`, 'localhost']) {
+  for (const url of ['kafka://h', `amqp://u:${PASSWORD}@h:port`, `redis://:${PASSWORD}@`, `redis://:${PASSWORD}@h?what=1`, 'localhost']) {
     const got = await run(t, ['serve', '--listen', '127.0.0.1:0', '--broker', url], { cwd: folder(t), code: 2 });
     assert.match(got.stderr, /--broker/);
     assert.doesNotMatch(got.stderr, new RegExp(PASSWORD));
