@@ -2,6 +2,8 @@
 #include "api/call.h"
 #include "api/problem.h"
 #include "api/render.h"
+#include "api/signature.h"
+#include "api/webhooks.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -23,7 +25,9 @@ static void keys_render_limits(struct jwrite *w, const struct key_row *k) {
 }
 
 /* @text: the key itself, or NULL. */
-static void keys_render(struct jwrite *w, const struct key_row *k, const char *text) {
+static void keys_render(const struct api *api, struct jwrite *w, const struct key_row *k,
+                        const char *text) {
+    char secret[SIGNATURE_TEXT_BYTES];
     jwrite_object(w);
     jwrite_key(w, "id");
     jwrite_cstr(w, k->id);
@@ -33,6 +37,8 @@ static void keys_render(struct jwrite *w, const struct key_row *k, const char *t
         jwrite_key(w, "key");
         jwrite_cstr(w, text);
     }
+    jwrite_key(w, "webhook_secret");
+    jwrite_cstr(w, webhooks_secret(api->webhooks, k->id, secret) ? secret : NULL);
     jwrite_key(w, "scopes");
     jwrite_array(w);
     for (unsigned bit = 1; bit <= STORE_SCOPE_ADMIN; bit <<= 1) {
@@ -65,7 +71,7 @@ static void keys_on_list(struct store_op *op) {
         jwrite_key(w, "data");
         jwrite_array(w);
         for (size_t i = 0; i < page->op.ret_n; i++) {
-            keys_render(w, &page->op.ret[i], NULL);
+            keys_render(c->api, w, &page->op.ret[i], NULL);
         }
         jwrite_end(w);
         jwrite_end(w);
@@ -176,7 +182,7 @@ static void keys_on_added(struct store_op *op) {
         call_end_refused(api);
     }
     if (c != NULL && op->err == ERR_OK) {
-        keys_render(call_json(c), &add->op.key, add->text);
+        keys_render(api, call_json(c), &add->op.key, add->text);
         call_send_json(c, 201);
     } else if (c != NULL) {
         problem_send_store(c, op->err, &op->detail);

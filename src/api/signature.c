@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SIGNATURE_PREFIX "whsec_"
+
 enum err signature_read(struct str text, struct signature_secrets *ret, struct errinfo *reterr) {
-    const struct str prefix = S("whsec_");
+    const struct str prefix = S(SIGNATURE_PREFIX);
     *ret = (struct signature_secrets){.n = 0};
     while (text.n > 0) {
         struct str one = str_trim(str_split(&text, ' '));
@@ -30,6 +32,20 @@ enum err signature_read(struct str text, struct signature_secrets *ret, struct e
         ret->sizes[ret->n++] = n;
     }
     return ret->n > 0 ? ERR_OK : errinfo_set(reterr, ERR_INVALID, "the webhook secret is empty");
+}
+
+void signature_derive(const struct signature_secrets *service, const char *key_id,
+                      struct signature_secrets *ret) {
+    *ret = *service;
+    for (size_t i = 0; i < service->n && *key_id != '\0'; i++) {
+        const struct str secret = {(const char *)service->bytes[i], service->sizes[i]};
+        digest_hmac(secret, str_of(key_id), ret->bytes[i]);
+        ret->sizes[i] = DIGEST_BYTES;
+    }
+}
+
+void signature_text(const struct signature_secrets *secrets, char ret[SIGNATURE_TEXT_BYTES]) {
+    digest_base64(secrets->bytes[0], secrets->sizes[0], stpcpy(ret, SIGNATURE_PREFIX));
 }
 
 void signature_make(const struct signature_secrets *secrets, const char *id, int64_t seconds,

@@ -75,6 +75,17 @@ static void webhooks_on_timer(void *ctx) {
     webhooks_wake(ctx);
 }
 
+bool webhooks_secret(const struct webhooks *w, const char *key_id, char *ret) {
+    struct signature_secrets secrets;
+    if (w->secrets.n == 0) {
+        return false;
+    }
+    signature_derive(&w->secrets, key_id, &secrets);
+    signature_text(&secrets, ret);
+    explicit_bzero(&secrets, sizeof secrets);
+    return true;
+}
+
 /* --- after a try */
 
 static void webhook_on_told(struct store_op *op) {
@@ -165,7 +176,10 @@ static void webhook_send(struct webhook *hook) {
     struct http_transfer *transfer;
     int64_t now_s = clock_wall_ms() / MS_PER_S;
     char signature[SIGNATURE_HEADER_BYTES];
-    signature_make(&hook->webhooks->secrets, row->id, now_s, row->body, a, signature);
+    struct signature_secrets secrets;
+    signature_derive(&hook->webhooks->secrets, row->key_id, &secrets);
+    signature_make(&secrets, row->id, now_s, row->body, a, signature);
+    explicit_bzero(&secrets, sizeof secrets);
     (void)snprintf(hook->id, sizeof hook->id, "webhook-id: %s", row->id);
     (void)snprintf(hook->time, sizeof hook->time, "webhook-timestamp: %" PRId64, now_s);
     (void)snprintf(hook->signature, sizeof hook->signature, "webhook-signature: %s", signature);

@@ -139,9 +139,14 @@ static struct str keys_request(struct keys *k, const char *name) {
 static enum err keys_add(struct keys *k, const char *name) {
     struct client_reply reply;
     enum err e = client_ask(&k->client, "POST", "/keys", keys_request(k, name), &reply, &k->why);
+    struct str secret = e == ERR_OK ? jnode_get_str(reply.json, "webhook_secret") : S("");
     if (e == ERR_OK) {
         keys_print_new(str_cstr(&k->arena, jnode_get_str(reply.json, "id")),
                        str_cstr(&k->arena, jnode_get_str(reply.json, "key")));
+    }
+    if (secret.n > 0) {
+        (void)fprintf(stderr, "stumper: webhooks of its jobs are signed with %.*s\n",
+                      STR_ARG(secret));
     }
     return e;
 }

@@ -16,6 +16,7 @@ static bool rules_get_webhook(struct sql_query *q, struct arena *a, struct outbo
                                .tries = sql_int(q, 5),
                                .created_ms = sql_int(q, 6)};
     (void)snprintf(ret->id, sizeof ret->id, "%.*s", STR_ARG(sql_str(q, 1)));
+    (void)snprintf(ret->key_id, sizeof ret->key_id, "%.*s", STR_ARG(sql_str(q, 7)));
     (void)snprintf(ret->job_id, sizeof ret->job_id, "%.*s", STR_ARG(sql_str(q, 2)));
     return true;
 }

@@ -11,6 +11,7 @@ struct outbox_row {
     int64_t number;
     char id[STORE_ID_BYTES]; /* webhook-id: the same at every try */
     char job_id[STORE_ID_BYTES];
+    char key_id[STORE_ID_BYTES]; /* of the API key that ordered the job; "": none did */
     struct str url;
     struct str body; /* {"type": "job.succeeded", "timestamp": …, "data": {…}} */
     int64_t tries;   /* before this one */

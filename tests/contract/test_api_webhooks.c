@@ -78,17 +78,21 @@ static void end(struct scene *s) {
 }
 
 /* A job that ends at once. */
-static void end_a_job(const struct scene *s, const char *url) {
+static void end_a_job_of(const struct scene *s, const char *bearer, const char *url) {
     char body[512], path[128];
     (void)snprintf(body, sizeof body,
                    "{\"num_problems\":1,\"engineer_model\":\"a/b\",\"checker_model\":\"a/b\","
                    "\"target_model\":\"a/b\",\"webhook_url\":\"%s/hook\"}",
                    url);
-    const struct talk_reply *reply = talk(s->rig->port, "POST", "/generate", "", body);
+    const struct talk_reply *reply = talk(s->rig->port, "POST", "/generate", bearer, body);
     assert_int_equal(reply->status, 202);
     (void)snprintf(path, sizeof path, "/jobs/%s/cancel",
                    talk_header(reply, "location") + strlen("/status/"));
-    assert_int_equal(talk(s->rig->port, "POST", path, "", NULL)->status, 200);
+    assert_int_equal(talk(s->rig->port, "POST", path, bearer, NULL)->status, 200);
+}
+
+static void end_a_job(const struct scene *s, const char *url) {
+    end_a_job_of(s, "", url);
 }
 
 static void head_value(const char *head, const char *name, char ret[256]) {
@@ -114,6 +118,51 @@ static void test_the_end_of_a_job_is_told_signed(void **state) {
     assert_int_equal(signature_read(S(SECRET), &secrets, NULL), ERR_OK);
     signature_make(&secrets, id, atoll(time), str_of(s.receiver.bodies[0]), &a, expected);
     assert_string_equal(signature, expected);
+    arena_release(&a);
+    end(&s);
+}
+
+/* Make a key: the header that uses it, and the secret that it is told. */
+static void make_key(const struct scene *s, const char *admin, const char *body, char ret[128],
+                     char ret_secret[SIGNATURE_TEXT_BYTES]) {
+    char key[80];
+    const struct talk_reply *reply = talk(s->rig->port, "POST", "/keys", admin, body);
+    assert_int_equal(reply->status, 201);
+    const char *at = strstr(reply->body, "\"key\":\"");
+    assert_non_null(at);
+    assert_int_equal(sscanf(at, "\"key\":\"%79[^\"]", key), 1);
+    at = strstr(reply->body, "\"webhook_secret\":\"");
+    assert_non_null(at);
+    assert_int_equal(sscanf(at, "\"webhook_secret\":\"%95[^\"]", ret_secret), 1);
+    (void)snprintf(ret, 128, "Authorization: Bearer %s\r\n", key);
+}
+
+/* Were it one for all, whoever can check a signature could make those of others. */
+static void test_each_key_has_a_secret_of_its_own(void **state) {
+    struct scene s;
+    char admin[128], one[128], secrets[3][SIGNATURE_TEXT_BYTES];
+    char id[256], time[256], signature[256], expected[SIGNATURE_HEADER_BYTES];
+    struct arena a;
+    begin(&s, *state, true);
+    make_key(&s, "", "{\"name\":\"root\",\"scopes\":[\"admin\"]}", admin, secrets[0]);
+    make_key(&s, admin, "{\"name\":\"one\"}", one, secrets[1]);
+    (void)snprintf(secrets[2], sizeof secrets[2], "%s", SECRET);
+    const struct talk_reply *list = talk(s.rig->port, "GET", "/keys", admin, NULL);
+    assert_non_null(strstr(list->body, secrets[0]));
+    assert_non_null(strstr(list->body, secrets[1]));
+    end_a_job_of(&s, one, tiny_server_url(s.server));
+    wait_for(&s.receiver, 1, 5000);
+    assert_int_equal(received(&s.receiver), 1);
+    head_value(s.receiver.heads[0], "webhook-id", id);
+    head_value(s.receiver.heads[0], "webhook-timestamp", time);
+    head_value(s.receiver.heads[0], "webhook-signature", signature);
+    arena_init(&a, 1 << 20);
+    for (size_t i = 0; i < ARRAY_LEN(secrets); i++) {
+        struct signature_secrets read;
+        assert_int_equal(signature_read(str_of(secrets[i]), &read, NULL), ERR_OK);
+        signature_make(&read, id, atoll(time), str_of(s.receiver.bodies[0]), &a, expected);
+        assert_int_equal(strcmp(signature, expected) == 0, i == 1);
+    }
     arena_release(&a);
     end(&s);
 }
@@ -189,6 +238,7 @@ static void test_addresses_that_are_not_public_are_not_connected_to(void **state
 int main(void) {
     const struct CMUnitTest tests[] = {
         api_test(test_the_end_of_a_job_is_told_signed),
+        api_test(test_each_key_has_a_secret_of_its_own),
         api_test(test_a_failed_try_is_repeated_with_the_same_id),
         api_test(test_the_time_of_day_may_jump_between_tries),
         api_test(test_a_receiver_that_wants_none_gets_no_more),
