@@ -337,10 +337,10 @@ static void progress_json_spend(const struct progress_facts *f, struct jwrite *w
     progress_json_int(w, "retries", f->stats.retries);
     progress_json_int(w, "rate_limited", f->stats.rate_limited);
     progress_json_int(w, "waiting", f->stats.waiting);
-    jwrite_key(w, "trouble");
-    jwrite_cstr(w, f->stats.trouble[0] != '\0' ? f->stats.trouble : NULL);
     progress_json_int(w, "batches", f->stats.batches);
     progress_json_int(w, "batched", f->stats.batched);
+    jwrite_key(w, "trouble");
+    jwrite_cstr(w, f->stats.trouble[0] != '\0' ? f->stats.trouble : NULL);
 }
 
 void progress_json(const struct progress_facts *f, const char *event, struct sbuf *out) {

@@ -2,7 +2,7 @@
  * of one document. Nothing of ours is shown with a batch: it is known by the ids in its results. */
 #include "llm/batch_wire.h"
 
-#include <string.h>
+#include <stdio.h>
 #include <time.h>
 
 static struct str anthropic_make_url(const struct llm_provider *p, struct arena *a) {
@@ -55,11 +55,7 @@ static void anthropic_close(const char *mark, struct sbuf *out) {
 static int64_t anthropic_time_ms(struct str text) {
     struct tm tm = {0};
     char buf[64];
-    if (text.n >= sizeof buf) {
-        return -1;
-    }
-    memcpy(buf, text.p, text.n);
-    buf[text.n] = '\0';
+    (void)snprintf(buf, sizeof buf, "%.*s", STR_ARG(text)); /* cut, it is none */
     return strptime(buf, "%Y-%m-%dT%H:%M:%S", &tm) == NULL ? -1 : (int64_t)timegm(&tm) * 1000;
 }
 

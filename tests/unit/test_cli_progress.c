@@ -108,6 +108,26 @@ static void test_a_model_that_does_not_answer_is_named_before_the_last_error(voi
     sbuf_release(&out);
 }
 
+static void test_batches_are_told_with_what_waits_for_them(void **state) {
+    (void)state;
+    struct progress_facts f = facts();
+    struct sbuf out;
+    f.stats.batches = 2;
+    f.stats.batched = 50;
+    f.stats.waiting = 14;
+    assert_picture(&f, (struct term){.utf8 = false, .width = 60},
+                   "  37/50 accepted  #########----   74%  12.3/min  ETA 1m 03s\n"
+                   "  64 in flight (50 in 2 batches, 14 gathering)  41 solved\n"
+                   "  3m 00s elapsed  money $0.0123 of $5.00\n");
+    sbuf_init(&out, 1 << 16);
+    progress_line(&f, &out);
+    assert_non_null(strstr(sbuf_str(&out).p, ", 50 in 2 batches, 14 gathering"));
+    sbuf_clear(&out);
+    progress_json(&f, "progress", &out);
+    assert_non_null(strstr(sbuf_str(&out).p, "\"batches\":2,\"batched\":50,"));
+    sbuf_release(&out);
+}
+
 static void test_no_line_is_as_wide_as_the_terminal(void **state) {
     (void)state;
     struct progress_facts f = facts();
@@ -169,7 +189,8 @@ static void test_the_json_object_has_the_documented_fields(void **state) {
         "\"duplicate\":0,\"surplus\":0,\"failed\":4},\"calls\":1234,\"calls_unpriced\":0,"
         "\"replayed\":0,\"input_tokens\":1234567,\"output_tokens\":45678,\"cost_usd\":0.0123,"
         "\"max_cost_usd\":5.0,\"requests\":1300,\"retries\":7,\"rate_limited\":0,\"waiting\":0,"
-        "\"trouble\":null,\"errors_in_row\":0,\"cause\":null,\"stop\":null}\n");
+        "\"batches\":0,\"batched\":0,\"trouble\":null,\"errors_in_row\":0,\"cause\":null,\"stop\":"
+        "null}\n");
     sbuf_release(&out);
 }
 
@@ -353,6 +374,7 @@ int main(void) {
         cmocka_unit_test(test_without_utf8_the_picture_is_ascii),
         cmocka_unit_test(test_what_holds_it_up_is_told),
         cmocka_unit_test(test_a_model_that_does_not_answer_is_named_before_the_last_error),
+        cmocka_unit_test(test_batches_are_told_with_what_waits_for_them),
         cmocka_unit_test(test_no_line_is_as_wide_as_the_terminal),
         cmocka_unit_test(test_colours_add_no_width),
         cmocka_unit_test(test_a_plain_line_tells_the_same),

@@ -134,6 +134,27 @@ static void test_without_observations_no_more_than_n_are_launched(void **state) 
     assert_int_equal(sched_launch_now(&s, 0), 3);
 }
 
+static void test_attempts_that_are_owed_are_launched_though_fewer_would_do(void **state) {
+    (void)state;
+    struct job_spec spec = {.num_problems = 10, .concurrency = 40};
+    struct sched s;
+    sched_init(&s, &spec, 0, 0, 0);
+    sched_owe(&s, 50);
+    assert_int_equal(sched_launch_now(&s, 0), 40); /* no more than there is room for */
+    for (int i = 0; i < 40; i++) {
+        (void)sched_launched(&s);
+    }
+    assert_int_equal(sched_launch_now(&s, 0), 0);
+    for (int i = 0; i < 9; i++) {
+        sched_ended(&s, i, ATTEMPT_STAGE_ENGINEER, OUTCOME_ACCEPTED, NULL);
+        assert_int_equal(sched_launch_now(&s, 0), 1); /* none is needed, ten are owed still */
+        (void)sched_launched(&s);
+    }
+    sched_ended(&s, 9, ATTEMPT_STAGE_ENGINEER, OUTCOME_ACCEPTED, NULL);
+    assert_int_equal(sched_launch_now(&s, 0), 0);
+    assert_int_equal(s.stop, STOP_DONE);
+}
+
 static void test_early_rejections_of_a_wide_run_are_not_a_stall(void **state) {
     (void)state;
     struct job_spec spec = {.num_problems = 1000, .concurrency = 500, .stall_attempts = 100};
@@ -224,6 +245,7 @@ int main(void) {
         cmocka_unit_test(test_surplus_stays_small_near_n),
         cmocka_unit_test(test_slots_are_full_while_far_from_n),
         cmocka_unit_test(test_without_observations_no_more_than_n_are_launched),
+        cmocka_unit_test(test_attempts_that_are_owed_are_launched_though_fewer_would_do),
         cmocka_unit_test(test_early_rejections_of_a_wide_run_are_not_a_stall),
         cmocka_unit_test(test_errors_with_one_cause_stop_the_job_and_name_it),
         cmocka_unit_test(test_max_attempts_is_never_passed_and_ends_the_job_when_all_are_back),

@@ -339,6 +339,32 @@ static void test_more_providers_than_fit_are_refused(void **state) {
 
 #define CONFIG_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
+static void test_who_can_be_asked_in_batches_is_known_and_can_be_told(void **state) {
+    (void)state;
+    static const struct {
+        const char *provider;
+        enum err err;
+        const char *why;
+    } cases[] = {{"openai", ERR_OK, ""},
+                 {"anthropic", ERR_OK, ""},
+                 {"own", ERR_OK, ""},
+                 {"gemini", ERR_UNSUPPORTED, "its wire format is gemini"},
+                 {"groq", ERR_UNSUPPORTED, "batches: true under providers: groq:"},
+                 {"flowing", ERR_UNSUPPORTED, "a batch has no streams"},
+                 {"nobody", ERR_NOT_FOUND, "there is no provider 'nobody'"}};
+    assert_string_equal(
+        configure("providers:\n  own: {base_url: \"http://127.0.0.1:1/v1\", batches: true}\n"
+                  "  flowing: {base_url: \"http://127.0.0.1:1/v1\", batches: true,"
+                  " extra_body: {stream: true}}\n"),
+        "");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct model_name name = {str_of(cases[i].provider), S("m")};
+        struct errinfo why = {0};
+        assert_int_equal(llm_config_check_batches(&fixture.config, &name, &why), cases[i].err);
+        assert_non_null(strstr(why.text, cases[i].why));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         CONFIG_TEST(test_the_builtin_providers_are_there_without_any_configuration),
@@ -353,6 +379,7 @@ int main(void) {
         CONFIG_TEST(test_how_to_ask_is_told_per_provider_and_per_model),
         CONFIG_TEST(test_an_alias_costs_what_its_model_costs_or_what_is_said_of_it),
         CONFIG_TEST(test_what_is_wrong_in_yaml_is_named_with_its_place),
+        CONFIG_TEST(test_who_can_be_asked_in_batches_is_known_and_can_be_told),
         CONFIG_TEST(test_more_providers_than_fit_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
