@@ -24,7 +24,7 @@ demo: ## Install what is missing, build, and watch a real job against the simula
 check: ## Install what is missing, build with sanitizers, run every test
 	@scripts/check
 
-crash: ## Kill the engine at every named point, and the service KILLS (200) times under load
+crash: ## Kill the store at every commit, cut its power in every write, kill the service KILLS (200) times
 	@scripts/install-deps check
 	@$(MAKE) --no-print-directory build
 	@STUMPER_KILLS=$(KILLS) scripts/endure crash

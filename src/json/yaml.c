@@ -241,11 +241,11 @@ static int yaml_key_compare(const void *a, const void *b, void *json) {
 /* Checks the keys from @first on, which belong to the mapping that ends here, and drops them. */
 static enum err yaml_close_keys(struct yaml_reader *r, size_t first) {
     size_t n = r->keys_n - first;
-    struct yaml_key *k = r->keys + first;
     r->keys_n = first;
     if (n < 2 || sbuf_overflowed(&r->json)) {
         return ERR_OK;
     }
+    struct yaml_key *k = r->keys + first;
     qsort_r(k, n, sizeof *k, yaml_key_compare, r->json.p);
     for (size_t i = 1; i < n; i++) {
         if (k[i].n == k[i - 1].n &&

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "contract/fault_vfs.h"
 #include "contract/store_script.h"
+#include "store/ops.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -184,6 +185,28 @@ static void expect_after(struct rig *r, const char *what, int from, int to) {
 }
 
 /* --- killed */
+
+static bool script_has(const char *failpoint) {
+    for (int i = 0; i < script_steps_n; i++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "store.%s.before_commit", script_steps[i].kind);
+        if (strcmp(name, failpoint) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void test_the_script_has_every_operation_that_writes(void **state) {
+    struct store_op op = {.kind = 0};
+    (void)state;
+    for (; store_kind(&op)->rule != NULL; op.kind++) { /* they come before those that read */
+        if (!script_has(store_kind(&op)->before_commit)) {
+            fail_msg("no step hits %s", store_kind(&op)->before_commit);
+        }
+    }
+    assert_true(op.kind >= 21);
+}
 
 /* Else a test of it could not fail. Who beats leaves none, and who reaps none that a death does not
  * leave, too. */
@@ -400,6 +423,7 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_script_has_every_operation_that_writes),
         cmocka_unit_test(test_every_operation_leaves_a_trace),
         cmocka_unit_test(test_killed_at_any_commit_there_is_all_of_it_or_nothing),
         cmocka_unit_test(
