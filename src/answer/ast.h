@@ -22,7 +22,7 @@ enum node_kind {
     NODE_FUNC,  /* op: enum ast_func; n arguments */
     NODE_APPLY, /* name: an unknown function; n arguments */
     NODE_PM,    /* ± of one term; op: 1 for ±, -1 for ∓ */
-    NODE_FACT,  /* 1; op: how many times */
+    NODE_FACT,  /* 1; op: how many signs: n! is 1, n!! is 2 */
     NODE_BASED, /* 1 literal; op: its base */
     NODE_PERCENT, /* 1 */
     NODE_DEGREE,  /* 1 */
@@ -81,10 +81,12 @@ enum {
     X(ASIN)                                                                                        \
     X(ACOS)                                                                                        \
     X(ATAN)                                                                                        \
-    X(ACOT) X(ASEC) X(ACSC) X(SINH) X(COSH) X(TANH) X(COTH) X(SECH) X(CSCH) X(ASINH) X(ACOSH)      \
-        X(ATANH) X(EXP) X(LN) X(LOG) X(LG) X(SQRT) X(ROOT) X(ABS) X(FLOOR) X(CEIL) X(SGN) X(MIN)   \
-            X(MAX) X(GCD) X(LCM) X(BINOM) X(FACTORIAL) X(RE) X(IM) X(ARG) X(CONJ) X(DET) X(GAMMA)  \
-                X(MOD) X(OTHER)
+    X(ACOT)                                                                                        \
+    X(ASEC)                                                                                        \
+    X(ACSC) X(SINH) X(COSH) X(TANH) X(COTH) X(SECH) X(CSCH) X(ASINH) X(ACOSH) X(ATANH) X(EXP)      \
+        X(LN) X(LOG) X(LG) X(SQRT) X(ROOT) X(ABS) X(FLOOR) X(CEIL) X(SGN) X(MIN) X(MAX) X(GCD)     \
+            X(LCM) X(BINOM) X(FACTORIAL) X(RE) X(IM) X(ARG) X(CONJ) X(DET) X(GAMMA) X(MOD)         \
+                X(OTHER)
 
 enum ast_func {
 #define X(name) AST_##name,

@@ -56,7 +56,7 @@ static bool marked(struct str s) {
     static const char *const marks[] = {
         "\\boxed",  "\\fbox", "####",        "</think>",   "<think>", "<answer>",
         "nswer is", "nswer:", "inal answer", "nswers are", "<|im_",   "NSWER:"};
-    return s.n >= 8 && has_any(s, marks, ARRAY_LEN(marks));
+    return s.n >= 6 && has_any(s, marks, ARRAY_LEN(marks));
 }
 
 /* Three words in a row outside \text and $…$ make a sentence. */
@@ -310,6 +310,9 @@ struct answer_result answer_compare(struct str gold, struct str given,
         return result_of(same ? OUTCOME_EQUAL(false, "the same letter")
                               : OUTCOME_DIFFERENT(false, "different letters"),
                          "choice", 0.95);
+    }
+    if (only_x != '\0' && only_x == only_y && x.text.n + y.text.n > 2) { /* "B" and "B)" */
+        return result_of(OUTCOME_EQUAL(false, "the same letter"), "choice", 0.98);
     }
     x.text = value_x.n > 0 ? value_x : x.text;
     y.text = value_y.n > 0 ? value_y : y.text;

@@ -2,18 +2,19 @@
  *
  * Pure: no I/O, no clock, no randomness but a hash of the two texts; nothing in a text is ever
  * executed. The work of one comparison is counted and capped, so it ends. FLINT may abort on sizes
- * that slip past the guards: a service calls it through isolate.h, tests and tools may call it
- * directly.
+ * that slip past the guards: a service calls it through worker/judge_pool.h, tests and tools may
+ * call it directly.
  *
- * What a verdict means
- *   EQUAL, proof         the same text, the same rational number, or the same rational function of
- *                        the symbols and of what is not rational, by exact arithmetic
- *   EQUAL, evidence      agreement at random points to hundreds of bits; or equal after a
- * convention: a label, unit or percent sign that one side leaves out, a correct rounding, the order
- * of a list DIFFERENT, proof     both sides were read whole and have the same shape, and at one
- * point where both are defined their values are proven apart DIFFERENT, evidence  the same, under a
- * convention UNDECIDED            everything else: prose, ellipses, symbolic sums, limits reached.
+ * EQUAL is a proof for the same text, the same rational number, or the same rational function of
+ * the symbols and of what is not rational, by exact arithmetic. It is evidence for agreement at
+ * random points to hundreds of bits, and after a convention: a label, unit or percent sign that one
+ * side leaves out, a correct rounding, the order of a list.
+ *
+ * DIFFERENT is a proof when both sides were read whole and have the same shape, and their values
+ * are proven apart at one point where both are defined; evidence for the same under a convention.
  * An answer that was not read whole is never called different.
+ *
+ * UNDECIDED is everything else: prose, ellipses, symbolic sums, limits reached.
  */
 #ifndef STUMPER_ANSWER_COMPARE_H
 #define STUMPER_ANSWER_COMPARE_H

@@ -576,7 +576,7 @@ bool eval_ball(struct eval *e, const struct node *x, acb_t ret) {
     case NODE_APPLY:
         return eval_apply(e, x, ret);
     case NODE_FACT:
-        return eval_ball(e, x->kids[0], ret) && factorial(e, ret, x->op);
+        return x->op == 1 && eval_ball(e, x->kids[0], ret) && factorial(e, ret, 1);
     case NODE_SUM:
         return eval_sum(e, x, ret);
     case NODE_NEG:

@@ -83,17 +83,18 @@ static bool natural(const fmpq_t x, slong max, slong *ret) {
     return true;
 }
 
+/* n! = n (n - 1) (n - 2) …, n!! = n (n - 2) (n - 4) …, and so on. */
 static bool exact_factorial(const struct node *x, fmpq_t ret) {
-    for (int i = 0; i < x->op; i++) {
-        slong n;
-        if (!natural(ret, EXACT_FACTORIAL_MAX, &n)) {
-            return false;
-        }
-        if (n == 1 || n == 2) {
-            return true; /* however many times */
-        }
-        fmpq_set_si(ret, 1, 1);
+    slong n;
+    if (!natural(ret, EXACT_FACTORIAL_MAX, &n)) {
+        return false;
+    }
+    fmpq_set_si(ret, 1, 1);
+    if (x->op == 1) {
         fmpz_fac_ui(fmpq_numref(ret), (ulong)n);
+    }
+    for (; x->op > 1 && n > 1; n -= x->op) {
+        fmpz_mul_si(fmpq_numref(ret), fmpq_numref(ret), n);
     }
     return true;
 }

@@ -66,6 +66,20 @@ static bool strip_connective(struct str *s) {
     return false;
 }
 
+/* "17**", "## 17": the half of a mark whose other half stood around a label. */
+static bool strip_half_emphasis(struct str *s) {
+    struct str mark = S("**");
+    if (s->n > mark.n && str_ends(*s, mark) && str_find(*s, mark) == s->n - mark.n) {
+        s->n -= mark.n;
+        return true;
+    }
+    if (s->n > mark.n && str_starts(*s, mark) && str_rfind(*s, mark) == 0) {
+        *s = str_skip(*s, mark.n);
+        return true;
+    }
+    return false;
+}
+
 /* Strip one layer of emphasis, delimiters, closing punctuation or leading words; false if there was
  * none. */
 static bool strip_layer(struct str *s) {
@@ -89,7 +103,7 @@ static bool strip_layer(struct str *s) {
         s->n--;
         return true;
     }
-    return strip_connective(s);
+    return strip_half_emphasis(s) || strip_connective(s);
 }
 
 struct str answer_strip(struct str s) {

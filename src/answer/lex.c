@@ -123,9 +123,10 @@ static struct str number_digits(struct lexer *lx, struct str s, size_t *used) {
             return (struct str){p, *used};
         }
     }
-    for (;;) {
+    bool script = before != NULL && (before->kind == TOKEN_UNDER || before->kind == TOKEN_CARET);
+    for (;;) { /* "\log_5 125" is no 5125 */
         size_t sep = join && at < s.n && s.p[at] == ',' ? 1
-                     : n <= 3                           ? grouping(str_skip(s, at))
+                     : n <= 3 && !script                ? grouping(str_skip(s, at))
                                                         : 0;
         if (sep == 0 || digits_at(s, at + sep) != 3 || w > LEX_DIGITS_MAX) {
             break;
@@ -203,6 +204,10 @@ static void lex_number(struct lexer *lx) {
 /* --- letters --- */
 
 static void emit_word(struct lexer *lx, const struct word *word, struct str written) {
+    if (word->role == WORD_SPACE) {
+        lx->space = true;
+        return;
+    }
     int op = word->kind == TOKEN_BAR ? lx->bar_side : word->op;
     emit_text(lx, word->kind, op, word->text != NULL ? str_of(word->text) : written);
     lx->depth +=
@@ -233,10 +238,11 @@ static bool is_upper(struct str run) {
 
 static bool short_word(struct str run) {
     static const char *const words[] = {
-        "is",  "are",  "the", "all", "for", "no",  "yes", "if",  "of",  "at",  "on",  "to",  "by",
-        "we",  "so",   "as",  "not", "any", "odd", "men", "day", "its", "be",  "it",  "get", "has",
-        "had", "was",  "can", "one", "two", "six", "ten", "his", "her", "he",  "who", "our", "per",
-        "an",  "than", "dne", "old", "red", "win", "out", "sum", "way", "may", "hr",  "dog", "cat"};
+        "is",  "are", "the", "all", "for", "no",  "yes", "if",  "of",   "at",  "on",
+        "to",  "by",  "we",  "so",  "as",  "not", "any", "odd", "men",  "day", "its",
+        "be",  "it",  "get", "has", "had", "was", "can", "one", "two",  "six", "ten",
+        "his", "her", "he",  "who", "our", "per", "an",  "ans", "than", "dne", "old",
+        "red", "win", "out", "sum", "way", "may", "hr",  "dog", "cat"};
     if (is_upper(run)) { /* AB, BE: segments and products */
         return str_eq(run, S("DNE"));
     }
@@ -313,10 +319,28 @@ static bool unit_letter(const struct lexer *lx, struct str run) {
     while (under < lx->s.n && isalpha((unsigned char)lx->s.p[under])) {
         under++;
     }
-    bool above_unit = t->kind == TOKEN_NUM && lx->space && peek(lx, 0) == '/' &&
-                      unit_known((struct str){lx->s.p + lx->at + 1, under - lx->at - 1}) &&
-                      item_ends(lx, under);
+    bool above_unit =
+        (t->kind == TOKEN_NUM || t->kind == TOKEN_RPAREN) && lx->space && peek(lx, 0) == '/' &&
+        unit_known((struct str){lx->s.p + lx->at + 1, under - lx->at - 1}) && item_ends(lx, under);
     return behind_unit || below_unit || above_unit;
+}
+
+/* Letters written for signs: "4.5 x 10^3", "(1, 2) U (3, 4)". */
+static bool lex_letter_sign(struct lexer *lx, struct str letter) {
+    const struct token *before = last(lx);
+    struct str behind = str_trim(here(lx));
+    if (before == NULL || !lx->space || behind.n == 0) {
+        return false;
+    }
+    bool times = before->kind == TOKEN_NUM && tolower((unsigned char)letter.p[0]) == 'x' &&
+                 (str_starts(behind, S("10^")) || str_starts(behind, S("10**")));
+    bool cup = (before->kind == TOKEN_RPAREN || before->kind == TOKEN_RBRACK ||
+                before->kind == TOKEN_RSET) &&
+               letter.p[0] == 'U' && strchr("[({", behind.p[0]) != NULL;
+    if (times || cup) {
+        emit_text(lx, times ? TOKEN_TIMES : TOKEN_CUP, 0, letter);
+    }
+    return times || cup;
 }
 
 /* A run of letters outside \text. */
@@ -338,6 +362,8 @@ static void lex_letters(struct lexer *lx) {
                      item_ends(lx, lx->at);
     if (n == 1 && unit_letter(lx, run)) {
         emit_text(lx, TOKEN_TEXT, 0, run);
+    } else if (n == 1 && lex_letter_sign(lx, run)) {
+        return;
     } else if (n == 1) {
         lex_letter(lx, run);
     } else if (word != NULL && word->kind == TOKEN_FUNC && unit_word) {
@@ -352,7 +378,8 @@ static void lex_letters(struct lexer *lx) {
         emit_word(lx, word, run);
     } else if (lex_glued(lx, run)) {
         return;
-    } else if (n <= 3 ? !short_word(run) : is_upper(run)) {
+    } else if (n <= 3 ? !short_word(run) || peek(lx, 0) == '^' || peek(lx, 0) == '_'
+                      : is_upper(run)) {
         emit_letters(lx, run);
     } else if (n > 3 && (lx->reading & LEX_LETTERS_SPLIT) != 0 && n <= 12) {
         emit_letters(lx, run);
@@ -460,8 +487,12 @@ static void lex_font(struct lexer *lx, const struct word *word, struct str name,
         inner = str_trim(str_skip(inner, 1));
     }
     bool unit = inner.n == 1 && after_value(lx) && unit_known(inner);
+    const struct word *command = str_eq(name, S("operatorname")) ? word_command(inner) : NULL;
     bool prose = word->role == WORD_PROSE || unit || font_is_prose(inner);
-    if (str_eq(name, S("mathbb")) && inner.n == 1 && strchr("RZNQC", inner.p[0]) != NULL) {
+    if (command != NULL && command->kind == TOKEN_FUNC) {
+        lx->at += group;
+        emit_word(lx, command, inner);
+    } else if (str_eq(name, S("mathbb")) && inner.n == 1 && strchr("RZNQC", inner.p[0]) != NULL) {
         lx->at += group;
         emit_text(lx, TOKEN_SETNAME, 0, inner);
     } else if (prose) {
@@ -496,6 +527,11 @@ static void lex_known(struct lexer *lx, const struct word *word, struct str name
     }
     skip_spaces(lx);
     size_t group = group_length(lx);
+    if (group == 0 && str_eq(name, S("mathbb")) && peek(lx, 0) != '\0' &&
+        strchr("RZNQC", peek(lx, 0)) != NULL) { /* \mathbb R */
+        emit(lx, TOKEN_SETNAME, 0, 1);
+        return;
+    }
     if (word->role == WORD_SKIP_ARG) {
         lx->at += group;
     } else if (group > 0) {

@@ -13,7 +13,7 @@ enum token_kind {
     TOKEN_END,
     TOKEN_NUM,   /* text: digits and at most one point */
     TOKEN_SYM,   /* text: the name */
-    TOKEN_FUNC,  /* op: enum ast_func; text: as written */
+    TOKEN_FUNC,  /* op: enum ast_func; text: as written, of a root its index */
     TOKEN_CONST, /* op: enum ast_const; text: as written */
     TOKEN_TEXT,  /* text: one word of prose */
     TOKEN_PLUS,
@@ -50,7 +50,8 @@ enum token_kind {
     TOKEN_SQRT,
     TOKEN_BINOM,
     TOKEN_CHOOSE,
-    TOKEN_BIG, /* op: enum ast_big */
+    TOKEN_OVER, /* a \over b */
+    TOKEN_BIG,  /* op: enum ast_big */
     TOKEN_AND,
     TOKEN_OR,
     TOKEN_PERCENT,

@@ -102,7 +102,7 @@ static bool changes_meaning(struct str word) {
     return word_in(word, words, ARRAY_LEN(words));
 }
 
-static void swallow_word(struct parser *p, struct str word) {
+void parser_swallow(struct parser *p, struct str word) {
     p->swallowed = true;
     p->condition = p->condition || changes_meaning(word);
     if (p->words.n < 200) {
@@ -208,9 +208,10 @@ static bool ends_item(const struct parser *p) {
     case TOKEN_RGROUP:
     case TOKEN_MID:
     case TOKEN_CHOOSE:
+    case TOKEN_OVER:
         return true;
     default:
-        return false;
+        return parser_closes_outward(p);
     }
 }
 
@@ -222,7 +223,7 @@ static void skip_clause(struct parser *p) {
         depth += t->kind == TOKEN_LPAREN || t->kind == TOKEN_LGROUP || t->kind == TOKEN_LSET;
         depth -= t->kind == TOKEN_RPAREN || t->kind == TOKEN_RGROUP || t->kind == TOKEN_RSET;
         if (t->kind == TOKEN_TEXT) {
-            swallow_word(p, t->text);
+            parser_swallow(p, t->text);
         }
         p->failed = p->failed || t->kind == TOKEN_BAD;
         p->at++;
@@ -255,11 +256,16 @@ static struct node *parse_behind(struct parser *p, struct node *x) {
     }
     while (parser_is(p, TOKEN_TEXT) && !p->failed) {
         bool clause = word_in(parser_token(p)->text, clauses, ARRAY_LEN(clauses));
-        swallow_word(p, parser_token(p)->text);
+        parser_swallow(p, parser_token(p)->text);
         p->at++;
         if (clause) {
             skip_clause(p);
         }
+    }
+    if (parser_at_aside(p)) {
+        p->at++;
+        skip_clause(p);
+        parser_want(p, TOKEN_RPAREN);
     }
     if (p->at > 0 && p->tokens[p->at - 1].kind == TOKEN_TEXT) { /* "10 boxes^3" */
         (void)unit_power(p);
@@ -269,11 +275,20 @@ static struct node *parse_behind(struct parser *p, struct node *x) {
 
 /* --- relations --- */
 
+/* ":", or "to" between two numbers. */
+static bool take_colon(struct parser *p) {
+    const struct token *t = parser_token(p);
+    bool to = t->kind == TOKEN_TEXT && str_eq(t->text, S("to")) && t[-1].kind == TOKEN_NUM &&
+              t[1].kind == TOKEN_NUM;
+    p->at += to ? 1 : 0;
+    return to || parser_take(p, TOKEN_COLON);
+}
+
 static struct node *parse_ratio(struct parser *p) {
     struct node_list parts = {0};
     do {
         node_list_add(p, &parts, parse_sum(p));
-    } while (!p->failed && !p->set && parser_take(p, TOKEN_COLON));
+    } while (!p->failed && !p->set && take_colon(p));
     return list_node(p, NODE_RATIO, &parts);
 }
 
@@ -332,7 +347,7 @@ static bool parse_lead(struct parser *p) {
     size_t start = p->at;
     struct str first = parser_token(p)->text;
     while (parser_is(p, TOKEN_TEXT)) {
-        swallow_word(p, parser_token(p)->text);
+        parser_swallow(p, parser_token(p)->text);
         p->at++;
     }
     if (p->at > start && parser_is(p, TOKEN_LPAREN) && !parser_token(p)->space) {
@@ -340,8 +355,9 @@ static bool parse_lead(struct parser *p) {
     }
     if (p->at == start) {
         while (parser_is(p, TOKEN_REL) &&
-               (parser_token(p)->op == AST_EQ || parser_token(p)->op == AST_APPROX)) {
-            p->at++; /* "= 5" */
+               (parser_token(p)->op == AST_EQ || parser_token(p)->op == AST_APPROX ||
+                parser_token(p)->op == AST_RELATED)) {
+            p->at++; /* "= 5", "⇒ x = 5" */
         }
         return false;
     }
@@ -355,6 +371,43 @@ static bool parse_lead(struct parser *p) {
     return ends_item(p);
 }
 
+/* Words that name a number or a set of numbers: NULL if @words are others. */
+static struct node *named_value(struct parser *p, struct str words) {
+    static const struct {
+        const char *words, *set;
+    } names[] = {{"all real numbers", "R"},
+                 {"all reals", "R"},
+                 {"all real", "R"},
+                 {"the set of all real numbers", "R"},
+                 {"any real number", "R"},
+                 {"no solution", "empty"},
+                 {"no solutions", "empty"},
+                 {"no real solutions", "empty"},
+                 {"no real solution", "empty"},
+                 {"there is no solution", "empty"},
+                 {"there are no solutions", "empty"},
+                 {"the empty set", "empty"},
+                 {"empty set", "empty"}};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (str_eq_nocase(words, str_of(names[i].words))) {
+            p->swallowed = p->condition = false;
+            p->words = S("");
+            return parser_leaf(p, NODE_SETNAME, 0, str_of(names[i].set));
+        }
+    }
+    static const char *const numbers[] = {"zero", "one",    "two",   "three", "four",
+                                          "five", "six",    "seven", "eight", "nine",
+                                          "ten",  "eleven", "twelve"};
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        if (str_eq_nocase(words, str_of(numbers[i]))) {
+            p->swallowed = false;
+            p->words = S("");
+            return parser_leaf(p, NODE_NUM, -1, str_fmt(p->a, "%zu", i));
+        }
+    }
+    return NULL;
+}
+
 static struct node *words_node(struct parser *p, size_t from) {
     struct str words = S("");
     for (size_t i = from; i < p->at && !p->failed; i++) {
@@ -362,7 +415,8 @@ static struct node *words_node(struct parser *p, size_t from) {
                         STR_ARG(p->tokens[i].text));
         p->failed = p->failed || words.n > 1000;
     }
-    return parser_leaf(p, NODE_TEXT, 0, words);
+    struct node *value = from == 0 && parser_is(p, TOKEN_END) ? named_value(p, words) : NULL;
+    return value != NULL ? value : parser_leaf(p, NODE_TEXT, 0, words);
 }
 
 static struct node *parse_item(struct parser *p) {
@@ -385,12 +439,24 @@ static bool is_domain(const struct node *x) {
            x->kids[0]->kind == NODE_SYM && x->kids[1]->kind == NODE_SETNAME;
 }
 
+/* "x ≠ 1" behind a formula with x in it tells where the formula is defined. */
+static bool is_side_condition(const struct node *x, const struct node *of) {
+    struct symbols s = {0};
+    symbols_add(&s, of);
+    bool formula = of->kind == NODE_REL ? of->name.p[0] == AST_EQ : of->kind < NODE_LIST;
+    return formula && x->kind == NODE_REL && x->n == 2 && x->name.p[0] == AST_NE &&
+           x->kids[0]->kind == NODE_SYM && symbols_has(&s, x->kids[0]->name);
+}
+
 /* "5 and 7" is a list, "x > 1 and x < 5" a conjunction; they are told apart by what they join. */
 static struct node *parse_items(struct parser *p) {
     struct node_list items = {0}, joined = {0};
     for (;;) {
         struct node *item = parse_item(p);
-        if (!is_domain(item) || items.n + joined.n == 0) {
+        const struct node *first = items.n > 0 ? items.p[0] : joined.n > 0 ? joined.p[0] : NULL;
+        if (first != NULL && is_side_condition(item, first)) {
+            parser_swallow(p, S("where"));
+        } else if (first == NULL || !is_domain(item)) {
             node_list_add(p, &joined, item);
         }
         bool comma = parser_take(p, TOKEN_COMMA), and = parser_take(p, TOKEN_AND);
@@ -616,7 +682,7 @@ struct parsed parse(struct str text, unsigned reading, struct arena *a) {
     }
     struct parser p = {
         .tokens = lexed.tokens, .a = a, .reading = reading, .ambiguous = lexed.ambiguous};
-    struct node *root = parse_answer(&p);
+    struct node *root = parse_infix(&p);
     (void)parser_take(&p, TOKEN_CURRENCY);
     bool whole = !p.failed && parser_is(&p, TOKEN_END);
     return (struct parsed){.root = whole ? root : NULL,

@@ -116,11 +116,35 @@ static bool parse_based(struct parser *p, struct node *x, struct node **ret) {
     return true;
 }
 
+/* "0.1666...": a period that is seen three times, or twice if it is longer, goes on for ever: what
+ * the writer means, not what is written. */
+static bool parse_continued(struct parser *p, struct str digits, struct node **ret) {
+    int places = number_places(digits);
+    if (!parser_is(p, TOKEN_ELLIPSIS) || places < 3) {
+        return false;
+    }
+    for (size_t period = 1; period <= 6; period++) {
+        size_t shown = period * (period == 1 ? 3 : 2), same = 0;
+        while (same + period < shown && shown <= (size_t)places &&
+               digits.p[digits.n - 1 - same] == digits.p[digits.n - 1 - same - period]) {
+            same++;
+        }
+        if (same + period == shown) {
+            parser_swallow(p, S("..."));
+            p->at++;
+            *ret = repeating(p, str_take(digits, digits.n - period),
+                             str_skip(digits, digits.n - period));
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct node *parse_number(struct parser *p) {
     struct str digits = parser_token(p)->text;
     p->at++;
     struct node *x;
-    if (parse_repeating(p, digits, &x)) {
+    if (parse_repeating(p, digits, &x) || parse_continued(p, digits, &x)) {
         return x;
     }
     x = number(p, digits);
@@ -213,6 +237,10 @@ static struct node *parse_name(struct parser *p) {
             break;
         }
     }
+    bool digits = p->at >= 4 && str_ends(name, S("_16")) && t > p->tokens && !t->space &&
+                  (t[-1].kind == TOKEN_NUM || t[-1].kind == TOKEN_SYM) && name.p[0] >= 'A' &&
+                  name.p[0] <= 'F';
+    p->failed = p->failed || digits; /* 2A_{16} is no product */
     size_t stem_index = binomial_index(name);
     if (applies(name) && is_inverse(parser_token(p))) {
         p->at += 5;
@@ -260,7 +288,6 @@ static bool starts_factor(const struct parser *p) {
     case TOKEN_FRAC:
     case TOKEN_SQRT:
     case TOKEN_BINOM:
-    case TOKEN_LPAREN:
     case TOKEN_LGROUP:
     case TOKEN_LFLOOR:
     case TOKEN_LCEIL:
@@ -269,8 +296,10 @@ static bool starts_factor(const struct parser *p) {
     case TOKEN_OVERLINE:
     case TOKEN_BEGIN:
         return true;
+    case TOKEN_LPAREN:
+        return !parser_at_aside(p);
     case TOKEN_LBRACK:
-        return !parser_token(p)->space;
+        return !parser_token(p)->space && !parser_closes_outward(p);
     case TOKEN_FUNC:
         return parser_token(p)->op != AST_MOD;
     case TOKEN_BAR:
@@ -315,7 +344,7 @@ static bool is_minus_one(const struct node *x) {
 
 static struct node *parse_function(struct parser *p) {
     int func = parser_token(p)->op;
-    bool cube_root = func == AST_ROOT;
+    struct str root_index = func == AST_ROOT ? parser_token(p)->text : S("");
     p->at++;
     struct node *base = NULL, *power = NULL, *x;
     for (int i = 0; i < 2; i++) {
@@ -342,11 +371,14 @@ static struct node *parse_function(struct parser *p) {
     } else if (parser_take(p, TOKEN_LGROUP)) {
         x = parser_1(p, NODE_FUNC, func, parse_sum(p));
         parser_want(p, TOKEN_RGROUP);
+    } else if (parser_is(p, TOKEN_LSET)) { /* \max\{3, 7\} */
+        x = parse_set(p);
+        x = x->kind == NODE_SET ? parser_n(p, NODE_FUNC, func, x->kids, x->n) : parser_fail(p);
     } else {
         x = parser_1(p, NODE_FUNC, func, parse_bare_argument(p));
     }
-    if (cube_root) {
-        x = parser_2(p, NODE_FUNC, func, x->kids[0], number(p, S("3")));
+    if (root_index.n > 0) {
+        x = parser_2(p, NODE_FUNC, func, x->kids[0], number(p, root_index));
     }
     if (base != NULL) {
         x = parser_2(p, NODE_FUNC, func, x->kids[0], base);
@@ -377,11 +409,21 @@ static struct node *parse_latex_argument(struct parser *p) {
     return parse_primary(p);
 }
 
+static bool is_d(const struct node *x) {
+    x = x->kind == NODE_POW ? x->kids[0] : x;
+    return x->kind == NODE_SYM && (str_eq(x->name, S("d")) || str_eq(x->name, S("partial")));
+}
+
+/* d/dx, which is no number. */
+static bool is_derivative(const struct node *x, const struct node *y) {
+    return is_d(x) && y->kind == NODE_MUL && is_d(y->kids[0]);
+}
+
 static struct node *parse_fraction(struct parser *p, enum node_kind kind, int op) {
     p->at++;
     struct node *x = parse_latex_argument(p);
     struct node *y = parse_latex_argument(p);
-    return parser_2(p, kind, op, x, y);
+    return is_derivative(x, y) ? parser_fail(p) : parser_2(p, kind, op, x, y);
 }
 
 static struct node *parse_root(struct parser *p) {
@@ -459,12 +501,17 @@ static struct node *parse_big(struct parser *p) {
     return parser_n(p, NODE_SUM, op, (struct node *[]){variable, from, to, body}, 4);
 }
 
-static struct node *parse_group(struct parser *p) {
-    p->at++;
+struct node *parse_infix(struct parser *p) {
     struct node *x = parse_answer(p);
     if (parser_take(p, TOKEN_CHOOSE)) {
-        x = parser_2(p, NODE_FUNC, AST_BINOM, x, parse_sum(p));
+        return parser_2(p, NODE_FUNC, AST_BINOM, x, parse_sum(p));
     }
+    return parser_take(p, TOKEN_OVER) ? parser_2(p, NODE_DIV, 0, x, parse_sum(p)) : x;
+}
+
+static struct node *parse_group(struct parser *p) {
+    p->at++;
+    struct node *x = parse_infix(p);
     parser_want(p, TOKEN_RGROUP);
     return x->kind == NODE_LIST ? parser_n(p, NODE_SET, 0, x->kids, x->n) : x;
 }
@@ -531,6 +578,15 @@ static struct node *parse_primary(struct parser *p) {
     return x;
 }
 
+/* "36^o", "36^{\text{o}}": the letter drawn for the degree sign. */
+static bool take_small_o(struct parser *p) {
+    const struct token *t = parser_token(p);
+    bool group = t->kind == TOKEN_LGROUP && t[2].kind == TOKEN_RGROUP;
+    bool o = t[group ? 1 : 0].kind == TOKEN_SYM && str_eq(t[group ? 1 : 0].text, S("o"));
+    p->at += !o ? 0 : group ? 3 : 1;
+    return o;
+}
+
 /* Behind "^". NULL for ^\circ, which is no power. */
 static struct node *parse_exponent(struct parser *p) {
     struct token *t = parser_token(p);
@@ -538,7 +594,7 @@ static struct node *parse_exponent(struct parser *p) {
         p->at += 3;
         return NULL;
     }
-    if (parser_take(p, TOKEN_DEGREE)) {
+    if (parser_take(p, TOKEN_DEGREE) || take_small_o(p)) {
         return NULL;
     }
     if (!parser_enter(p)) {
@@ -553,6 +609,13 @@ static struct node *parse_exponent(struct parser *p) {
     }
     p->depth--;
     return minus ? parser_1(p, NODE_NEG, 0, x) : x;
+}
+
+/* "C" or "F" behind a degree sign, and nothing more. */
+static bool is_temperature(const struct parser *p) {
+    const struct token *t = parser_token(p);
+    return t->kind == TOKEN_SYM && t[1].kind == TOKEN_END &&
+           (str_eq(t->text, S("C")) || str_eq(t->text, S("F")));
 }
 
 static struct node *parse_factor(struct parser *p) {
@@ -574,6 +637,10 @@ static struct node *parse_factor(struct parser *p) {
             x = parser_1(p, NODE_PERCENT, 0, x);
         } else if (parser_take(p, TOKEN_DEGREE)) {
             x = parser_1(p, NODE_DEGREE, 0, x);
+        } else if (x->kind == NODE_DEGREE && is_temperature(p)) {
+            parser_swallow(p, S("degrees"));
+            p->at++;
+            x = x->kids[0];
         } else {
             return x;
         }

@@ -48,11 +48,30 @@ static inline bool parser_take(struct parser *p, enum token_kind kind) {
     return true;
 }
 
+/** True before the closing "[" of "]0, 1[". */
+static inline bool parser_closes_outward(const struct parser *p) {
+    enum token_kind next = parser_is(p, TOKEN_LBRACK) ? p->tokens[p->at + 1].kind : TOKEN_NUM;
+    return next == TOKEN_END || next == TOKEN_CUP || next == TOKEN_CAP || next == TOKEN_COMMA ||
+           next == TOKEN_SEMI || next == TOKEN_OR || next == TOKEN_AND || next == TOKEN_RGROUP ||
+           next == TOKEN_RSET || next == TOKEN_SETMINUS;
+}
+
+/** True before "(approximately)", "(or 0.5)", "(≈ 0.5)", "(since …)". */
+static inline bool parser_at_aside(const struct parser *p) {
+    const struct token *t = parser_token(p);
+    return t->kind == TOKEN_LPAREN &&
+           (t[1].kind == TOKEN_TEXT || t[1].kind == TOKEN_OR ||
+            (t[1].kind == TOKEN_REL && (t[1].op == AST_APPROX || t[1].op == AST_EQ)));
+}
+
 static inline void parser_want(struct parser *p, enum token_kind kind) {
     if (!parser_take(p, kind)) {
         p->failed = true;
     }
 }
+
+/** Note @word as not understood: nothing may be called different on the strength of this parse. */
+void parser_swallow(struct parser *p, struct str word);
 
 /** One more level of nesting; false (and failed) when it is too deep. Undo with p->depth--. */
 bool parser_enter(struct parser *p);
@@ -66,6 +85,7 @@ void node_list_add(struct parser *p, struct node_list *list, struct node *x);
 
 struct node *parse_sum(struct parser *p);    /* parse_expr.c: terms */
 struct node *parse_answer(struct parser *p); /* parse.c: anything, up to a closing token */
+struct node *parse_infix(struct parser *p);  /* parse_expr.c: the same, or "a \over b" */
 
 /** "(", "[", "]" … to the closing bracket: a group, tuple or interval. */
 struct node *parse_bracket(struct parser *p);

@@ -367,9 +367,14 @@ static int significant(struct str digits) {
 }
 
 /* 12, -0.5, 2.31 × 10^-3; not 231 · 10^-5, which is arithmetic. */
-static struct literal literal_of(const struct node *x) {
+static struct literal literal_of(const struct node *x, bool plain_percent) {
     while (x->kind == NODE_NEG) {
         x = x->kids[0];
+    }
+    if (x->kind == NODE_PERCENT && !plain_percent) { /* 66.67 % has four places */
+        struct literal inner = literal_of(x->kids[0], false);
+        inner.places = MAX(inner.places, 0) + 2;
+        return inner;
     }
     if (x->kind == NODE_NUM) {
         return (struct literal){true, x->op, significant(x->name), false};
@@ -425,6 +430,26 @@ static bool within(struct judge *j, const struct node *rounded, int places,
     return ok;
 }
 
+/* Is @value farther from zero than @rounded, on the same side? */
+static bool beyond(struct judge *j, const struct node *rounded, const struct node *value,
+                   struct eval *flags) {
+    struct eval e = judge_eval(j, NULL, NULL, 256);
+    e.plain_percent = flags->plain_percent;
+    e.plain_degree = flags->plain_degree;
+    acb_t u, v;
+    acb_init(u);
+    acb_init(v);
+    bool ok = eval_ball(&e, rounded, u) && eval_ball(&e, value, v);
+    if (ok) {
+        acb_sub(v, v, u, 256);
+        acb_mul(v, v, u, 256);
+        ok = acb_is_real(v) && arb_is_positive(acb_realref(v));
+    }
+    acb_clear(u);
+    acb_clear(v);
+    return ok;
+}
+
 /* |x - y| relative to the larger: certainly above @ratio? */
 static bool far_apart(struct judge *j, const struct node *x, const struct node *y,
                       struct eval *flags, double ratio) {
@@ -463,7 +488,8 @@ static bool far_apart(struct judge *j, const struct node *x, const struct node *
 static struct outcome settle_decimals(struct judge *j, const struct node *gold,
                                       const struct node *given, struct eval *flags, bool rational,
                                       struct outcome o) {
-    struct literal a = literal_of(gold), b = literal_of(given);
+    struct literal a = literal_of(gold, flags->plain_percent),
+                   b = literal_of(given, flags->plain_percent);
     bool decimal_a = a.is && (a.places > 0 || a.short_of_point);
     bool decimal_b = b.is && (b.places > 0 || b.short_of_point);
     if (!decimal_a && !decimal_b) {
@@ -489,7 +515,8 @@ static struct outcome settle_decimals(struct judge *j, const struct node *gold,
         return enough ? OUTCOME_EQUAL(false, "a correct rounding")
                       : OUTCOME_UNDECIDED("a coarse rounding");
     }
-    if (within(j, rounded, places, value, flags, 1.0) && digits >= ROUND_DIGITS_GIVEN) {
+    if (within(j, rounded, places, value, flags, 1.0) && digits >= ROUND_DIGITS_GIVEN &&
+        beyond(j, rounded, value, flags)) {
         return OUTCOME_EQUAL(false, "cut off instead of rounded");
     }
     return far_apart(j, gold, given, flags, 0.006)
@@ -600,6 +627,11 @@ static struct outcome compare_units(struct judge *j, struct node *gold, struct n
     symbols_add(&s, a ? given : gold);
     if (o.verdict == ANSWER_DIFFERENT && s.n > 0) {
         return OUTCOME_UNDECIDED("letters may be units");
+    }
+    if (o.verdict == ANSWER_DIFFERENT &&
+        scalar_compare(j, a ? scaled_unit(j, gold) : gold, b ? scaled_unit(j, given) : given)
+                .verdict != ANSWER_DIFFERENT) {
+        return OUTCOME_UNDECIDED("the side without a unit may mean another one");
     }
     return weaken(o, "equal; one side leaves the unit out");
 }

@@ -17,6 +17,17 @@
 
 /* --- labels --- */
 
+static bool is_name(const struct node *x);
+
+static bool all_names(const struct node *x) {
+    for (size_t i = 0; i < x->n; i++) {
+        if (!is_name(x->kids[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* True for what can be a name: x, f(x), AB, |AB|, s/r, (x, y). */
 static bool is_name(const struct node *x) {
     switch ((int)x->kind) {
@@ -36,19 +47,18 @@ static bool is_name(const struct node *x) {
         }
         return true;
     case NODE_FUNC: /* |AB|, sin A */
-        return (x->op == AST_ABS || x->op == AST_MIN || x->op == AST_MAX || x->op <= AST_CSC) &&
-               x->n == 1 && is_name(x->kids[0]);
+        return x->op == AST_DET || x->op == AST_OTHER ||
+               ((x->op == AST_ABS || x->op == AST_MIN || x->op == AST_MAX || x->op == AST_GCD ||
+                 x->op == AST_LCM || x->op <= AST_CSC) &&
+                all_names(x));
+    case NODE_SUM: /* an integral, a limit */
+        return x->op == AST_BIG_OTHER;
     case NODE_INTERSECT: /* P(A ∩ B) */
     case NODE_UNION:
     case NODE_DIV:
     case NODE_TUPLE:
     case NODE_RATIO:
-        for (size_t i = 0; i < x->n; i++) {
-            if (!is_name(x->kids[i])) {
-                return false;
-            }
-        }
-        return true;
+        return all_names(x);
     case NODE_TEXT:
         return true;
     default:
@@ -65,6 +75,12 @@ static bool is_sum_of_names(const struct node *x) {
         }
     }
     return x->kind == NODE_ADD;
+}
+
+static bool is_constant(const struct node *x) {
+    struct symbols s = {0};
+    symbols_add(&s, x);
+    return s.n == 0;
 }
 
 static bool mentions(const struct node *x, const struct node *name) {
@@ -292,7 +308,32 @@ static struct shape scalar_shape(struct judge *j, struct node *x) {
     return (struct shape){.kind = SHAPE_SCALAR, .node = x};
 }
 
+/* 2 · M, M / 3, -M with the factor in every cell; NULL if @x is none of them. */
+static struct node *scaled_matrix(struct judge *j, struct node *x) {
+    size_t at = 0;
+    bool over = x->kind == NODE_DIV, product = x->kind == NODE_MUL || x->kind == NODE_NEG;
+    while ((product || over) && at < (over ? 1 : x->n) && x->kids[at]->kind != NODE_MATRIX) {
+        at++;
+    }
+    if (!(product || over) || at >= (over ? 1 : x->n)) {
+        return NULL;
+    }
+    struct node *m = x->kids[at];
+    for (size_t i = 0; i < x->n; i++) {
+        if (i != at && !scalar_is(x->kids[i])) {
+            return NULL;
+        }
+    }
+    struct node **cells = ARENA_ARRAY(j->a, struct node *, m->n);
+    for (size_t i = 0; i < m->n; i++) {
+        cells[i] = node_n(j->a, x->kind, x->op, x->kids, x->n);
+        cells[i]->kids[at] = m->kids[i];
+    }
+    return node_n(j->a, NODE_MATRIX, m->op, cells, m->n);
+}
+
 struct shape shape_of(struct judge *j, struct node *x) {
+    struct node *scaled;
     if (++j->depth > SHAPE_DEPTH_MAX) {
         j->depth--;
         return opaque(x);
@@ -316,8 +357,10 @@ struct shape shape_of(struct judge *j, struct node *x) {
     case NODE_MATRIX:
         s = with_items(SHAPE_MATRIX, x);
         break;
-    case NODE_RATIO:
-        s = with_items(SHAPE_RATIO, x);
+    case NODE_RATIO: /* "x: 5" is a label */
+        s = x->n == 2 && is_name(x->kids[0]) && is_constant(x->kids[1])
+                ? labelled(j, NULL, x->kids[0], x->kids[1])
+                : with_items(SHAPE_RATIO, x);
         break;
     case NODE_INTERVAL:
     case NODE_UNION:
@@ -331,7 +374,10 @@ struct shape shape_of(struct judge *j, struct node *x) {
         s = (struct shape){.kind = SHAPE_TEXT, .node = x};
         break;
     default:
-        s = scalar_is(x) ? scalar_shape(j, x) : opaque(x);
+        scaled = scaled_matrix(j, x);
+        s = scaled != NULL ? with_items(SHAPE_MATRIX, scaled)
+            : scalar_is(x) ? scalar_shape(j, x)
+                           : opaque(x);
         break;
     }
     j->depth--;
@@ -562,9 +608,24 @@ static struct node *as_condition(const struct shape *s) {
     return s->kind == SHAPE_CONDITION || pair || s->kind == SHAPE_SET ? s->node : NULL;
 }
 
+/* "x < -2, x > 3" as one condition, either of them; NULL if @s is no list of conditions. */
+static struct node *any_of(struct judge *j, const struct shape *s) {
+    bool all = s->kind == SHAPE_LIST && s->n > 1;
+    for (size_t i = 0; all && i < s->n; i++) {
+        all = s->items[i]->kind == NODE_REL && is_condition(s->items[i]);
+    }
+    return all ? node_n(j->a, NODE_OR, 0, s->items, s->n) : NULL;
+}
+
 static struct outcome compare_conditions(struct judge *j, const struct shape *x,
                                          const struct shape *y) {
     struct node *u = as_condition(x), *v = as_condition(y);
+    struct node *any_u = any_of(j, x), *any_v = any_of(j, y);
+    if ((any_u != NULL && v != NULL) || (any_v != NULL && u != NULL)) {
+        struct outcome o = region_compare(j, any_u != NULL ? any_u : u, any_v != NULL ? any_v : v);
+        return o.verdict == ANSWER_EQUAL ? outcome_weaken(o)
+                                         : OUTCOME_UNDECIDED("a comma may mean \"and\" or \"or\"");
+    }
     if (u == NULL || v == NULL) {
         return OUTCOME_UNDECIDED("different shapes");
     }
@@ -577,6 +638,28 @@ static struct outcome compare_conditions(struct judge *j, const struct shape *x,
                    : outcome_weaken(o);
     }
     return x->kind == y->kind ? o : outcome_weaken(o);
+}
+
+/* "A, C" and "AC": several letters of choices. */
+static bool names_choices(const struct shape *list, const struct node *product) {
+    bool letters = product->kind == NODE_MUL;
+    for (size_t i = 0; letters && i < list->n; i++) {
+        letters = is_choice_letter(list->items[i]);
+    }
+    for (size_t i = 0; letters && i < product->n; i++) {
+        letters = is_choice_letter(product->kids[i]);
+    }
+    return letters;
+}
+
+/* "1/2 or 0.5" */
+static bool all_equal(struct judge *j, const struct shape *list, struct node *value) {
+    for (size_t i = 0; i < list->n; i++) {
+        if (shape_compare(j, list->items[i], value).verdict != ANSWER_EQUAL) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static struct outcome compare_unlike(struct judge *j, const struct shape *x,
@@ -607,6 +690,11 @@ static struct outcome compare_unlike(struct judge *j, const struct shape *x,
     }
     bool many = (lx && x->n > 1) || (ly && y->n > 1);
     const struct shape *one = lx ? y : x;
+    if (many && names_choices(lx ? x : y, one->node)) {
+        return compare_lists(
+            j, lx ? x : y,
+            &(struct shape){.kind = SHAPE_LIST, .items = one->node->kids, .n = one->node->n});
+    }
     if (many && one->relation != NULL) { /* a = 0 or b = 0, and ab = 0 */
         struct outcome o =
             compare_equations(j, lx ? x->node : x->relation, ly ? y->node : y->relation);
@@ -616,6 +704,9 @@ static struct outcome compare_unlike(struct judge *j, const struct shape *x,
     }
     if (many && one->kind == SHAPE_SCALAR) {
         const struct shape *list = lx ? x : y;
+        if (list->node != NULL && list->node->kind == NODE_OR && all_equal(j, list, one->node)) {
+            return OUTCOME_EQUAL(false, "one value in several forms");
+        }
         struct outcome o = compare_lists(
             j, list,
             &(struct shape){.kind = SHAPE_LIST, .items = (struct node *[]){one->node}, .n = 1});

@@ -31,6 +31,34 @@ static bool own_symbols(const struct node *x, const struct node *y, struct str *
     return only_a == 1 && only_b == 1;
 }
 
+/* The symbols that only @x has. */
+static struct symbols own_names(const struct node *x, const struct node *y) {
+    struct symbols a = {0}, b = {0}, own = {0};
+    symbols_add(&a, x);
+    symbols_add(&b, y);
+    for (size_t i = 0; i < a.n; i++) {
+        if (!symbols_has(&b, a.names[i])) {
+            own.names[own.n++] = a.names[i];
+        }
+    }
+    return own;
+}
+
+/* A e^x + B and c_1 e^x + c_2: may two names of @x be two others of @y? */
+static bool two_may_be_renamed(struct judge *j, struct node *x, struct node *y) {
+    struct symbols a = own_names(x, y), b = own_names(y, x);
+    for (size_t i = 0; i < 2 && a.n == 2 && b.n == 2; i++) {
+        struct node *first = node_leaf(j->a, NODE_SYM, 0, a.names[0]);
+        struct node *second = node_leaf(j->a, NODE_SYM, 0, a.names[1]);
+        struct node *z = node_substitute(j->a, y, b.names[i], first);
+        z = node_substitute(j->a, z, b.names[1 - i], second);
+        if (scalar_compare(j, x, z).verdict != ANSWER_DIFFERENT) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_constant_name(struct str s) {
     return s.n == 1 && (s.p[0] == 'C' || s.p[0] == 'c' || s.p[0] == 'K' || s.p[0] == 'k');
 }
@@ -134,6 +162,9 @@ struct outcome compare_values(struct judge *j, struct node *x, struct node *y,
         if (scalar_compare(j, u, v).verdict != ANSWER_DIFFERENT) {
             return OUTCOME_UNDECIDED("one side leaves the constant out");
         }
+    }
+    if (o.verdict == ANSWER_DIFFERENT && two_may_be_renamed(j, x, y)) {
+        return OUTCOME_UNDECIDED("equal with symbols renamed");
     }
     if (o.verdict == ANSWER_DIFFERENT && renamed) {
         struct node *z = node_substitute(j->a, y, theirs, node_leaf(j->a, NODE_SYM, 0, mine));

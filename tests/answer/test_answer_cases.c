@@ -34,6 +34,17 @@ static void test_cousins_of_these_are_judged_right_too(void **state) {
     assert_int_equal(s.equal[ANSWER_DIFFERENT], 0);
 }
 
+/* What each item of the grammar and of the extraction looks like as models write it; integrals,
+ * limits, open lists and coarse roundings among them are for the checker. */
+static void test_every_style_of_writing_is_judged_right_or_left_open(void **state) {
+    (void)state;
+    struct score s = score_file("cases-styles.jsonl", true);
+    assert_true(score_accuracy(&s) >= 92.0);
+    assert_true(score_decided(&s) >= 87.0);
+    assert_int_equal(s.different[ANSWER_EQUAL], 0);
+    assert_int_equal(s.equal[ANSWER_DIFFERENT], 0);
+}
+
 static void test_changes_of_form_are_equal_and_changes_of_a_digit_are_not(void **state) {
     (void)state;
     struct score s = score_file("cases-mutated.jsonl", true);
@@ -65,6 +76,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mixed_cases_are_judged_right_and_mostly_decided),
         cmocka_unit_test(test_cousins_of_these_are_judged_right_too),
+        cmocka_unit_test(test_every_style_of_writing_is_judged_right_or_left_open),
         cmocka_unit_test(test_changes_of_form_are_equal_and_changes_of_a_digit_are_not),
         cmocka_unit_test(test_hostile_answers_are_never_falsely_equal),
         cmocka_unit_test(test_prose_is_left_undecided),
