@@ -19,12 +19,20 @@
 #define LIMIT_TRIM_PER_MS (0.01 / 1000) /* given back */
 #define LIMIT_FOUND_SHARE 0.98          /* of what was refused */
 #define LIMIT_FOUND_FLOOR 0.9           /* of what was found, for lone refusals */
-#define LIMIT_FOUND_SAME 0.03           /* refusals that differ by less have one cause */
-#define LIMIT_FOUND_SPAN_MS 1000        /* between refusals at least, to know the rate by */
-#define LIMIT_FOUND_CALLS 400           /* that a bound holds up before it is raised, … */
+#define LIMIT_FOUND_SAME 0.03           /* refusals that differ by less have one cause … */
+#define LIMIT_FOUND_ALIKE 2             /* … if so many in a row are like the one before, … */
+#define LIMIT_FOUND_CARRIED 1.02        /* … and never more than this of it was carried */
+#define LIMIT_FOUND_ROOM 1.3            /* for what is carried, where that is not the cause */
+#define LIMIT_FOUND_SPAN_MS 1000        /* between refusals at least, to know the rate by, … */
+#define LIMIT_FOUND_PASSED 30           /* … and so many calls, to know it better than before */
+#define LIMIT_FOUND_CALLS 400.0         /* that a bound holds up before it is raised, … */
+#define LIMIT_FOUND_CALLS_MIN 25.0      /* … fewer each time, … */
 #define LIMIT_FOUND_MS 5000             /* … and for so long, … */
 #define LIMIT_FOUND_STEP 0.01           /* … by this part of it, and twice that the next time */
 #define LIMIT_FOUND_STEP_MAX 0.5
+#define LIMIT_GUESS_CALLS 8 /* the same of a bound that is a guess */
+#define LIMIT_GUESS_MS 500
+#define LIMIT_GUESS_STEP 0.03
 #define LIMIT_START_SHARE 8          /* a slow start begins at this part of the window, … */
 #define LIMIT_START_DOUBLES_MS 500.0 /* … and doubles every so often */
 #define LIMIT_RESUME_MS 1000.0       /* the pace goes from a half to the whole in this time */
@@ -150,6 +158,7 @@ static void limit_set_state(struct limit *l, int64_t now_ms, enum limit_state to
 static void limit_close(struct limit *l, int64_t now_ms, int64_t wait_ms) {
     l->closed_to_ms = now_ms + wait_ms;
     l->closed_seq = l->seq;
+    l->mark_paused = true;
     limit_set_state(l, now_ms, LIMIT_CLOSED);
 }
 
@@ -196,38 +205,82 @@ static void found_lower(struct limit_found *f, int64_t now_ms, double to, bool n
     f->kept = 0;
 }
 
+static void found_raise(struct limit_found *f, int64_t now_ms, double by) {
+    f->value += by;
+    f->since_ms = now_ms;
+    f->kept = 0;
+}
+
 /* A call went, and the bound was what it had waited for. It is raised by @least at least. */
 static void found_keep(struct limit_found *f, int64_t now_ms, double least) {
-    if (++f->kept >= LIMIT_FOUND_CALLS && now_ms - f->since_ms >= LIMIT_FOUND_MS) {
-        f->value += MAX(f->value * f->step, least);
+    double calls = MAX(LIMIT_FOUND_CALLS_MIN, LIMIT_FOUND_CALLS * LIMIT_FOUND_STEP / f->step);
+    int64_t held_ms = now_ms - f->since_ms;
+    f->kept++;
+    if (!f->sure && f->kept >= LIMIT_GUESS_CALLS && held_ms >= LIMIT_GUESS_MS) {
+        found_raise(f, now_ms, MAX(f->value * LIMIT_GUESS_STEP, least));
+    } else if (f->sure && (double)f->kept >= calls && held_ms >= LIMIT_FOUND_MS) {
+        found_raise(f, now_ms, MAX(f->value * f->step, least));
         f->step = MIN(f->step * 2, LIMIT_FOUND_STEP_MAX);
-        f->since_ms = now_ms;
-        f->kept = 0;
     }
 }
 
 /* The provider's bucket is empty now. */
-static void limit_mark(struct limit *l, int64_t now_ms) {
+static void limit_mark(struct limit *l, int64_t now_ms, bool paused) {
     l->mark_ms = now_ms;
     l->mark_passed = l->passed;
+    l->mark_carried = 0;
+    l->mark_paused = paused;
+}
+
+static void limit_set_rate(struct limit *l, double rate, bool sure) {
+    l->rate.value = rate;
+    l->rate.sure = sure;
+    l->steady.set_per_ms = isfinite(rate) ? rate : 0;
+}
+
+static void limit_find_window(struct limit *l, int64_t now_ms, double in_flight, bool noticed) {
+    found_lower(&l->window, now_ms, MAX(1, in_flight * LIMIT_FOUND_SHARE), noticed);
+}
+
+/* The bucket was empty at the mark, and is now. */
+static void limit_find_rate(struct limit *l, int64_t now_ms, bool noticed) {
+    int64_t passed = l->passed - l->mark_passed;
+    double rate = (double)passed / (double)(now_ms - l->mark_ms) * LIMIT_SHARE;
+    bool sure = !l->mark_paused;
+    if (sure && passed >= LIMIT_FOUND_PASSED) {
+        l->rate.value = MAX(l->rate.value, rate);
+    }
+    found_lower(&l->rate, now_ms, rate, noticed);
+    limit_set_rate(l, l->rate.value, sure);
 }
 
 /* While so many others were in flight, one was refused. */
 static void limit_find(struct limit *l, int64_t now_ms, double in_flight, bool noticed) {
-    bool same = fabs(in_flight - l->refused_at) <= 1 + LIMIT_FOUND_SAME * in_flight;
-    int64_t span_ms = l->mark_ms < 0 ? 0 : now_ms - l->mark_ms;
+    bool carried = l->mark_carried > in_flight * LIMIT_FOUND_CARRIED;
+    bool same = fabs(in_flight - l->refused_at) <= 1 + LIMIT_FOUND_SAME * in_flight && !carried;
+    bool known = l->mark_ms >= 0 && now_ms - l->mark_ms >= LIMIT_FOUND_SPAN_MS;
     if (!noticed && !isfinite(l->window.value)) {
         return; /* it may be for no reason of ours */
     }
     l->refused_at = in_flight;
-    found_lower(&l->window, now_ms, MAX(1, in_flight * LIMIT_FOUND_SHARE), noticed);
-    if (!same && span_ms >= LIMIT_FOUND_SPAN_MS) {
-        double rate = (double)(l->passed - l->mark_passed) / (double)span_ms;
-        found_lower(&l->rate, now_ms, rate * LIMIT_SHARE, noticed);
-        l->steady.set_per_ms = l->rate.value;
+    if (known) {
+        l->alike = same ? l->alike + 1 : 0;
+        bool sure = l->alike >= LIMIT_FOUND_ALIKE || (l->window.sure && same);
+        if (!sure) {
+            limit_find_rate(l, now_ms, noticed);
+        } else if (!l->window.sure) {
+            limit_set_rate(l, HUGE_VAL, false); /* it was never that */
+        }
+        l->window.sure = sure;
     }
-    if (l->mark_ms < 0 || span_ms >= LIMIT_FOUND_SPAN_MS) {
-        limit_mark(l, now_ms);
+    if (same || !known) {
+        limit_find_window(l, now_ms, in_flight, noticed);
+    } else {
+        double most = MAX(l->mark_carried, in_flight);
+        l->window.value = MAX(l->window.value, most * LIMIT_FOUND_ROOM);
+    }
+    if (l->mark_ms < 0 || known) {
+        limit_mark(l, now_ms, false);
     }
 }
 
@@ -299,8 +352,10 @@ int64_t limit_wait_ms(struct limit *l, int64_t now_ms, const struct limit_cost *
 
 void limit_send(struct limit *l, int64_t now_ms, const struct limit_cost *cost,
                 struct limit_ticket *ret) {
-    *ret =
-        (struct limit_ticket){.seq = ++l->seq, .sent_ms = now_ms, .input_bytes = cost->input_bytes};
+    *ret = (struct limit_ticket){.seq = ++l->seq,
+                                 .sent_ms = now_ms,
+                                 .in_flight = l->in_flight,
+                                 .input_bytes = cost->input_bytes};
     limit_costs(l, cost, ret->cost);
     for (int k = 0; k < LIMIT_KINDS; k++) {
         bucket_take(&l->buckets[k], (double)now_ms, ret->cost[k], limit_pace(l, now_ms));
@@ -375,6 +430,9 @@ void limit_answered(struct limit *l, int64_t now_ms, const struct limit_ticket *
     l->answers++;
     l->trouble = l->barren = 0;
     l->retries = MIN(LIMIT_RETRIES_MAX, l->retries + LIMIT_RETRY_SHARE);
+    if (t->sent_ms >= l->mark_ms) {
+        l->mark_carried = MAX(l->mark_carried, (double)t->in_flight);
+    }
     limit_settle(l, t, limit_pace(l, now_ms), input_tokens, output_tokens);
     if (limit_is_probe(l, t)) {
         limit_set_state(l, now_ms, LIMIT_OPEN);
@@ -394,7 +452,7 @@ void limit_refused(struct limit *l, int64_t now_ms, const struct limit_ticket *t
         l->closed_to_ms = MAX(l->closed_to_ms, now_ms + wait_ms);
         l->window.value = MAX(1, l->window.value - 1);
         l->refused_at--;
-        limit_mark(l, now_ms);
+        limit_mark(l, now_ms, true);
         return;
     }
     bool noticed = probe || l->refused_share >= LIMIT_SHARE_NOTICED;

@@ -10,11 +10,12 @@
  * Level     what the provider says is left, reckoned forward from the moment the telling call was
  *           sent; a call goes only if it is covered. "reset" is never waited for: it tells when all
  *           is refilled, and providers refill continuously.
- * Found     where nothing is told, a refusal tells two things. So many in flight were too many: if
- *           it is as many as the last time, that is the cause. Else it is the rate, and what went
- *           through since the refusal before it is what the provider allows in that time, for its
- *           bucket was empty at both ends. The bound is set just below, and raised, a little at
- *           first, then more, while it binds and nothing is refused.
+ * Found     where nothing is told, a refusal may have two causes. Too many were in flight: if it is
+ *           as many as the last two times, and never were more carried in between. Else it is the
+ *           rate, and what went through since the refusal before it is what the provider allows in
+ *           that time, for its bucket was empty at both ends; or at least that much, if a pause has
+ *           let it run over. The bound is set just below, and raised while it binds and nothing is
+ *           refused: quickly while it is a guess; once it is sure a little at first, then more.
  * Refusals  a lone 429 concerns the call that got it. When a noticeable share of the answers are
  *           429, it concerns everybody: closed for as long as the provider asks, then one probe,
  *           then a slow start.
@@ -93,6 +94,7 @@ struct limit_found {
     double value;           /* INFINITY: none found yet */
     double floor;           /* lone refusals do not lower it further */
     double step;            /* the part by which it is raised next */
+    bool sure;              /* else it may be too low for no reason */
     int64_t since_ms, kept; /* since it was changed: when, and the calls that it held up */
 };
 
@@ -114,10 +116,13 @@ struct limit {
     int64_t heard_ms;
     struct limit_found window;   /* calls in flight */
     double refused_at;           /* calls in flight at the last refusal; 0: none yet */
+    int64_t alike;               /* refusals in a row at so many */
     struct limit_found rate;     /* calls per millisecond */
     struct limit_bucket steady;  /* keeps that rate */
     int64_t passed, mark_passed; /* calls sent and not refused; … until the last refusal, … */
     int64_t mark_ms;             /* … which was then; -1: none yet */
+    double mark_carried;         /* the most in flight at a call sent since then, and answered */
+    bool mark_paused;            /* it was closed since then */
     double refused_share;        /* of the last answers, exponentially weighted */
     double trim;                 /* of the limits that are told: less after they proved too high */
     double trim_ms;
@@ -137,6 +142,7 @@ struct limit_cost {
 /* What was set aside for a call that was sent. */
 struct limit_ticket {
     int64_t seq, sent_ms;
+    int64_t in_flight; /* others, at that time */
     int64_t input_bytes;
     double cost[LIMIT_KINDS], taken[LIMIT_KINDS];
 };

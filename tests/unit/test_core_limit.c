@@ -412,22 +412,43 @@ static void test_where_nothing_is_told_a_limit_per_minute_is_found_and_used(void
     }
 }
 
+/* A bucket of a second holds eight calls, and a dozen that were in flight when the first were
+ * refused are easily taken for what is allowed. */
+static void test_where_nothing_is_told_a_low_limit_is_found_and_used(void **state) {
+    (void)state;
+    static const int64_t rpms[] = {500, 1000};
+    for (size_t i = 0; i < ARRAY_LEN(rpms); i++) {
+        for (uint64_t seed = 1; seed <= 8; seed++) {
+            struct play p = usual(rpms[i]);
+            p.tells = false;
+            p.hold_s = 1;
+            p.for_ms = 600000;
+            struct stage *s = perform(&p, seed);
+            assert_refused_below(s, 0.005);
+            assert_used(s, (double)rpms[i] / 60 * (double)p.for_ms / 1000);
+            leave(s);
+        }
+    }
+}
+
 static void test_where_nothing_is_told_a_limit_that_changes_is_followed(void **state) {
     (void)state;
-    static const int64_t later[] = {1500, 6000};
-    for (size_t i = 0; i < ARRAY_LEN(later); i++) {
-        struct play p = usual(3000);
+    static const struct {
+        int64_t from, to;
+        double found_ms; /* a higher one is looked for in small steps */
+    } changes[] = {{3000, 1500, 60000}, {3000, 6000, 60000}, {1000, 500, 0}, {500, 1000, 180000}};
+    for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+        struct play p = usual(changes[i].from);
         p.tells = false;
         p.hold_s = 1;
         p.slots = 800;
-        p.change_rpm = later[i];
+        p.change_rpm = changes[i].to;
         p.for_ms = 1200000;
         p.change_ms = p.for_ms / 2;
         struct stage *s = perform(&p, i + 1);
+        double after_ms = (double)(p.for_ms - p.change_ms) - changes[i].found_ms;
         assert_refused_below(s, 0.005);
-        double found_ms = 60000; /* a higher one is looked for in small steps */
-        assert_used(s, (3000 * (double)p.change_ms +
-                        (double)later[i] * ((double)(p.for_ms - p.change_ms) - found_ms)) /
+        assert_used(s, ((double)p.rpm * (double)p.change_ms + (double)p.change_rpm * after_ms) /
                            60000);
         leave(s);
     }
@@ -671,6 +692,7 @@ int main(void) {
         cmocka_unit_test(test_old_news_do_not_undo_newer_ones),
         cmocka_unit_test(test_where_nothing_is_told_a_limit_of_calls_in_flight_is_found_and_used),
         cmocka_unit_test(test_where_nothing_is_told_a_limit_per_minute_is_found_and_used),
+        cmocka_unit_test(test_where_nothing_is_told_a_low_limit_is_found_and_used),
         cmocka_unit_test(test_where_nothing_is_told_a_limit_that_changes_is_followed),
         cmocka_unit_test(test_a_fixed_number_of_calls_in_flight_is_kept),
         cmocka_unit_test(test_no_pause_is_longer_than_asked_for_and_a_second),
