@@ -1,0 +1,415 @@
+/* Promises of batches against a server that loses replies, has others' batches in its list, refuses
+ * and cancels: a batch is made once, its answers reach their calls, models stand in. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "llm/llm.h"
+#include "tiny_server.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_BYTES 4096
+#define CALLS 2
+
+/* What the server does; the requests it has seen, "METHOD PATH" a line. */
+struct fixture {
+    pthread_mutex_t lock;
+    struct tiny_server *server;
+    bool lose_order, cancels, refuses_first_model;
+    const char *foreign; /* Anthropic: somebody else's batch of the same size; or NULL */
+    bool ended;
+    char seen[TEXT_BYTES], mark[64], ids[CALLS][80];
+    /* the client */
+    struct loop *loop;
+    struct arena arena;
+    struct llm_config config;
+    char base_url[128];
+    struct llm *llm;
+    struct llm_chain chain;
+    struct call_spec spec;
+    struct llm_book book;
+    struct {
+        struct loop_timer timer;
+        llm_noted_fn *done;
+        void *ctx;
+    } noting;
+    char noted[TEXT_BYTES]; /* what the book was told */
+    int answers;
+    char told[CALLS][128]; /* how each call ended */
+};
+
+/* --- the server */
+
+/* The value after @key in @text, up to a quote. */
+static void take_value(struct str text, const char *key, char *to, size_t bytes) {
+    size_t at = str_find(text, str_of(key));
+    struct str rest = at == STR_NPOS ? S("") : str_skip(text, at + strlen(key));
+    (void)snprintf(to, bytes, "%.*s", STR_ARG(str_take(rest, str_find_char(rest, '"'))));
+}
+
+static void take_ids(struct fixture *f, struct str body) {
+    for (int i = 0; i < CALLS; i++) {
+        size_t at = str_find(body, S("\"custom_id\":\""));
+        if (at == STR_NPOS) {
+            return;
+        }
+        take_value(body, "\"custom_id\":\"", f->ids[i], sizeof f->ids[i]);
+        body = str_skip(body, at + 1);
+    }
+}
+
+static int object(const struct fixture *f, char *to, size_t bytes) {
+    return snprintf(to, bytes,
+                    "{\"id\":\"b1\",\"status\":\"%s\",\"output_file_id\":%s,"
+                    "\"metadata\":{\"stumper\":\"%s\"}}",
+                    f->ended ? "completed" : "in_progress", f->ended ? "\"o1\"" : "null", f->mark);
+}
+
+#define CHAT                                                                                       \
+    "{\"model\":\"m-1\",\"choices\":[{\"message\":{\"content\":\"four\"},\"finish_reason\":"       \
+    "\"stop\"}],\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":20}}"
+
+static void serve_openai(struct fixture *f, struct str line, const struct tiny_request *request,
+                         char *reply, size_t bytes) {
+    if (str_starts(line, S("POST /v1/files"))) {
+        take_ids(f, request->body);
+        (void)snprintf(reply, bytes, "{\"id\":\"i1\"}");
+    } else if (str_starts(line, S("POST /v1/batches/b1/cancel"))) {
+        f->ended = true;
+        (void)object(f, reply, bytes);
+    } else if (str_starts(line, S("POST /v1/batches"))) {
+        take_value(request->body, "\"stumper\":\"", f->mark, sizeof f->mark);
+        (void)object(f, reply, bytes);
+    } else if (str_starts(line, S("GET /v1/batches?"))) {
+        char one[512];
+        (void)object(f, one, sizeof one);
+        (void)snprintf(reply, bytes, "{\"data\":[{\"id\":\"b0\",\"metadata\":null}%s%s]}",
+                       f->mark[0] != '\0' ? "," : "", f->mark[0] != '\0' ? one : "");
+    } else if (str_starts(line, S("GET /v1/batches/b1"))) {
+        f->ended = f->ended || !f->cancels;
+        (void)object(f, reply, bytes);
+    } else if (f->cancels) {
+        (void)snprintf(reply, bytes, "\n");
+    } else {
+        (void)snprintf(
+            reply, bytes,
+            "{\"custom_id\":\"%s\",\"response\":{\"status_code\":200,\"body\":" CHAT "}}\n"
+            "{\"custom_id\":\"%s\",\"response\":{\"status_code\":200,\"body\":" CHAT "}}\n",
+            f->ids[1], f->ids[0]);
+    }
+}
+
+#define MESSAGE                                                                                    \
+    "{\"model\":\"m-1\",\"content\":[{\"type\":\"text\",\"text\":\"four\"}],\"stop_reason\":"      \
+    "\"end_turn\",\"usage\":{\"input_tokens\":100,\"output_tokens\":20}}"
+#define MESSAGE_BATCH                                                                              \
+    "{\"id\":\"%s\",\"processing_status\":\"ended\",\"created_at\":\"%s\",\"request_counts\":"     \
+    "{\"succeeded\":2}}"
+
+static void serve_anthropic(struct fixture *f, struct str line, const struct tiny_request *request,
+                            char *reply, size_t bytes) {
+    char time[CLOCK_RFC3339_BYTES];
+    clock_rfc3339(clock_wall_ms(), time);
+    if (str_starts(line, S("POST "))) {
+        take_ids(f, request->body);
+        (void)snprintf(reply, bytes, MESSAGE_BATCH, "b1", time);
+    } else if (str_starts(line, S("GET /v1/messages/batches?"))) {
+        (void)snprintf(reply, bytes, "{\"data\":[" MESSAGE_BATCH "," MESSAGE_BATCH "]}", f->foreign,
+                       time, "b1", time);
+    } else if (str_find(line, S("/results")) == STR_NPOS) {
+        (void)snprintf(reply, bytes, MESSAGE_BATCH,
+                       str_find(line, str_of(f->foreign)) != STR_NPOS ? f->foreign : "b1", time);
+    } else {
+        bool own = str_find(line, S("/b1/")) != STR_NPOS;
+        (void)snprintf(
+            reply, bytes,
+            "{\"custom_id\":\"%s\",\"result\":{\"type\":\"succeeded\",\"message\":" MESSAGE
+            "}}\n{\"custom_id\":\"%s\",\"result\":{\"type\":\"succeeded\",\"message\":" MESSAGE
+            "}}",
+            own ? f->ids[0] : "else-1", own ? f->ids[1] : "else-2");
+    }
+}
+
+static void serve(void *ctx, const struct tiny_request *request, struct tiny_reply *ret) {
+    struct fixture *f = ctx;
+    struct str head = request->head, line = str_split(&head, '\r');
+    bool order = str_starts(line, S("POST /v1/batches ")) ||
+                 str_starts(line, S("POST /v1/messages/batches "));
+    char reply[TEXT_BYTES];
+    (void)pthread_mutex_lock(&f->lock);
+    size_t n = strlen(f->seen);
+    (void)snprintf(f->seen + n, sizeof f->seen - n, "%.*s\n",
+                   STR_ARG(str_take(line, str_rfind(line, S(" HTTP")))));
+    if (f->refuses_first_model && str_find(request->body, S("\"model\":\"m\"")) != STR_NPOS) {
+        tiny_reply_set(ret, 403, "", S("{\"error\":{\"message\":\"not for you\"}}"));
+    } else {
+        bool openai = str_eq(str_of(f->config.providers[0].type), S("openai-chat"));
+        (openai ? serve_openai : serve_anthropic)(f, line, request, reply, sizeof reply);
+        tiny_reply_set(ret, 200, "", str_of(reply));
+    }
+    if (order && f->lose_order) {
+        f->lose_order = false;
+        free(ret->bytes);
+        *ret = (struct tiny_reply){.then = TINY_RESET};
+    }
+    (void)pthread_mutex_unlock(&f->lock);
+}
+
+/* How many requests began so. */
+static int seen(struct fixture *f, const char *begin) {
+    int n = 0;
+    (void)pthread_mutex_lock(&f->lock);
+    for (struct str rest = str_of(f->seen); rest.n > 0;) {
+        n += str_starts(str_split(&rest, '\n'), str_of(begin));
+    }
+    (void)pthread_mutex_unlock(&f->lock);
+    return n;
+}
+
+/* --- the book */
+
+static void book_tell(void *ctx) {
+    struct fixture *f = ctx;
+    f->noting.done(f->noting.ctx, ERR_OK, &(struct errinfo){0});
+}
+
+static void book_answer(struct fixture *f, llm_noted_fn *done, void *ctx) {
+    f->noting.done = done;
+    f->noting.ctx = ctx;
+    loop_timer_start(f->loop, &f->noting.timer, 0, book_tell, f);
+}
+
+static void book_intend(void *ctx, const struct llm_note *note, llm_noted_fn *done,
+                        void *done_ctx) {
+    struct fixture *f = ctx;
+    size_t n = strlen(f->noted);
+    (void)snprintf(f->noted + n, sizeof f->noted - n, "%zu of %.*s;", note->n,
+                   STR_ARG(note->model));
+    book_answer(f, done, done_ctx);
+}
+
+static void book_made(void *ctx, const char *mark, struct str id, llm_noted_fn *done,
+                      void *done_ctx) {
+    struct fixture *f = ctx;
+    size_t n = strlen(f->noted);
+    (void)mark;
+    (void)snprintf(f->noted + n, sizeof f->noted - n, "made %.*s;", STR_ARG(id));
+    book_answer(f, done, done_ctx);
+}
+
+/* --- the client */
+
+static int set_up(void **state) {
+    struct fixture *f = mem_new(sizeof *f);
+    (void)pthread_mutex_init(&f->lock, NULL);
+    f->loop = loop_new();
+    f->server = tiny_server_start(serve, f);
+    arena_init(&f->arena, 1 << 24);
+    (void)snprintf(f->base_url, sizeof f->base_url, "%s/v1", tiny_server_url(f->server));
+    llm_config_init(&f->config);
+    f->config.providers[f->config.providers_n++] = (struct llm_provider){
+        .name = "lab", .type = "openai-chat", .base_url = f->base_url, .batches = true};
+    f->config.first_byte_ms = f->config.total_ms = 5000;
+    f->book = (struct llm_book){.ctx = f, .intend = book_intend, .made = book_made};
+    f->spec = (struct call_spec){
+        .messages = {{CALL_USER, S("What is 2 + 2?")}}, .messages_n = 1, .output_tokens_max = 50};
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct fixture *f = *state;
+    llm_free(f->llm);
+    loop_timer_stop(&f->noting.timer);
+    loop_free(f->loop);
+    tiny_server_stop(f->server);
+    arena_release(&f->arena);
+    (void)pthread_mutex_destroy(&f->lock);
+    free(f);
+    return 0;
+}
+
+static void note_end(void *ctx, const struct call_answer *answer) {
+    struct fixture *f = ctx;
+    (void)snprintf(f->told[f->answers++], sizeof f->told[0], "%s %.*s %.*s", err_name(answer->err),
+                   STR_ARG(answer->model), STR_ARG(answer->text));
+    if (f->answers == CALLS) {
+        loop_stop(f->loop);
+    }
+}
+
+static void begin(struct fixture *f) {
+    static const char *const names[] = {"m", "stand-in"};
+    f->llm = llm_new(f->loop, &f->config);
+    f->chain.n = f->refuses_first_model ? 2 : 1;
+    for (size_t i = 0; i < f->chain.n; i++) {
+        const struct model_name name = {S("lab"), str_of(names[i])};
+        assert_int_equal(llm_resolve(f->llm, &name, &f->chain.models[i], NULL), ERR_OK);
+    }
+    llm_use_batches(f->llm, &f->book);
+}
+
+static void ask(struct fixture *f, struct llm_call *ret[CALLS]) {
+    static const char *const tags[CALLS] = {"job_1/1/0", "job_1/2/0"};
+    for (int i = 0; i < CALLS; i++) {
+        llm_call(
+            f->llm,
+            &(struct llm_request){
+                .chain = &f->chain, .spec = &f->spec, .tag = tags[i], .done = note_end, .ctx = f},
+            &ret[i]);
+    }
+}
+
+static void ask_and_wait(struct fixture *f) {
+    struct llm_call *calls[CALLS];
+    ask(f, calls);
+    loop_run(f->loop);
+    assert_int_equal(f->answers, CALLS);
+}
+
+static void assert_all_told(const struct fixture *f, const char *expected) {
+    for (int i = 0; i < CALLS; i++) {
+        assert_string_equal(f->told[i], expected);
+    }
+}
+
+/* --- tests */
+
+static void test_calls_go_in_one_batch_and_are_noted_first(void **state) {
+    struct fixture *f = *state;
+    begin(f);
+    ask_and_wait(f);
+    assert_all_told(f, "ok lab/m four");
+    assert_string_equal(f->noted, "2 of lab/m;made b1;");
+    assert_int_equal(seen(f, "POST /v1/batches"), 1);
+    assert_int_equal(seen(f, "GET /v1/batches?"), 0);
+}
+
+static void test_a_batch_whose_making_was_not_answered_is_looked_for_not_made_again(void **state) {
+    struct fixture *f = *state;
+    f->lose_order = true;
+    begin(f);
+    ask_and_wait(f);
+    assert_all_told(f, "ok lab/m four");
+    assert_int_equal(seen(f, "POST /v1/batches"), 1);
+    assert_int_equal(seen(f, "GET /v1/batches?"), 1);
+    assert_string_equal(f->noted, "2 of lab/m;made b1;");
+}
+
+static void test_a_batch_that_was_noted_and_never_made_is_made(void **state) {
+    struct fixture *f = *state;
+    static const char *const tags[] = {"job_1/1/0", "job_1/2/0"};
+    begin(f);
+    assert_int_equal(llm_adopt(f->llm,
+                               &(struct llm_note){.mark = "batch_before",
+                                                  .model = S("lab/m"),
+                                                  .created_ms = clock_wall_ms() - 60000,
+                                                  .tags = tags,
+                                                  .n = CALLS},
+                               NULL),
+                     ERR_OK);
+    ask_and_wait(f);
+    assert_all_told(f, "ok lab/m four");
+    assert_int_equal(seen(f, "GET /v1/batches?"), 1);
+    assert_int_equal(seen(f, "POST /v1/batches"), 1);
+}
+
+static void test_another_one_s_batch_of_the_same_size_is_found_out_by_its_results(void **state) {
+    struct fixture *f = *state;
+    f->config.providers[0].type = "anthropic";
+    f->foreign = "foreign";
+    f->lose_order = true;
+    begin(f);
+    ask_and_wait(f);
+    assert_all_told(f, "ok lab/m four");
+    assert_int_equal(seen(f, "POST /v1/messages/batches"), 1);
+    assert_int_equal(seen(f, "GET /v1/messages/batches/foreign/results"), 1);
+    assert_int_equal(seen(f, "GET /v1/messages/batches/b1/results"), 1);
+    assert_string_equal(f->noted, "2 of lab/m;"); /* never sure before it was over */
+}
+
+static void test_a_batch_that_nobody_needs_is_cancelled(void **state) {
+    struct fixture *f = *state;
+    struct llm_call *calls[CALLS];
+    f->cancels = true;
+    begin(f);
+    ask(f, calls);
+    while (llm_stats(f->llm).batches == 0) {
+        struct loop_timer soon = {0};
+        loop_timer_start(f->loop, &soon, 20, (void (*)(void *))loop_stop, f->loop);
+        loop_run(f->loop);
+    }
+    llm_relinquish(calls[0]);
+    assert_int_equal(seen(f, "POST /v1/batches/b1/cancel"), 0); /* the other one is needed */
+    llm_relinquish(calls[1]);
+    loop_run(f->loop);
+    assert_all_told(f, "canceled lab/m ");
+    assert_true(seen(f, "POST /v1/batches/b1/cancel") >= 1);
+}
+
+static void test_a_wave_that_nobody_needs_does_not_leave(void **state) {
+    struct fixture *f = *state;
+    struct llm_call *calls[CALLS];
+    begin(f);
+    ask(f, calls);
+    llm_relinquish(calls[0]);
+    llm_relinquish(calls[1]);
+    loop_run(f->loop);
+    assert_all_told(f, "canceled lab/m ");
+    assert_string_equal(f->noted, "");
+}
+
+static void test_a_model_stands_in_for_one_whose_batch_is_refused(void **state) {
+    struct fixture *f = *state;
+    f->refuses_first_model = true;
+    begin(f);
+    ask_and_wait(f);
+    assert_all_told(f, "ok lab/stand-in four");
+    assert_string_equal(f->noted, "2 of lab/m;2 of lab/stand-in;made b1;");
+}
+
+static void test_what_went_to_a_stand_in_is_awaited_from_there(void **state) {
+    struct fixture *f = *state;
+    static const char *const tags[] = {"job_1/1/0", "job_1/2/0"};
+    f->refuses_first_model = true;
+    begin(f);
+    (void)snprintf(f->ids[0], sizeof f->ids[0], "job_1-1-0-h_before");
+    (void)snprintf(f->ids[1], sizeof f->ids[1], "job_1-2-0-h_before");
+    assert_int_equal(llm_adopt(f->llm,
+                               &(struct llm_note){.mark = "batch_before",
+                                                  .model = S("lab/stand-in"),
+                                                  .id = S("b1"),
+                                                  .created_ms = clock_wall_ms(),
+                                                  .tags = tags,
+                                                  .n = CALLS},
+                               NULL),
+                     ERR_OK);
+    ask_and_wait(f);
+    assert_all_told(f, "ok lab/stand-in four");
+    assert_int_equal(seen(f, "POST "), 0);
+}
+
+#define BATCH_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        BATCH_TEST(test_calls_go_in_one_batch_and_are_noted_first),
+        BATCH_TEST(test_a_batch_whose_making_was_not_answered_is_looked_for_not_made_again),
+        BATCH_TEST(test_a_batch_that_was_noted_and_never_made_is_made),
+        BATCH_TEST(test_another_one_s_batch_of_the_same_size_is_found_out_by_its_results),
+        BATCH_TEST(test_a_batch_that_nobody_needs_is_cancelled),
+        BATCH_TEST(test_a_wave_that_nobody_needs_does_not_leave),
+        BATCH_TEST(test_a_model_stands_in_for_one_whose_batch_is_refused),
+        BATCH_TEST(test_what_went_to_a_stand_in_is_awaited_from_there),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
