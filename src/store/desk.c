@@ -43,12 +43,11 @@ static void desk_deliver(struct loop_msg *msg) {
     }
 }
 
-/* Cut those of @loop out of *@batch, in their order. */
-static struct store_op *desk_cut(struct store_op **batch, const struct loop *loop) {
+struct store_op *desk_cut(struct store_op **batch, desk_pick_fn *pick, const void *ctx) {
     struct store_op *first = NULL, **last = &first, **at = batch;
     while (*at != NULL) {
         struct store_op *op = *at;
-        if (op->loop == loop) {
+        if (pick(op, ctx)) {
             *at = op->next;
             op->next = NULL;
             *last = op;
@@ -60,10 +59,14 @@ static struct store_op *desk_cut(struct store_op **batch, const struct loop *loo
     return first;
 }
 
-static void desk_answer(struct store_op *batch) {
+static bool desk_is_of_loop(const struct store_op *op, const void *loop) {
+    return op->loop == loop;
+}
+
+void desk_answer(struct store_op *batch) {
     while (batch != NULL) {
         struct loop *loop = batch->loop;
-        struct store_op *part = desk_cut(&batch, loop);
+        struct store_op *part = desk_cut(&batch, desk_is_of_loop, loop);
         part->msg.fn = desk_deliver;
         loop_post(loop, &part->msg);
     }
@@ -77,8 +80,7 @@ static void *desk_thread(void *ctx) {
             desk_op_of(more ? mailbox_take(&d->inbox) : mailbox_wait(&d->inbox));
         while (waiting != NULL && waiting != &d->stop) {
             struct store_op *batch = desk_take_batch(d, waiting, &waiting);
-            d->serve(d->ctx, batch);
-            desk_answer(batch);
+            desk_answer(d->serve(d->ctx, batch));
         }
         if (waiting == &d->stop) {
             return NULL;
@@ -109,4 +111,12 @@ void desk_send(struct desk *d, struct store_op *op) {
     op->detail.text[0] = '\0';
     loop_hold(op->loop);
     mailbox_send(&d->inbox, &op->msg.link);
+}
+
+void desk_refuse(struct store_op *op, enum err e, const char *why) {
+    ASSERT(op->loop != NULL && op->done != NULL);
+    op->err = errinfo_set(&op->detail, e, "%s", why);
+    op->next = NULL;
+    loop_hold(op->loop);
+    desk_answer(op);
 }

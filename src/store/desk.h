@@ -21,8 +21,9 @@ struct desk {
     size_t batch_max, batch_bytes_max;
     /** About how many bytes an operation will write or read, for the cap; may be NULL. */
     size_t (*bytes)(struct store_op *op);
-    /** Do what a batch (linked by `next`) asks for; it is answered after that. */
-    void (*serve)(void *ctx, struct store_op *batch);
+    /** Do what a batch (linked by `next`) asks for; what is returned is answered after that: all of
+     * it, but for what desk_answer() was called for. */
+    struct store_op *(*serve)(void *ctx, struct store_op *batch);
     /** Do a little of what need not be done at once; true if there is more. Called between batches
      * and, while it is true, as long as no operation waits. May be NULL. */
     bool (*idle)(void *ctx);
@@ -38,5 +39,15 @@ void desk_stop(struct desk *d);
 
 /** On the thread of the operation's loop. */
 void desk_send(struct desk *d, struct store_op *op);
+
+/** Cut those that @pick takes out of *@batch (linked by `next`), in their order. */
+typedef bool desk_pick_fn(const struct store_op *op, const void *ctx);
+struct store_op *desk_cut(struct store_op **batch, desk_pick_fn *pick, const void *ctx);
+
+/** On the desk's thread: answer these (linked by `next`) before the rest of their batch. */
+void desk_answer(struct store_op *batch);
+
+/** Instead of desk_send(): answer on a later tick that it fails. */
+void desk_refuse(struct store_op *op, enum err e, const char *why);
 
 #endif

@@ -46,10 +46,14 @@ enum store_kind_no {
     STORE_KINDS
 };
 
-#define WRITES(rule, name)                                                                         \
-    { rule, "store." name ".before_commit", "store." name ".after_commit", NULL }
+#define KIND(patient, rule, name)                                                                  \
+    { patient, rule, "store." name ".before_commit", "store." name ".after_commit", NULL }
+#define WRITES(rule, name) KIND(false, rule, name)
+#define WORKS(rule, name) KIND(true, rule, name)
 #define READS(read)                                                                                \
-    { NULL, NULL, NULL, read }
+    { false, NULL, NULL, NULL, read }
+#define READS_TO_WORK(read)                                                                        \
+    { true, NULL, NULL, NULL, read }
 
 static const struct store_kind store_kinds[STORE_KINDS] = {
     [STORE_SUBMIT] = WRITES(rule_submit, "submit"),
@@ -60,19 +64,19 @@ static const struct store_kind store_kinds[STORE_KINDS] = {
     [STORE_BEAT] = WRITES(rule_beat, "beat"),
     [STORE_QUIT] = WRITES(rule_quit, "quit"),
     [STORE_REAP] = WRITES(rule_reap, "reap"),
-    [STORE_TAKE] = WRITES(rule_take, "take"),
-    [STORE_LEAVE] = WRITES(rule_leave, "leave"),
-    [STORE_JOB_SET] = WRITES(rule_job_set, "job_set"),
-    [STORE_CLAIM] = WRITES(rule_claim, "claim"),
-    [STORE_RECORD] = WRITES(rule_record, "record"),
-    [STORE_FINISH] = WRITES(rule_finish, "finish"),
-    [STORE_RELEASE] = WRITES(rule_release, "release"),
-    [STORE_BATCH_INTEND] = WRITES(rule_batch_intend, "batch_intend"),
-    [STORE_BATCH_MADE] = WRITES(rule_batch_made, "batch_made"),
+    [STORE_TAKE] = WORKS(rule_take, "take"),
+    [STORE_LEAVE] = WORKS(rule_leave, "leave"),
+    [STORE_JOB_SET] = WORKS(rule_job_set, "job_set"),
+    [STORE_CLAIM] = WORKS(rule_claim, "claim"),
+    [STORE_RECORD] = WORKS(rule_record, "record"),
+    [STORE_FINISH] = WORKS(rule_finish, "finish"),
+    [STORE_RELEASE] = WORKS(rule_release, "release"),
+    [STORE_BATCH_INTEND] = WORKS(rule_batch_intend, "batch_intend"),
+    [STORE_BATCH_MADE] = WORKS(rule_batch_made, "batch_made"),
     [STORE_KEY_ADD] = WRITES(rule_key_add, "key_add"),
     [STORE_KEY_REVOKE] = WRITES(rule_key_revoke, "key_revoke"),
     [STORE_OUTBOX_TAKE] = WRITES(rule_outbox_take, "outbox_take"),
-    [STORE_OUTBOX_TELL] = WRITES(rule_outbox_tell, "outbox_tell"),
+    [STORE_OUTBOX_TELL] = WORKS(rule_outbox_tell, "outbox_tell"),
     [STORE_GET_JOB] = READS(read_get_job),
     [STORE_LIST_JOBS] = READS(read_list_jobs),
     [STORE_GET_PROBLEMS] = READS(read_get_problems),
@@ -80,9 +84,9 @@ static const struct store_kind store_kinds[STORE_KINDS] = {
     [STORE_FIND_IDEM] = READS(read_find_idem),
     [STORE_TOTALS] = READS(read_totals),
     [STORE_RUNNABLE] = READS(read_runnable),
-    [STORE_CALLS] = READS(read_calls),
-    [STORE_HASHES] = READS(read_hashes),
-    [STORE_BATCHES] = READS(read_batches),
+    [STORE_CALLS] = READS_TO_WORK(read_calls),
+    [STORE_HASHES] = READS_TO_WORK(read_hashes),
+    [STORE_BATCHES] = READS_TO_WORK(read_batches),
     [STORE_KEY_LIST] = READS(read_key_list),
     [STORE_KEY_FIND] = READS(read_key_find),
     [STORE_KEY_USE] = READS(read_key_use),
@@ -111,6 +115,10 @@ static void store_begin(struct store *s, struct store_op *op, enum store_kind_no
     op->store = s;
     op->kind = (int)kind;
     (void)atomic_fetch_add(&s->refs, 1);
+    if (!store_kinds[kind].patient && atomic_load(&s->waiting) > 0) {
+        desk_refuse(op, ERR_UNAVAILABLE, "the database is away");
+        return;
+    }
     desk_send(store_kinds[kind].read != NULL ? &s->reading : &s->writing, op);
 }
 

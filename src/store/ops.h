@@ -19,6 +19,7 @@ struct store {
     struct sql *db; /* of the writing thread while it runs; so are the rules */
     struct rules rules;
     struct store_reader *reader; /* of the reading thread */
+    atomic_int waiting;          /* desks that wait for the database, with operations in hand */
     struct watches watches;
     struct {
         struct metric *commits, *operations, *failures, *log_bytes;
@@ -29,8 +30,11 @@ struct store {
 /** Give up a reference; the last one frees. Any thread. */
 void store_unref(struct store *s);
 
-/* A kind that writes has a rule and the places where a test kills it; one that reads has a read. */
+/* A kind that writes has a rule and the places where a test kills it; one that reads has a read.
+ * While the database is away a patient one waits for it: there is a paid answer in it, or a worker
+ * would give its job up. The others fail, so that whoever asks is told at once. */
 struct store_kind {
+    bool patient;
     rule_fn *rule;
     const char *before_commit, *after_commit;
     read_fn *read;

@@ -217,6 +217,12 @@ static enum err link_take_store(struct postgres_link *l, struct errinfo *reterr)
     " SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s'; SET jit = off;"   \
     " SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3"
 
+/* What the server mentions by the way would go to stderr otherwise. */
+static void link_hear_nothing(void *ctx, const char *notice) {
+    (void)ctx;
+    (void)notice;
+}
+
 static enum err link_open(struct postgres_link *l, struct errinfo *reterr) {
     char application[32];
     (void)snprintf(application, sizeof application, "stumper-%" PRIx64, (uint64_t)l->key);
@@ -247,6 +253,7 @@ static enum err link_open(struct postgres_link *l, struct errinfo *reterr) {
         postgres_link_drop(l);
         return e;
     }
+    (void)PQsetNoticeProcessor(l->conn, link_hear_nothing, NULL);
     return postgres_link_do(l, LINK_SETTINGS, reterr);
 }
 

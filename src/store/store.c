@@ -6,6 +6,10 @@
  *
  * Reading: one unchanging view for a batch, which is small, so that the view is short-lived and the
  * log can be folded back behind it.
+ *
+ * A server may be away. Then the operations of a worker wait in the hands of their desk and are run
+ * again from the start, which they do not notice, when it is back; all others fail at once. A
+ * commit that has lost the server is first asked after, for it may have happened.
  */
 #include "store/ops.h"
 #include "store/queries.h"
@@ -16,10 +20,26 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #define STORE_BATCH_OPS_MAX 4096
 #define STORE_BATCH_BYTES_MAX ((size_t)8 * 1024 * 1024)
 #define STORE_VIEW_READS_MAX 64
+#define STORE_PATIENCE_MS                                                                          \
+    600000 /* how long patient operations wait for a database that is away                         \
+            */
+#define STORE_PAUSE_MS 50
+
+/* --- while the database is away, which only a server's can be */
+
+static void store_pause(void) {
+    (void)nanosleep(&(struct timespec){.tv_nsec = STORE_PAUSE_MS * 1000000L}, NULL);
+}
+
+static bool store_is_patient(const struct store_op *op, const void *ctx) {
+    (void)ctx;
+    return store_kind(op)->patient;
+}
 
 /* --- writing */
 
@@ -40,9 +60,22 @@ static void store_hit_failpoints(const struct store *s, const struct store_op *b
     }
 }
 
-static void store_write(void *ctx, struct store_op *batch) {
-    struct store *s = ctx;
-    struct errinfo detail = {0};
+/* What became of a commit that has lost the server: asked until it answers, which may take a while;
+ * the operations cannot be answered before. */
+static enum err store_learn_fate(struct store *s, int64_t until_ms, enum err e) {
+    enum sql_fate fate = sql_fate(s->db);
+    (void)atomic_fetch_add(&s->waiting, 1);
+    while (fate == SQL_UNKNOWN && clock_mono_ms() < until_ms) {
+        store_pause();
+        fate = sql_fate(s->db);
+    }
+    (void)atomic_fetch_sub(&s->waiting, 1);
+    return fate == SQL_KEPT ? ERR_OK : e;
+}
+
+/* One transaction with all of @batch; nothing of it is kept unless ERR_OK is returned. */
+static enum err store_try(struct store *s, struct store_op *batch, int64_t until_ms,
+                          struct errinfo *reterr) {
     sql_begin(s->db);
     for (struct store_op *op = batch; op != NULL && !sql_failed(s->db); op = op->next) {
         op->err = store_kind(op)->rule(&s->rules, op);
@@ -51,18 +84,49 @@ static void store_write(void *ctx, struct store_op *batch) {
     rules_flush(&s->rules);
     store_hit_failpoints(s, batch, false);
     int64_t began_us = clock_mono_us();
-    enum err e = sql_commit(s->db, &detail);
+    enum err e = sql_commit(s->db, reterr);
     metric_observe(s->measured.commits, clock_mono_us() - began_us);
     metric_add(s->measured.failures, e != ERR_OK);
+    if (e == ERR_UNAVAILABLE) {
+        e = store_learn_fate(s, until_ms, e);
+    }
     store_hit_failpoints(s, batch, true);
     if (e == ERR_OK) {
         watches_tell(&s->watches, &s->rules);
     }
     rules_forget(&s->rules, e == ERR_OK);
-    for (struct store_op *op = batch; e != ERR_OK && op != NULL; op = op->next) {
+    return e;
+}
+
+static void store_fail(struct store_op *batch, enum err e, const struct errinfo *why) {
+    for (struct store_op *op = batch; op != NULL; op = op->next) {
         op->err = e;
-        op->detail = detail;
+        op->detail = *why;
     }
+}
+
+static struct store_op *store_write(void *ctx, struct store_op *batch) {
+    struct store *s = ctx;
+    struct errinfo why = {0};
+    int64_t until_ms = clock_mono_ms() + STORE_PATIENCE_MS;
+    enum err e = store_try(s, batch, until_ms, &why);
+    while (e == ERR_UNAVAILABLE && clock_mono_ms() < until_ms) {
+        struct store_op *patient = desk_cut(&batch, store_is_patient, NULL);
+        store_fail(batch, e, &why);
+        desk_answer(batch);
+        batch = patient;
+        if (batch == NULL) {
+            return NULL;
+        }
+        (void)atomic_fetch_add(&s->waiting, 1);
+        store_pause();
+        e = store_try(s, batch, until_ms, &why);
+        (void)atomic_fetch_sub(&s->waiting, 1);
+    }
+    if (e != ERR_OK) {
+        store_fail(batch, e, &why);
+    }
+    return batch;
 }
 
 /* Between batches. */
@@ -83,11 +147,13 @@ static bool store_tidy(void *ctx) {
 
 /* --- reading */
 
-static void store_read(void *ctx, struct store_op *batch) {
-    const struct store *s = ctx;
+/* One view for all of @batch. */
+static void store_view(const struct store *s, struct store_op *batch) {
     struct sql *db = s->reader->db;
     sql_begin(db);
-    for (struct store_op *op = batch; op != NULL; op = op->next) {
+    struct errinfo why = {0};
+    enum err begun = sql_take_err(db, &why);
+    for (struct store_op *op = batch; op != NULL && begun == ERR_OK; op = op->next) {
         op->err = store_kind(op)->read(s->reader, op);
         struct errinfo detail = {0};
         enum err e = sql_take_err(db, &detail); /* one's corrupt row is not another's */
@@ -97,6 +163,32 @@ static void store_read(void *ctx, struct store_op *batch) {
         }
     }
     sql_rollback(db); /* of a view: nothing can be lost */
+    if (begun != ERR_OK) {
+        store_fail(batch, begun, &why);
+    }
+}
+
+static bool store_waits(const struct store_op *op, const void *ctx) {
+    return op->err == ERR_UNAVAILABLE && store_is_patient(op, ctx);
+}
+
+static struct store_op *store_read(void *ctx, struct store_op *batch) {
+    struct store *s = ctx;
+    int64_t until_ms = clock_mono_ms() + STORE_PATIENCE_MS;
+    store_view(s, batch);
+    for (;;) {
+        struct store_op *patient = desk_cut(&batch, store_waits, NULL);
+        if (patient == NULL || clock_mono_ms() >= until_ms) {
+            desk_answer(batch);
+            return patient;
+        }
+        desk_answer(batch);
+        batch = patient;
+        (void)atomic_fetch_add(&s->waiting, 1);
+        store_pause();
+        store_view(s, batch);
+        (void)atomic_fetch_sub(&s->waiting, 1);
+    }
 }
 
 /* --- open and close */

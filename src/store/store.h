@@ -25,11 +25,13 @@
  *             there on a later tick. Those that write are answered in the order of submission, and
  *             so are those that read; not the ones against the others. The loop is held while an
  *             operation is under way.
- * Errors      ERR_DISK_FULL | ERR_READ_ONLY | ERR_IO | ERR_CORRUPT | ERR_BUSY (another program
- *             writes to the file) for any operation: nothing of its transaction is kept, the store
- *             stays usable; others are listed per operation.
- * Invariants  (1) a job never has more than `wanted` accepted problems; (2) an attempt has at most
- *             one live lease, and ends once; (3) the numbers of leases and workers only grow; (4) a
+ * A server    (postgresql://…) is a store of one process at a time, by a lock that the connection
+ * holds. While it is away, what a worker asks waits for it, up to ten minutes; anything else fails
+ * with ERR_UNAVAILABLE at once. No operation is kept twice, or half. Errors      ERR_DISK_FULL |
+ * ERR_READ_ONLY | ERR_IO | ERR_CORRUPT | ERR_BUSY (another program writes to the file) for any
+ * operation: nothing of its transaction is kept, the store stays usable; others are listed per
+ * operation. Invariants  (1) a job never has more than `wanted` accepted problems; (2) an attempt
+ * has at most one live lease, and ends once; (3) the numbers of leases and workers only grow; (4) a
  *             job's counters are what its rows say (store_check()); (5) a job has at most one home,
  *             a worker that has it alone, and only a job with a home is cancelling; (6) an event
  *             stands in the transaction of what it tells, numbered within its job, growing.
@@ -71,14 +73,16 @@ bool job_state_is_final(enum job_state s);
 #define STORE_TENANT_ANY INT64_C(-1) /* all jobs: an admin, or the server itself */
 
 /**
- * Open or make a store, migrate its schema, take back what the process that had it before left
- * behind: leases, homes, webhooks under way. Start its threads. Blocks for some milliseconds.
+ * Open or make a store (@path: a file's, or postgresql://…), migrate its schema, take back what the
+ * process that had it before left behind: leases, homes, webhooks under way. Start its threads.
+ * Blocks for some milliseconds.
  *
  * An attempt whose lease was lost more than three times is set aside as a failed problem.
  *
  * @metrics  where to count commits, operations and the log's size; may be NULL
  * @return  ERR_BUSY (another process has it: names the lock file and the pid) | ERR_CORRUPT (not
- *          ours, or a newer schema) | ERR_READ_ONLY | ERR_DISK_FULL | ERR_IO; the file is named
+ *          ours, or a newer schema) | ERR_READ_ONLY | ERR_DISK_FULL | ERR_IO | ERR_UNAVAILABLE (no
+ * server) | ERR_USAGE (a wrong address); the file or server is named, without its secrets
  */
 NODISCARD enum err store_open(const char *path, struct metrics *metrics, struct store **ret,
                               struct errinfo *reterr);
