@@ -36,19 +36,20 @@ static int dial(void) {
     return fd;
 }
 
-/* Send all of it, but read meanwhile; what came first is in *@ret. */
-static void talk(int fd, const uint8_t *data, size_t size, int quiet_ms, char *ret, size_t n) {
+/* Send all of it, but read meanwhile; what came first is in *@ret. @leave: say then that no more
+ * will come, upon which who still waits for an answer counts as gone. */
+static void talk(int fd, const uint8_t *data, size_t size, bool leave, char *ret, size_t n) {
     size_t sent = 0, got = 0;
     char more[4096];
     for (;;) {
         struct pollfd p = {.fd = fd, .events = (short)(POLLIN | (sent < size ? POLLOUT : 0))};
-        if (poll(&p, 1, quiet_ms) <= 0) {
+        if (poll(&p, 1, leave ? QUIET_MS : ANSWER_MS) <= 0) {
             break;
         }
         if ((p.revents & POLLOUT) != 0) {
             ssize_t out = send(fd, data + sent, MIN(size - sent, (size_t)4096), MSG_DONTWAIT);
             sent = out > 0 ? sent + (size_t)out : size;
-            if (sent == size) {
+            if (leave && sent == size) {
                 (void)shutdown(fd, SHUT_WR);
             }
         } else {
@@ -68,7 +69,7 @@ static void expect_life(void) {
     static const char look[] = "GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     char reply[1024];
     int fd = dial();
-    talk(fd, (const uint8_t *)look, sizeof look - 1, ANSWER_MS, reply, sizeof reply);
+    talk(fd, (const uint8_t *)look, sizeof look - 1, false, reply, sizeof reply);
     ASSERT(strncmp(reply, "HTTP/1.1 200", 12) == 0);
     (void)close(fd);
 }
@@ -82,7 +83,7 @@ static void submit_once(void) {
                      "Connection: close\r\nContent-Length: %zu\r\n\r\n%s",
                      sizeof body - 1, body);
     int fd = dial();
-    talk(fd, (const uint8_t *)ask, (size_t)n, ANSWER_MS, reply, sizeof reply);
+    talk(fd, (const uint8_t *)ask, (size_t)n, false, reply, sizeof reply);
     ASSERT(strncmp(reply, "HTTP/1.1 202", 12) == 0);
     (void)close(fd);
 }
@@ -108,7 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         start();
     }
     int fd = dial();
-    talk(fd, data, size, QUIET_MS, reply, sizeof reply);
+    talk(fd, data, size, true, reply, sizeof reply);
     (void)close(fd);
     if (reply[0] != '\0') {
         ASSERT(strncmp(reply, "HTTP/1.", 7) == 0 && strncmp(reply + 8, " 500", 4) != 0);
