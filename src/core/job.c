@@ -34,6 +34,7 @@ static const char *const job_fields[] = {
     "webhook_url",
     "judge",
     "allow_text_answers",
+    "mode",
     NULL,
 };
 
@@ -288,6 +289,13 @@ static void job_check_unavailable(struct jcheck *c, struct jplace root) {
     }
     if (jcheck_int(c, root, "votes", 1, INT64_MAX, 1) != 1) {
         jcheck_fail(c, "/votes", "must be 1: several votes of the checker are %s", unavailable);
+    }
+    struct str mode = jcheck_str(c, root, "mode", JOB_NAME_BYTES_MAX);
+    if (mode.n > 0 && !str_eq(mode, S("direct"))) {
+        jcheck_fail(c, "/mode",
+                    "must be \"direct\": only the command `stumper generate --mode batch` asks in "
+                    "batches; in the service they are %s",
+                    unavailable);
     }
     if (jcheck_real(c, root, "solve_rate_max", 0, 1, 0) >= 1) {
         jcheck_fail(c, "/solve_rate_max",

@@ -267,19 +267,18 @@ static void test_what_this_version_cannot_do_is_an_error_and_what_it_does_is_not
     struct fixture *f = *state;
     struct job_spec s;
     static const char *const not_available[] = {
-        ", \"samples\": 4",
-        ", \"votes\": 3",
-        ", \"solve_rate_max\": 1",
-        ", \"use_search\": true",
+        ", \"samples\": 4",       ", \"votes\": 3",        ", \"solve_rate_max\": 1",
+        ", \"use_search\": true", ", \"mode\": \"batch\"",
     };
     for (size_t i = 0; i < ARRAY_LEN(not_available); i++) {
         assert_job_error(f, not_available[i], "not available in this version");
     }
-    assert_true(read_job(f,
-                         request(f, ", \"samples\": 1, \"votes\": 1, \"solve_rate_max\": 0,"
-                                    "\"webhook_url\": null, \"priority\": \"normal\","
-                                    "\"use_search\": null, \"target_models\": null"),
-                         &s));
+    assert_true(
+        read_job(f,
+                 request(f, ", \"samples\": 1, \"votes\": 1, \"solve_rate_max\": 0,"
+                            "\"webhook_url\": null, \"priority\": \"normal\","
+                            "\"use_search\": null, \"mode\": \"direct\", \"target_models\": null"),
+                 &s));
 }
 
 static void test_priorities_have_names_and_webhooks_are_urls(void **state) {
