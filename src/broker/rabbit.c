@@ -253,7 +253,10 @@ static enum err rabbit_take(void *server, size_t want, struct remote_tokens *to,
     }
     if (e == ERR_OK && r->prefetch == 0 && want > 0) {
         e = rabbit_begin(r, MIN(want, RABBIT_PREFETCH_MAX), reterr);
-        (void)rabbit_hand_over(r, want, to);
+        want -= rabbit_hand_over(r, want, to);
+        if (e == ERR_OK && want == 0) { /* what is left is for others */
+            e = rabbit_rest(r, reterr);
+        }
     }
     return e;
 }

@@ -68,6 +68,9 @@ static void test_the_highest_priority_goes_first_and_the_oldest_among_equals(voi
     publish(b, "first", 0);
     publish(b, "second", 0);
     publish(b, "urgent", 9);
+    assert_waiting(4);
+    publish(b, "first", 0);   /* again: it keeps its place, */
+    publish(b, "urgent", -9); /* and what is higher */
     broker_want(one.consumer, 4);
     eater_run(&one, 4, 1000);
     for (size_t i = 0; i < ARRAY_LEN(order); i++) {

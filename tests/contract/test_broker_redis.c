@@ -148,6 +148,34 @@ static void test_fleets_with_names_of_their_own_do_not_meet(void **state) {
     broker_free(another);
 }
 
+static void test_who_leaves_a_token_behind_wakes_the_next(void **state) {
+    static struct eater other;
+    struct broker *there = backend_open(redis, &server, "stumper");
+    (void)state;
+    eater_begin(&other, there);
+    broker_want(one.consumer, 1);
+    broker_want(other.consumer, 1);
+    eater_run(&one, 1, 200); /* both wait for the bell */
+    assert_int_equal(server_redis(&server, "EVAL %s 3 %s %s %s",
+                                  "for _, job in ipairs({'a', 'b'}) do "
+                                  "local id = redis.call('XADD', KEYS[1], '*', 'job', job, "
+                                  "'tenant', 0, 'priority', 0) "
+                                  "redis.call('HSET', KEYS[2], job, '4 ' .. id) end "
+                                  "return redis.call('LPUSH', KEYS[3], 'token')",
+                                  KEY("normal"), KEY("waiting"), KEY("bell")),
+                     1);
+    int64_t start_ms = clock_mono_ms();
+    while (one.n + other.n < 2 && clock_mono_ms() - start_ms < LONG_MS) {
+        eater_run(&one, 1, 10);
+        eater_run(&other, 1, 10);
+    }
+    assert_int_equal(one.n, 1);
+    assert_int_equal(other.n, 1);
+    assert_true(clock_mono_ms() - start_ms < 3000); /* and not when it looks in any case */
+    eater_end(&other);
+    broker_free(there);
+}
+
 /* --- being let in */
 
 static void come_with_passwords(void) {
@@ -238,6 +266,7 @@ int main(void) {
         with_server(test_the_token_of_a_process_that_died_is_given_to_another),
         with_server(test_what_others_write_there_is_dropped),
         with_server(test_a_key_of_another_type_is_an_outage_and_heals),
+        with_server(test_who_leaves_a_token_behind_wakes_the_next),
         with_server(test_fleets_with_names_of_their_own_do_not_meet),
         cmocka_unit_test(test_a_password_is_asked_for_and_never_told),
         cmocka_unit_test(test_over_tls_the_server_must_show_a_good_certificate),
