@@ -5,6 +5,7 @@
 #include "contract/store_rig.h"
 #include "fuzz.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -43,10 +44,13 @@ static void talk(int fd, const uint8_t *data, size_t size, bool leave, char *ret
     char more[4096];
     for (;;) {
         struct pollfd p = {.fd = fd, .events = (short)(POLLIN | (sent < size ? POLLOUT : 0))};
-        if (poll(&p, 1, leave ? QUIET_MS : ANSWER_MS) <= 0) {
+        int ready = poll(&p, 1, leave ? QUIET_MS : ANSWER_MS);
+        if (ready == 0) {
             break;
         }
-        if ((p.revents & POLLOUT) != 0) {
+        if (ready < 0) {
+            ASSERT(errno == EINTR); /* the fuzzer's clock */
+        } else if ((p.revents & POLLOUT) != 0) {
             ssize_t out = send(fd, data + sent, MIN(size - sent, (size_t)4096), MSG_DONTWAIT);
             sent = out > 0 ? sent + (size_t)out : size;
             if (leave && sent == size) {
