@@ -269,7 +269,7 @@ int cmd_keys(int argc, char **argv) {
          .help = "what its jobs may spend in a day (UTC); without it no limit"},
         {.name = "store",
          .kind = OPT_STR,
-         .value = "sqlite:FILE",
+         .value = "STORE",
          .to = &k.store,
          .argv_only = true,
          .help = "add: write into the store of a service that does not run"},

@@ -73,9 +73,9 @@ static enum err serve_read_store(struct serve_command *c) {
     const char *path = c->store;
     if (strncmp(path, SERVE_SCHEME, strlen(SERVE_SCHEME)) == 0) {
         path += strlen(SERVE_SCHEME);
-    } else if (strstr(path, "://") != NULL) {
+    } else if (strstr(path, "://") != NULL && !store_is_server(path)) {
         return errinfo_set(&c->why, ERR_UNSUPPORTED,
-                           "--store: '%s' is not available in this version; use sqlite:FILE", path);
+                           "--store: wants sqlite:FILE or postgresql://USER@HOST/NAME");
     }
     if (*path == '\0') {
         return errinfo_set(&c->why, ERR_USAGE, "--store: sqlite: wants a file after it");
@@ -174,7 +174,8 @@ static enum err serve_choose_models(struct serve_command *c) {
     if (!wants_sim || llm_config_find(&c->llm, S("sim")) != NULL) {
         return ERR_OK;
     }
-    return sim_child_provide(&c->sim, str_fmt(&c->arena, "%s.truth.jsonl", c->serve.store_path).p,
+    const char *beside = store_is_server(c->serve.store_path) ? "stumper" : c->serve.store_path;
+    return sim_child_provide(&c->sim, str_fmt(&c->arena, "%s.truth.jsonl", beside).p,
                              str_of(c->call.sim), &c->llm, &c->arena, &c->why);
 }
 
@@ -207,7 +208,8 @@ static void serve_check_spec(void *ctx, const struct job_spec *spec, struct jche
 static void serve_ready(void *ctx, int port) {
     const struct serve_command *c = ctx;
     const struct serve_options *o = &c->serve;
-    char url[320];
+    char url[320], store[STORE_PLACE_BYTES];
+    store_place(o->store_path, store);
     if (o->api.listen.unix_path != NULL) {
         (void)snprintf(url, sizeof url, "--unix-socket %s http://localhost",
                        o->api.listen.unix_path);
@@ -218,7 +220,7 @@ static void serve_ready(void *ctx, int port) {
                        c->host[0] != '\0' ? c->host : "127.0.0.1", v6 ? "]" : "", port);
     }
     (void)printf("stumper: serving %s, jobs in %s, %" PRId64 " × %" PRId64 " attempts at once\n",
-                 url, o->store_path, o->workers, o->slots);
+                 url, store, o->workers, o->slots);
     if (c->sim.pid > 0) {
         (void)printf("No key of a provider is set: simulated models answer (sim/engineer, "
                      "sim/checker, sim/target).\n");
@@ -326,10 +328,11 @@ static size_t serve_service_rows(struct serve_command *c, struct opt *ret) {
          .help = "where to listen; [::1]:8080 and unix:PATH work too, port 0 is any free one"},
         {.name = "store",
          .kind = OPT_STR,
-         .value = "sqlite:FILE",
+         .value = "STORE",
          .to = &c->store,
          .otherwise = "sqlite:stumper.db",
-         .help = "where jobs, answers and problems are kept"},
+         .help =
+             "where jobs, answers and problems are kept: sqlite:FILE, postgresql://USER@HOST/NAME"},
         {.name = "broker",
          .kind = OPT_STR,
          .value = "URL",

@@ -484,3 +484,12 @@ enum err postgres_open(const struct sql_request *request, struct sql **ret,
     *ret = &db->head;
     return ERR_OK;
 }
+
+void sql_server_name(const char *place, char *ret, size_t size) {
+    struct postgres_link link;
+    ret[0] = '\0';
+    if (postgres_link_init(&link, place, SQL_READER, NULL) == ERR_OK) {
+        (void)snprintf(ret, size, "%s", link.name);
+        postgres_link_release(&link);
+    }
+}

@@ -1,6 +1,7 @@
 #include "store/postgres_link.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
 
@@ -46,6 +47,9 @@ enum err postgres_link_init(struct postgres_link *l, const char *url, enum sql_m
     *l = (struct postgres_link){.mode = mode};
     const char *host = options != NULL ? link_option(options, "host") : "@";
     const char *port = options != NULL ? link_option(options, "port") : "@";
+    if (options != NULL) {
+        log_add_secret(str_of(link_option(options, "password")));
+    }
     bool good = link_is_plain(host) && strspn(port, "0123456789,") == strlen(port);
     if (good) {
         (void)snprintf(l->name, sizeof l->name, "postgresql://%s%s%s/%s", host,

@@ -37,8 +37,10 @@ struct sql_schema {
     size_t postgres_n;
 };
 
-/** Is @place a server's address (postgresql://…), not a file's path? */
+/** Is @place a server's address (postgresql://…), not a file's path? / An address without its
+ * secrets; "" if it is none. */
 bool sql_is_server(const char *place);
+void sql_server_name(const char *place, char *ret, size_t size);
 
 /**
  * Open @place, a file's path or a server's address; as a writer make or migrate it. On a server the

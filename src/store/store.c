@@ -19,6 +19,7 @@
 #include "base/failpoint.h"
 #include "base/mem.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -253,6 +254,18 @@ static void store_start(struct store *s) {
                                .ctx = s};
     desk_start(&s->writing);
     desk_start(&s->reading);
+}
+
+bool store_is_server(const char *path) {
+    return sql_is_server(path);
+}
+
+void store_place(const char *path, char ret[STORE_PLACE_BYTES]) {
+    if (sql_is_server(path)) {
+        sql_server_name(path, ret, STORE_PLACE_BYTES);
+    } else {
+        (void)snprintf(ret, STORE_PLACE_BYTES, "%s", path);
+    }
 }
 
 enum err store_open(const char *path, struct metrics *metrics, struct store **ret,

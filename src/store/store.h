@@ -72,6 +72,12 @@ bool job_state_is_final(enum job_state s);
 #define STORE_TENANT_NONE INT64_C(0) /* no keys are in use: the jobs are nobody's */
 #define STORE_TENANT_ANY INT64_C(-1) /* all jobs: an admin, or the server itself */
 
+/** Is it the address of a server, postgresql://…? / @path as it may be shown: an address without
+ * its secrets. */
+bool store_is_server(const char *path);
+#define STORE_PLACE_BYTES 256
+void store_place(const char *path, char ret[STORE_PLACE_BYTES]);
+
 /**
  * Open or make a store (@path: a file's, or postgresql://…), migrate its schema, take back what the
  * process that had it before left behind: leases, homes, webhooks under way. Start its threads.

@@ -87,6 +87,7 @@ class Interface {
  * Start `stumper serve`. The handle can ask: `service.get(path)`, `service.post(path, body)`, each giving
  * { status, headers, body (JSON or text) }, every response held against the interface.
  *
+ * @options.store  null: the environment says where it is
  * @options.sim    flags of the simulated provider; @options.cwd: where the store is; @options.listen;
  * @options.api: what another service's handle has, to note what both answer
  */
@@ -94,7 +95,8 @@ export async function serve(t, flags = [], options = {}) {
   const provider = options.provider ?? (await sim(t, ...(options.sim ?? [])));
   const cwd = options.cwd ?? folder(t);
   const models = ['--engineer', 'openai/engineer', '--checker', 'openai/checker', '--target', 'openai/target'];
-  const it = start(t, ['serve', '--listen', options.listen ?? '127.0.0.1:0', '--store', `sqlite:${join(cwd, 'jobs.db')}`, ...models, ...flags], {
+  const store = options.store === null ? [] : ['--store', `sqlite:${join(cwd, 'jobs.db')}`];
+  const it = start(t, ['serve', '--listen', options.listen ?? '127.0.0.1:0', ...store, ...models, ...flags], {
     cwd,
     env: { ...provider.env, ...options.env },
   });
