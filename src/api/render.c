@@ -149,6 +149,7 @@ void render_accepted(struct jwrite *w, const char *job_id, enum job_state state,
     jwrite_key(w, "status");
     jwrite_cstr(w, job_state_name(state));
     render_time(w, "created_at", created_ms);
+    render_time(w, "expires_at", 0); /* not before it has ended */
     render_links(w, job_id);
     jwrite_end(w);
 }

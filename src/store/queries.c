@@ -66,7 +66,7 @@ const char *const queries_texts[Q_COUNT] = {
                       " THEN crashes ELSE crashes + 1 END WHERE job = $1 AND token IS NOT NULL",
     [Q_LEASES_BACK] = "UPDATE attempts SET token = NULL WHERE job = $1 AND token IS NOT NULL",
     [Q_CRASHED] = "SELECT no, crashes FROM attempts"
-                  " WHERE job = $1 AND token IS NULL AND crashes > $2 LIMIT 1",
+                  " WHERE job = $1 AND token IS NULL AND crashes >= $2 LIMIT 1",
 
     [Q_BATCH_ADD] = "INSERT INTO batches (job, mark, model, created_ms) VALUES ($1, $2, $3, $4)"
                     " RETURNING key",

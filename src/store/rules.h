@@ -12,7 +12,7 @@
 #include "store/sql.h"
 #include "store/store.h"
 
-/* An attempt that was lost more often is set aside as failed: it may be what kills the process. */
+/* An attempt that was lost so often is set aside as failed: it may be what kills the process. */
 #define RULES_CRASHES_MAX 3
 
 #define RULES_BUCKETS 256 /* power of two */

@@ -83,7 +83,8 @@ void store_place(const char *path, char ret[STORE_PLACE_BYTES]);
  * process that had it before left behind: leases, homes, webhooks under way. Start its threads.
  * Blocks for some milliseconds.
  *
- * An attempt whose lease was lost more than three times is set aside as a failed problem.
+ * An attempt whose lease was lost three times, with no answer between, is set aside as a failed
+ * problem.
  *
  * @metrics  where to count commits, operations and the log's size; may be NULL
  * @return  ERR_BUSY (another process has it: names the lock file and the pid) | ERR_CORRUPT (not

@@ -85,6 +85,7 @@ static void test_a_job_is_accepted_and_can_be_looked_at(void **state) {
     (void)snprintf(path, sizeof path, "/jobs/%s", id);
     assert_says(get(r, path, ""), 200, id);
     assert_says(post(r, "/v1/jobs", "", JOB), 202, "\"status\":\"queued\"");
+    assert_says(post(r, "/v1/jobs", "", JOB), 202, "\"expires_at\":null");
 }
 
 static void test_everything_wrong_in_a_request_is_told_at_once(void **state) {

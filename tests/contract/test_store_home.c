@@ -259,7 +259,7 @@ test_an_attempt_that_buries_its_workers_is_set_aside_while_the_job_goes_on(void 
     int64_t n;
     assert_int_equal(rig_submit(r, 7), ERR_OK);
     (void)reap(r, 1);
-    for (int64_t crashes = 0; crashes <= 3; crashes++) {
+    for (int64_t crashes = 0; crashes < 3; crashes++) {
         int64_t worker = join(r);
         assert_int_equal(take(r, RIG_JOB, worker), ERR_OK);
         assert_int_equal(claim(r, worker, 1, &lease, &n), ERR_OK);

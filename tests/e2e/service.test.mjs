@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import test from 'node:test';
-import { assertExactly, run, sim, wait } from './lib.mjs';
+import { assertExactly, run, sim, wait, folder } from './lib.mjs';
 import { assertSchema } from './schema.mjs';
 import { serve } from './service.mjs';
 
@@ -276,6 +276,25 @@ test('SIGTERM: not ready, no job taken, what is in flight finished, exit 0; the 
   const sums = await s.provider.sums();
   assert.equal(sums.repeated_request_ids, before.repeated_request_ids, 'nothing is paid twice');
   assertExactly(40, (await again.get(`/jobs/${id}/results?limit=1000`)).body.data);
+});
+
+test('an attempt that takes the service down time and again is set aside with the reason, and the job goes on', async (t) => {
+  const provider = await sim(t, '--latency', '5');
+  const cwd = folder(t);
+  let id;
+  // Each time at the end of the attempt: its answers are there already, so nothing begins its count of crashes anew.
+  for (let crash = 0; crash < 3; crash++) {
+    const dying = await serve(t, ['--concurrency', 1], { provider, cwd, env: { STUMPER_FAILPOINT: 'store.finish.before_commit:1' } });
+    id ??= await dying.submit({ num_problems: 3, concurrency: 1 });
+    await dying.ended;
+  }
+  const s = await serve(t, ['--concurrency', 1], { provider, cwd });
+  const job = await s.end(id);
+  assert.equal(job.status, 'succeeded');
+  assert.equal(job.counts.failed, 1);
+  const [aside] = (await s.get(`/jobs/${id}/results?status=failed`)).body.data;
+  assert.equal(aside.attempt, 1);
+  assert.match(aside.rejection_reason ?? '', /the process died 3 times/, JSON.stringify(aside));
 });
 
 test('the commands are clients: submit, list, watch, export', async (t) => {
