@@ -405,6 +405,13 @@ static void llm_call_unanswered(struct llm_call *c, const struct http_reply *rep
     }
 }
 
+/* Nobody needs it: it is not sent, or not again. */
+static void llm_call_withdraw(struct llm_call *c) {
+    if (c->unwanted && (c->state == LLM_CALL_WAITING || c->state == LLM_CALL_BACKOFF)) {
+        llm_cancel(c);
+    }
+}
+
 static void llm_call_replied(void *ctx, const struct http_reply *reply) {
     struct llm_call *c = ctx;
     struct llm_model *model = c->model;
@@ -419,6 +426,7 @@ static void llm_call_replied(void *ctx, const struct http_reply *reply) {
     } else {
         llm_call_unanswered(c, reply);
     }
+    llm_call_withdraw(c);
     arena_reset(&m->scratch);
     for (model = m->models; model != NULL; model = model->next) {
         llm_model_pump(model); /* room at the HTTP client is room for all */
@@ -509,10 +517,9 @@ void llm_cancel(struct llm_call *c) {
 }
 
 void llm_relinquish(struct llm_call *c) {
-    if (c->state == LLM_CALL_WAITING && c->batch != NULL) {
-        llm_cancel(c);
-    } else if (c->state == LLM_CALL_BATCHED) {
-        c->unwanted = true;
+    c->unwanted = true;
+    llm_call_withdraw(c);
+    if (c->state == LLM_CALL_BATCHED) {
         batch_relinquish(c->batch);
     }
 }

@@ -269,10 +269,10 @@ void llm_use_batches(struct llm *m, const struct llm_book *book);
 /** A batch that an earlier process wrote down. Errors as of llm_resolve(). */
 NODISCARD enum err llm_adopt(struct llm *m, const struct llm_note *note, struct errinfo *reterr);
 
-/** Nobody needs the answer any more. Without batches nothing happens: it is on its way. In a wave
- * that has not left, the call ends with ERR_CANCELED on a later tick; a batch of which no call is
- * needed is cancelled at its provider, and its calls end with what was answered, or ERR_CANCELED.
- */
+/** Nobody needs the answer any more. What is on its way is paid for, and awaited; but it is not
+ * tried again. What waits for its turn, for a retry or for its wave to leave ends with ERR_CANCELED
+ * on a later tick; a batch of which no call is needed is cancelled at its provider, and its calls
+ * end with what was answered, or ERR_CANCELED. */
 void llm_relinquish(struct llm_call *call);
 
 /* What an endpoint offers. */

@@ -127,8 +127,8 @@ static void work_grace_over(void *ctx) {
     work_cut_off(ctx);
 }
 
-/* What is in batches is cancelled there; what of it was answered before is paid for, and awaited.
- */
+/* What has not left, and what is in batches, is taken back; what is on its way, or was answered
+ * there before, is paid for, and awaited. */
 static void work_relinquish(struct work *k) {
     struct slot *s;
     LIST_FOREACH(s, &k->slots, link) {
@@ -143,8 +143,8 @@ static void work_relinquish(struct work *k) {
 static void work_begin_grace(struct work *k) {
     int64_t grace_ms = WORK_PATIENCE_MS_MIN;
     k->in_grace = true;
+    work_relinquish(k);
     if (k->worker->options.batches) {
-        work_relinquish(k);
         return;
     }
     for (int role = 0; role < ROLE_COUNT; role++) {

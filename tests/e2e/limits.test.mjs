@@ -41,6 +41,17 @@ test('--max-cost is never passed, however much the answers use', async (t) => {
   assert(Math.abs(status.cost_usd - cost) < 1e-9, `ours ${status.cost_usd}, theirs ${cost}`);
 });
 
+test('once N are there no call is sent any more, and those under way are paid for and counted', async (t) => {
+  const cwd = folder(t);
+  const provider = await sim(t, '--rpm', 600, '--limit-burst', 1, '--latency', 400);
+  await run(t, generate(20, '--judge', 'llm', '--concurrency', 200), { cwd, env: provider.env });
+  const status = JSON.parse((await run(t, ['status', 'problems.jsonl.db', '--json'], { cwd })).stdout);
+  assert.equal(status.calls, (await provider.sums()).calls);
+  const there = Math.max(...jsonl(join(cwd, 'problems.jsonl')).map((p) => Date.parse(p.created_at)));
+  const later = provider.ledger().filter((call) => Date.parse(call.time) > there + 1000);
+  assert.equal(later.length, 0, `${later.length} calls were paid for more than a second after the last problem`);
+});
+
 test('--max-cost without a price refuses to start and says how to give one', async (t) => {
   const cwd = folder(t);
   const provider = await sim(t);
