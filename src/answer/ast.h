@@ -83,10 +83,10 @@ enum {
     X(ATAN)                                                                                        \
     X(ACOT)                                                                                        \
     X(ASEC)                                                                                        \
-    X(ACSC) X(SINH) X(COSH) X(TANH) X(COTH) X(SECH) X(CSCH) X(ASINH) X(ACOSH) X(ATANH) X(EXP)      \
-        X(LN) X(LOG) X(LG) X(SQRT) X(ROOT) X(ABS) X(FLOOR) X(CEIL) X(SGN) X(MIN) X(MAX) X(GCD)     \
-            X(LCM) X(BINOM) X(FACTORIAL) X(RE) X(IM) X(ARG) X(CONJ) X(DET) X(GAMMA) X(MOD)         \
-                X(OTHER)
+    X(ACSC)                                                                                        \
+    X(SINH) X(COSH) X(TANH) X(COTH) X(SECH) X(CSCH) X(ASINH) X(ACOSH) X(ATANH) X(EXP) X(LN) X(LOG) \
+        X(LG) X(SQRT) X(ROOT) X(ABS) X(FLOOR) X(CEIL) X(SGN) X(MIN) X(MAX) X(GCD) X(LCM) X(BINOM)  \
+            X(FACTORIAL) X(RE) X(IM) X(ARG) X(CONJ) X(DET) X(GAMMA) X(MOD) X(OTHER)
 
 enum ast_func {
 #define X(name) AST_##name,

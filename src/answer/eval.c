@@ -588,3 +588,32 @@ bool eval_ball(struct eval *e, const struct node *x, acb_t ret) {
         return false;
     }
 }
+
+/* Free of symbols; sets @extreme if it, or something in it, is too large or too small. */
+static bool constant_extreme(struct eval *e, const struct node *x, slong bits, bool *extreme) {
+    bool constant = x->kind < NODE_SUM && x->kind != NODE_SYM && x->kind != NODE_APPLY;
+    for (size_t i = 0; i < x->n && !*extreme; i++) {
+        constant = constant_extreme(e, x->kids[i], bits, extreme) && constant;
+    }
+    if (!constant || *extreme || (x->kind == NODE_NUM && x->name.n < 20)) {
+        return constant;
+    }
+    acb_t v;
+    mag_t size;
+    acb_init(v);
+    mag_init(size);
+    if (eval_ball(e, x, v) && acb_is_finite(v)) {
+        acb_get_mag(size, v);
+        bool tiny = !acb_contains_zero(v) && mag_cmp_2exp_si(size, -bits) < 0;
+        *extreme = tiny || mag_cmp_2exp_si(size, bits) > 0;
+    }
+    mag_clear(size);
+    acb_clear(v);
+    return true;
+}
+
+bool eval_is_extreme(struct eval *e, const struct node *x, slong bits) {
+    bool extreme = false;
+    (void)constant_extreme(e, x, bits, &extreme);
+    return extreme;
+}

@@ -41,6 +41,12 @@ struct eval {
  */
 NODISCARD bool eval_ball(struct eval *e, const struct node *x, acb_t ret);
 
+/**
+ * True if a constant in @x is beyond 2^@bits or, not being zero, below 2^-@bits: what is added to
+ * it, or what it is added to, may not show in a ball.
+ */
+bool eval_is_extreme(struct eval *e, const struct node *x, slong bits);
+
 /** Evaluate @x exactly; false if it is not a rational number or too big to be written out. */
 NODISCARD bool eval_exact(struct eval *e, const struct node *x, fmpq_t ret);
 

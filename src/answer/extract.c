@@ -14,6 +14,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#define FORMULAS_UNCLOSED_MAX 16
+
 static bool at_word(struct str s, size_t i) {
     return i == 0 || !isalnum((unsigned char)s.p[i - 1]);
 }
@@ -190,7 +192,8 @@ static size_t formula_close(struct str s, size_t from, struct str close) {
     return STR_NPOS;
 }
 
-static bool formula_at(struct str s, size_t i, struct formula *ret) {
+/* @unclosed  counts the formulas without an end, each of which costs a scan */
+static bool formula_at(struct str s, size_t i, int *unclosed, struct formula *ret) {
     static const struct {
         const char *open, *close;
     } pairs[] = {{"$$", "$$"}, {"$", "$"}, {"\\(", "\\)"}, {"\\[", "\\]"}};
@@ -208,6 +211,7 @@ static bool formula_at(struct str s, size_t i, struct formula *ret) {
             *ret = (struct formula){.body = body, .begin = i, .end = end + close.n};
             return true;
         }
+        *unclosed += end == STR_NPOS ? 1 : 0;
         return false;
     }
     return false;
@@ -216,7 +220,8 @@ static bool formula_at(struct str s, size_t i, struct formula *ret) {
 /* A formula in dollars that holds a sentence is two prices with words between them. */
 static bool formula_is_prose(struct str body) {
     size_t words = 0;
-    for (size_t i = 0; i + 2 < body.n && str_find_char(body, '\\') == STR_NPOS; i++) {
+    bool command = str_find_char(body, '\\') != STR_NPOS;
+    for (size_t i = 0; !command && i + 2 < body.n; i++) {
         if (at_word(body, i) && isalpha((unsigned char)body.p[i]) &&
             isalpha((unsigned char)body.p[i + 1]) && isalpha((unsigned char)body.p[i + 2])) {
             words++;
@@ -227,11 +232,12 @@ static bool formula_is_prose(struct str body) {
 
 static bool last_formula(struct str s, struct formula *ret) {
     bool found = false;
-    for (size_t i = 0; i < s.n; i++) {
+    int unclosed = 0;
+    for (size_t i = 0; i < s.n && unclosed <= FORMULAS_UNCLOSED_MAX; i++) {
         struct formula f;
         if (s.p[i] == '\\' && i + 1 < s.n && s.p[i + 1] != '(' && s.p[i + 1] != '[') {
             i++;
-        } else if (formula_at(s, i, &f)) {
+        } else if (formula_at(s, i, &unclosed, &f)) {
             if (formula_is_prose(f.body)) {
                 continue; /* try the next dollar as an opening one */
             }
@@ -284,7 +290,8 @@ static struct str skip_lead(struct str s) {
 static struct str marked_text(struct str s, struct arena *a) {
     s = skip_lead(s);
     struct formula f;
-    if (s.n > 0 && formula_at(s, 0, &f) && !formula_is_prose(f.body)) {
+    int unclosed = 0;
+    if (s.n > 0 && formula_at(s, 0, &unclosed, &f) && !formula_is_prose(f.body)) {
         struct str more = str_trim(str_skip(s, f.end));
         bool list =
             str_starts(more, S(",")) || str_starts(more, S("and ")) || str_starts(more, S("or "));
@@ -314,6 +321,7 @@ static bool last_mark(struct str s, size_t from, bool final_only, struct mark *r
                                         "答案：",       "answer "};
     size_t n = final_only ? 1 : ARRAY_LEN(marks);
     bool found = false;
+    *ret = (struct mark){0};
     for (size_t i = 0; i < n; i++) {
         struct str m = str_of(marks[i]);
         size_t at = rfind_nocase(s, m);

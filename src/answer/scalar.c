@@ -14,6 +14,8 @@
 #include <arb.h>
 #include <string.h>
 
+#define CONSTANT_BITS 2400 /* of the last look at two constants */
+#define FUNCTION_BITS 1024 /* and at two functions */
 #define POINTS_MAX 28
 #define AGREE_WANTED 4
 #define INTEGERS_WANTED 8
@@ -163,7 +165,7 @@ static enum meeting meet(struct judge *j, const struct symbols *s, fmpq *values,
 
 static struct outcome constants_at(struct judge *j, struct eval *flags, const struct node *x,
                                    const struct node *y, struct meeting_info *info) {
-    static const slong precisions[] = {128, 512, 2400};
+    static const slong precisions[] = {128, 512, CONSTANT_BITS};
     struct symbols none = {0};
     enum meeting m = MEETING_NONE;
     for (size_t i = 0; i < ARRAY_LEN(precisions); i++) {
@@ -244,7 +246,7 @@ static bool agrees_closely(struct judge *j, const struct symbols *s, fmpq *value
     for (int style = 0; style < 4; style++) {
         choose_point(j, style, false, s, values);
         struct meeting_info info;
-        enum meeting m = meet(j, s, values, 1024, flags, x, y, &info);
+        enum meeting m = meet(j, s, values, FUNCTION_BITS, flags, x, y, &info);
         if (m == MEETING_DIFFER && !info.odd_root && info.real) {
             return false;
         }
@@ -544,6 +546,15 @@ static struct outcome compare_exact(struct judge *j, const struct node *x, const
     return o;
 }
 
+/* Agreement at points is no evidence where n! and n! + 1 agree as well. */
+static struct outcome mind_extremes(struct judge *j, const struct node *x, const struct node *y,
+                                    slong bits, struct outcome o) {
+    struct eval e = judge_eval(j, NULL, NULL, 64);
+    bool extreme = o.verdict == ANSWER_EQUAL && !o.proved &&
+                   (eval_is_extreme(&e, x, bits) || eval_is_extreme(&e, y, bits));
+    return extreme ? OUTCOME_UNDECIDED("numbers too large or too small to be told apart") : o;
+}
+
 static struct outcome compare_plain(struct judge *j, const struct node *gold,
                                     const struct node *given, struct eval *flags) {
     struct symbols s = {0};
@@ -553,8 +564,10 @@ static struct outcome compare_plain(struct judge *j, const struct node *gold,
         return OUTCOME_UNDECIDED("cannot be evaluated");
     }
     if (s.n > 0) {
-        return poly_equal(j, gold, given) ? OUTCOME_EQUAL(true, "the same by exact algebra")
-                                          : functions_compare(j, flags, &s, gold, given);
+        return poly_equal(j, gold, given)
+                   ? OUTCOME_EQUAL(true, "the same by exact algebra")
+                   : mind_extremes(j, gold, given, FUNCTION_BITS / 3,
+                                   functions_compare(j, flags, &s, gold, given));
     }
     struct outcome o = compare_exact(j, gold, given, flags);
     bool rational = o.verdict != ANSWER_UNDECIDED;
@@ -565,7 +578,8 @@ static struct outcome compare_plain(struct judge *j, const struct node *gold,
             return defined ? OUTCOME_EQUAL(true, "the same by exact algebra")
                            : OUTCOME_UNDECIDED("a value could not be computed");
         }
-        o = constants_compare(j, flags, gold, given);
+        o = mind_extremes(j, gold, given, CONSTANT_BITS / 3,
+                          constants_compare(j, flags, gold, given));
     }
     return o.verdict == ANSWER_DIFFERENT ? settle_decimals(j, gold, given, flags, rational, o) : o;
 }

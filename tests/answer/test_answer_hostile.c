@@ -107,6 +107,28 @@ static void test_long_and_deep_texts_end(void **state) {
     }
 }
 
+static void test_an_answer_is_looked_for_in_a_megabyte_of_anything(void **state) {
+    (void)state;
+    static const char *const units[] = {
+        "1",    "\\(",   "$",    "$$ ",      "\\boxed{", "A ",  "answer is ",      "\n",
+        " \n ", "\\[ x", "####", "</think>", "**",       "is ", "\\boxed{1} and ", "final answer",
+        "$a$ ", "-$1,",  "=:",   "{("};
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+        struct str s = repeated("x", units[i], 1000000 / strlen(units[i]), "y");
+        struct arena a;
+        int64_t start = cpu_ms();
+        arena_init(&a, ANSWER_ARENA_BYTES);
+        (void)answer_find(s, 0, &a);
+        (void)answer_find(s, 4, &a);
+        arena_release(&a);
+        if (cpu_ms() - start >= MS_MAX) {
+            print_error("%s: %d ms\n", units[i], (int)(cpu_ms() - start));
+        }
+        assert_true(cpu_ms() - start < MS_MAX);
+        free((char *)(uintptr_t)s.p);
+    }
+}
+
 static void test_any_bytes_are_accepted(void **state) {
     (void)state;
     uint64_t x = 88172645463325252u;
@@ -150,6 +172,12 @@ static void test_values_that_agree_to_many_digits_are_told_apart(void **state) {
         {"\\sqrt{2}", "\\sqrt{2} + 10^{-200}"},
         {"99999998/99999999", "99999999/10^8"},
         {"\\sin x", "\\sin x + 10^{-60}"},
+        {"(10^9)!", "(10^9)! + 1"},
+        {"\\frac{1}{(10^8)!}", "\\frac{1}{(10^8)! + 1}"},
+        {"\\pi", "\\pi + 10^{-800}"},
+        {"\\sin x", "\\sin x + 10^{-400}"},
+        {"e^{2000} + \\pi", "e^{2000} + 3"},
+        {"\\ln(e^{9000}\\pi + 1)", "9000 + \\ln\\pi"},
     };
     for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
         never_equal(str_of(pairs[i][0]), str_of(pairs[i][1]));
@@ -161,6 +189,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_towers_and_factorials_of_factorials_end),
         cmocka_unit_test(test_long_and_deep_texts_end),
+        cmocka_unit_test(test_an_answer_is_looked_for_in_a_megabyte_of_anything),
         cmocka_unit_test(test_any_bytes_are_accepted),
         cmocka_unit_test(test_code_is_text),
         cmocka_unit_test(test_values_that_agree_to_many_digits_are_told_apart),
