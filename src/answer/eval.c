@@ -592,10 +592,12 @@ bool eval_ball(struct eval *e, const struct node *x, acb_t ret) {
 /* Free of symbols; sets @extreme if it, or something in it, is too large or too small. */
 static bool constant_extreme(struct eval *e, const struct node *x, slong bits, bool *extreme) {
     bool constant = x->kind < NODE_SUM && x->kind != NODE_SYM && x->kind != NODE_APPLY;
-    for (size_t i = 0; i < x->n && !*extreme; i++) {
-        constant = constant_extreme(e, x->kids[i], bits, extreme) && constant;
+    bool saturates = x->kind == NODE_FUNC && x->op >= AST_SINH && x->op <= AST_CSCH;
+    for (size_t i = 0; i < x->n && !*extreme; i++) { /* tanh 3000 is nearly 1 */
+        bool free = constant_extreme(e, x->kids[i], saturates ? 8 : bits, extreme);
+        constant = constant && free;
     }
-    if (!constant || *extreme || (x->kind == NODE_NUM && x->name.n < 20)) {
+    if (!constant || *extreme || (x->kind == NODE_NUM && x->name.n < 20 && bits > 64)) {
         return constant;
     }
     acb_t v;
