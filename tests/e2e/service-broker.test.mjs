@@ -7,11 +7,11 @@ import test from 'node:test';
 import { folder, run, start, wait } from './lib.mjs';
 import { serve } from './service.mjs';
 
+/** Below those that the system gives to clients: one that tries to connect to such a port while nobody listens there may
+ * meet itself, and then has it. */
 const freePort = () => new Promise((done) => {
-  const server = createServer().listen(0, '127.0.0.1', () => {
-    const { port } = server.address();
-    server.close(() => done(port));
-  });
+  const port = 20000 + Math.floor(Math.random() * 12000);
+  const server = createServer().on('error', () => done(freePort())).listen(port, '127.0.0.1', () => server.close(() => done(port)));
 });
 
 async function eventually(look, what, timeout_ms = 30000) {
