@@ -80,6 +80,27 @@ for (const [format, models] of [['OpenAI', []], ['Anthropic', ANTHROPIC]]) {
   });
 }
 
+test('killed again and again at random, with both formats at work, expiry and faults: exactly N, each call paid for once', async (t) => {
+  const cwd = folder(t);
+  const provider = await sim(t, '--batch-time', 0.5, '--batch-expire', 0.1, '--fault-500', 0.05);
+  const args = batch(15, '--engineer', 'anthropic/engineer', '--json-progress');
+  let kills = 0;
+  for (;;) {
+    const it = start(t, args, { cwd, env: env(provider) });
+    await Promise.race([it.ended, wait(300 + Math.random() * 1500)]);
+    if (it.code !== undefined) {
+      assert.equal(it.code, 0, it.stderr);
+      assertExactly(15, jsonl(join(cwd, 'problems.jsonl')));
+      await assertBill(provider, it);
+      break;
+    }
+    await it.kill('SIGKILL');
+    assert(++kills < 150, 'it gets on between the kills');
+  }
+  t.diagnostic(`${kills} kills`);
+  assert(kills >= 3, `killed ${kills} times`);
+});
+
 test('Ctrl-C leaves the batches at their provider and says so; the same command collects them', async (t) => {
   const cwd = folder(t);
   const provider = await sim(t, '--batch-time', 2);
