@@ -6,6 +6,8 @@
 #include "cli/systemd.h"
 
 #include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 struct serve {
     const struct serve_options *options;
@@ -27,6 +29,10 @@ static void serve_drained(void *ctx) {
 static void serve_on_signal(void *ctx, int signum) {
     struct serve *s = ctx;
     (void)signum;
+    if (s->draining && store_is_away(s->store)) {
+        log_warn("the database is away: ending as if killed; what was promised is in it");
+        _exit(EXIT_FAILURE); /* the workers would wait for it */
+    }
     if (s->draining) {
         crew_drain(s->crew, 0, serve_drained, s);
         return;

@@ -299,6 +299,10 @@ enum err store_open(const char *path, struct metrics *metrics, struct store **re
     return ERR_OK;
 }
 
+bool store_is_away(const struct store *s) {
+    return atomic_load(&s->waiting) > 0;
+}
+
 void store_close(struct store *s) {
     desk_stop(&s->writing);
     desk_stop(&s->reading);

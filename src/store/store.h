@@ -94,6 +94,9 @@ void store_place(const char *path, char ret[STORE_PLACE_BYTES]);
 NODISCARD enum err store_open(const char *path, struct metrics *metrics, struct store **ret,
                               struct errinfo *reterr);
 
+/** Are operations waiting for a server that is away? Any thread. */
+bool store_is_away(const struct store *s);
+
 /**
  * Finish what was submitted, stop the threads, fold the log into the file, close. @s is gone for
  * the caller, but any `done` that has not run yet still runs on a later tick of its loop. Whoever

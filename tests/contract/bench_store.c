@@ -187,10 +187,11 @@ int main(int argc, char **argv) {
     struct errinfo why = {0};
     int64_t jobs = argc > 2 ? atoll(argv[2]) : 100000;
     if (argc < 2 || jobs < 1000) {
-        (void)fprintf(stderr, "usage: bench_store FOLDER [JOBS]\n");
+        (void)fprintf(stderr, "usage: bench_store FOLDER|postgresql://… [JOBS]\n");
         return 2;
     }
-    (void)snprintf(path, sizeof path, "%s/bench.db", argv[1]);
+    bool is_server = store_is_server(argv[1]);
+    (void)snprintf(path, sizeof path, "%s%s", argv[1], is_server ? "" : "/bench.db");
     memset(spec_text, 's', sizeof spec_text);
     memset(answer_text, 'a', sizeof answer_text);
     loop = loop_new();

@@ -68,3 +68,22 @@ test('a job outlives a crash of PostgreSQL and of the service, each problem once
   await s.stop();
   assert.doesNotMatch(log + s.stdout + s.stderr, new RegExp(PASSWORD));
 });
+
+test('told to stop twice while PostgreSQL is away, the service ends and loses nothing', async (t) => {
+  const database = await postgres(t);
+  const server = await database.begin();
+  const options = { store: null, sim: ['--latency', '60'], env: { STUMPER_STORE: database.url } };
+  let s = await serve(t, [], options);
+  const id = await s.submit(JOB);
+  await wait(300);
+  await server.kill('SIGQUIT');
+  await wait(500);
+  s.child.kill('SIGTERM');
+  await s.line(/draining/);
+  s.child.kill('SIGTERM');
+  await s.line(/ending as if killed/);
+  assert.equal((await s.ended).code, 1);
+  await database.begin();
+  s = await serve(t, [], { ...options, provider: s.provider, cwd: s.cwd });
+  assert.equal((await s.end(id)).status, 'succeeded');
+});
