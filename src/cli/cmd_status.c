@@ -57,8 +57,10 @@ static void status_json_spend(const struct status *s, struct jwrite *w) {
         jwrite_key(w, "model");
         jwrite_str(w, r->usage.model);
         status_json_int(w, "calls", r->usage.calls);
+        status_json_int(w, "calls_reused", r->calls_reused);
         status_json_int(w, "input_tokens", r->usage.input_tokens);
         status_json_int(w, "cached_tokens", r->usage.cached_tokens);
+        status_json_int(w, "cache_write_tokens", r->cache_write_tokens);
         status_json_int(w, "output_tokens", r->usage.output_tokens);
         status_json_int(w, "reasoning_tokens", r->usage.reasoning_tokens);
         jwrite_key(w, "cost_usd");

@@ -47,11 +47,11 @@ const char *const queries_texts[Q_COUNT] = {
     /* An answer that an earlier lease recorded stays the attempt's. */
     [Q_CALL_ADD] = "INSERT INTO calls (job, attempt_no, call_no, token, stale, role, model, finish,"
                    " input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost_nusd,"
-                   " latency_ms, tries, created_ms, model_id, request_id, text)"
+                   " latency_ms, tries, created_ms, model_id, request_id, text, cache_write_tokens)"
                    " VALUES ($1, $2, $3, $4, CASE WHEN $5 = 1 OR EXISTS (SELECT 1 FROM calls"
                    " WHERE job = $1 AND attempt_no = $2 AND call_no = $3 AND stale = 0)"
                    " THEN 1 ELSE 0 END, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,"
-                   " $17, $18, $19) ON CONFLICT DO NOTHING",
+                   " $17, $18, $19, $20) ON CONFLICT DO NOTHING",
     [Q_CALLS_SUM] = "SELECT count(*), sum(input_tokens), sum(cached_tokens), sum(output_tokens),"
                     " sum(reasoning_tokens), sum(cost_nusd), count(cost_nusd) FROM calls"
                     " WHERE job = $1 AND attempt_no = $2",

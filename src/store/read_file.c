@@ -133,6 +133,8 @@ static void reader_add_spend(struct store_reader *r, struct sql_query *q, struct
     row->usage.cost_nusd += sql_int(q, 7);
     row->usage.calls_unpriced += sql_is_null(q, 7);
     histogram_add(&spend->latency_ms[i], sql_int(q, 8));
+    row->cache_write_tokens += sql_int(q, 10);
+    row->calls_reused += sql_int(q, 11) == 0;
     bool stale = sql_int(q, 2) != 0;
     enum outcome outcome = outcome_from_name(sql_str(q, 9)); /* OUTCOME_COUNT: it has not ended */
     if (stale || outcome == OUTCOME_FAILED || outcome == OUTCOME_COUNT) {

@@ -113,6 +113,7 @@ static bool reader_get_call(struct store_reader *r, struct sql_query *q, struct 
     answer->usage.cached_tokens = reader_get_known(q, column++);
     answer->usage.output_tokens = reader_get_known(q, column++);
     answer->usage.reasoning_tokens = reader_get_known(q, column++);
+    answer->usage.cache_write_tokens = reader_get_known(q, column++);
     answer->cost_nusd = reader_get_known(q, column++);
     answer->latency_ms = sql_int(q, column++);
     answer->tries = sql_int(q, column++);

@@ -51,8 +51,8 @@ static const char *const reader_texts[R_COUNT] = {
     [R_EVENTS] = "SELECT seq, kind, data, at_ms FROM events WHERE job = $1 AND seq > $2"
                  " ORDER BY seq LIMIT $3",
     [R_CALLS] = "SELECT call_no, role, model, finish, input_tokens, cached_tokens, output_tokens,"
-                " reasoning_tokens, cost_nusd, latency_ms, tries, created_ms, model_id,"
-                " request_id, text FROM calls"
+                " reasoning_tokens, cache_write_tokens, cost_nusd, latency_ms, tries, created_ms,"
+                " model_id, request_id, text FROM calls"
                 " WHERE job = $1 AND attempt_no = $2 AND stale = 0 ORDER BY call_no",
     [R_HASHES_COUNT] = "SELECT count(*) FROM problems WHERE job = $1 AND hash <> 0"
                        " AND outcome <> 'duplicate'",
@@ -63,7 +63,8 @@ static const char *const reader_texts[R_COUNT] = {
                   " w.call_no FROM batches b JOIN awaited w ON w.batch = b.key WHERE w.job = $1"
                   " ORDER BY b.key, w.attempt_no, w.call_no",
     [R_SPEND] = "SELECT c.role, c.model, c.stale, c.input_tokens, c.cached_tokens, c.output_tokens,"
-                " c.reasoning_tokens, c.cost_nusd, c.latency_ms, p.outcome FROM calls c"
+                " c.reasoning_tokens, c.cost_nusd, c.latency_ms, p.outcome, c.cache_write_tokens,"
+                " c.tries FROM calls c"
                 " LEFT JOIN problems p ON p.job = c.job AND p.attempt_no = c.attempt_no"
                 " WHERE c.job = $1",
     [R_KEYS] = "SELECT key, id, name, hash, scopes, requests_per_minute, jobs_max, day_nusd_max,"

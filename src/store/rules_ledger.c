@@ -78,6 +78,7 @@ static void rules_add_call(struct rules *r, struct rules_job *job, const struct 
     sql_put_str(q, answer->model_id);
     sql_put_str(q, answer->request_id);
     sql_put_str(q, answer->text);
+    rules_put_known(q, answer->usage.cache_write_tokens);
     if (sql_run(q) == 0) {
         return;
     }

@@ -164,6 +164,8 @@ NODISCARD enum err store_read_problems(struct store_reader *r, const char *job_i
 /* Spend and time by role and model. */
 struct spend_row {
     struct usage_row usage;
+    int64_t calls_reused;       /* of the calls: an earlier job paid for them */
+    int64_t cache_write_tokens; /* of the input: written to the provider's cache, as far as told */
     int64_t wasted_nusd; /* calls of attempts that ended FAILED or have not ended, and stale ones */
     int64_t p50_ms, p95_ms;
 };

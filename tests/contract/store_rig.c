@@ -149,7 +149,7 @@ struct ledger_call rig_call(int64_t attempt_no, int64_t call_no, struct str text
                                 .created_ms = 2000,
                                 .answer = {.text = text,
                                            .finish = CALL_FINISH_STOP,
-                                           .usage = {100, 10, 50, 5, 0},
+                                           .usage = {100, 10, 50, 5, 20},
                                            .cost_nusd = 7,
                                            .latency_ms = 100,
                                            .tries = 1}};

@@ -581,6 +581,7 @@ static void record_spend(struct bench *b, struct lease lease, int64_t call_no, e
     call.model = model;
     call.answer.cost_nusd = cost_nusd;
     call.answer.latency_ms = latency_ms;
+    call.answer.tries = role == ROLE_ENGINEER ? 0 : 1; /* from the cache */
     struct store_record o = {.op = {.loop = b->rig.loop, .done = note_done},
                              .job_id = RIG_JOB,
                              .lease = lease,
@@ -627,6 +628,9 @@ static void test_spend_is_summed_by_role_and_model(void **state) {
     assert_int_equal(rows[2].usage.cached_tokens, 30);
     assert_int_equal(rows[2].usage.output_tokens, 150);
     assert_int_equal(rows[2].usage.reasoning_tokens, 15);
+    assert_int_equal(rows[2].cache_write_tokens, 60);
+    assert_int_equal(rows[2].calls_reused, 0);
+    assert_int_equal(rows[0].calls_reused, 3);
 }
 
 /* --- many at once, and the end */

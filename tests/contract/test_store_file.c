@@ -520,7 +520,8 @@ static void test_a_check_finds_each_kind_of_damage(void **state) {
         {CHECK_CALL_TWICE,
          "UPDATE jobs SET calls = 2; INSERT INTO calls SELECT job, attempt_no, call_no, 2, stale,"
          " role, model, finish, input_tokens, cached_tokens, output_tokens, reasoning_tokens,"
-         " cost_nusd, latency_ms, tries, created_ms, model_id, request_id, text FROM calls",
+         " cost_nusd, latency_ms, tries, created_ms, model_id, request_id, text,"
+         " cache_write_tokens FROM calls",
          "attempt 1 has two answers to one call"},
         {CHECK_ORDER, "UPDATE problems SET seq = 3 WHERE seq = 2", "not numbered 1, 2, 3"},
         {CHECK_USAGE, "UPDATE usage SET output_tokens = 51", "not summed up as its ledger says"},
