@@ -7,6 +7,7 @@
 
 #define EXACT_BITS_MAX 20000
 #define EXACT_FACTORIAL_MAX 1000
+#define EXACT_TERMS_MAX 500
 
 static bool small_enough(const fmpq_t x) {
     return fmpz_bits(fmpq_numref(x)) + fmpz_bits(fmpq_denref(x)) <= EXACT_BITS_MAX;
@@ -195,6 +196,42 @@ static bool exact_many(struct eval *e, const struct node *x, fmpq_t ret) {
     return ok;
 }
 
+static bool exact_bound(struct eval *e, const struct node *x, slong *ret) {
+    fmpq_t v;
+    fmpq_init(v);
+    bool ok = eval_exact(e, x, v) && fmpz_is_one(fmpq_denref(v)) && fmpz_fits_si(fmpq_numref(v));
+    *ret = ok ? fmpz_get_si(fmpq_numref(v)) : 0;
+    fmpq_clear(v);
+    return ok && *ret > -EXACT_BITS_MAX && *ret < EXACT_BITS_MAX;
+}
+
+/* A short sum or product with all its terms: the last ones may be too small for any ball. */
+static bool exact_sum(struct eval *e, const struct node *x, fmpq_t ret) {
+    slong from, to;
+    if (x->op == AST_BIG_OTHER || x->kids[0]->kind != NODE_SYM || e->bound >= 4 ||
+        !exact_bound(e, x->kids[1], &from) || !exact_bound(e, x->kids[2], &to) ||
+        to - from >= EXACT_TERMS_MAX || to < from - 1) {
+        return false;
+    }
+    bool sum = x->op == AST_BIG_SUM, ok = true;
+    int slot = e->bound++;
+    fmpq_t term;
+    fmpq_init(term);
+    fmpq_set_si(ret, sum ? 0 : 1, 1);
+    e->bound_name[slot] = x->kids[0]->name;
+    for (slong k = from; ok && k <= to; k++) {
+        e->bound_value[slot] = k;
+        ok = eval_exact(e, x->kids[3], term);
+        if (ok) {
+            (sum ? fmpq_add : fmpq_mul)(ret, ret, term);
+            ok = small_enough(ret) && eval_work(e, 1 + (int64_t)fmpz_bits(fmpq_denref(ret)) / 256);
+        }
+    }
+    e->bound--;
+    fmpq_clear(term);
+    return ok;
+}
+
 static bool exact_div(struct eval *e, const struct node *x, fmpq_t ret) {
     fmpq_t y;
     fmpq_init(y);
@@ -268,6 +305,8 @@ bool eval_exact(struct eval *e, const struct node *x, fmpq_t ret) {
         return exact_div(e, x, ret);
     case NODE_POW:
         return exact_pow(e, x, ret);
+    case NODE_SUM:
+        return exact_sum(e, x, ret);
     case NODE_FACT:
         return eval_exact(e, x->kids[0], ret) && exact_factorial(x, ret);
     case NODE_FUNC:
