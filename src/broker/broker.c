@@ -53,7 +53,8 @@ struct broker *broker_local_new(void) {
 struct broker *broker_remote_new(const struct remote_ops *ops, void *server, const char *name,
                                  struct metrics *metrics) {
     struct broker *b = broker_local_new();
-    b->remote = remote_start(b, ops, server, name, metrics);
+    b->remote = remote_new(b, ops, server, name, metrics);
+    remote_start(b->remote); /* whose thread looks at it from the first moment on */
     return b;
 }
 

@@ -232,10 +232,9 @@ static void remote_meter(struct remote *r, struct metrics *m) {
     r->losses = metric_get(m, &remote_losses, NULL, 0);
 }
 
-struct remote *remote_start(struct broker *b, const struct remote_ops *ops, void *server,
-                            const char *name, struct metrics *metrics) {
+struct remote *remote_new(struct broker *b, const struct remote_ops *ops, void *server,
+                          const char *name, struct metrics *metrics) {
     struct remote *r = mem_new(sizeof *r);
-    sigset_t all, before;
     uint64_t seed;
     r->broker = b;
     r->ops = ops;
@@ -246,12 +245,16 @@ struct remote *remote_start(struct broker *b, const struct remote_ops *ops, void
     remote_meter(r, metrics);
     r->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     ASSERT(r->bell >= 0);
+    return r;
+}
+
+void remote_start(struct remote *r) {
+    sigset_t all, before;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the main thread */
     int failed = pthread_create(&r->thread, NULL, remote_main, r);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     ASSERT(failed == 0);
-    return r;
 }
 
 void remote_stop(struct remote *r) {

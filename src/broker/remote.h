@@ -69,9 +69,12 @@ NODISCARD bool broker_token_read(struct str job, struct str tenant, struct str p
 
 struct remote;
 
-/** Start talking. */
-struct remote *remote_start(struct broker *b, const struct remote_ops *ops, void *server,
-                            const char *name, struct metrics *metrics);
+/** Takes @server over; nobody talks with it yet. Free with remote_stop(). */
+struct remote *remote_new(struct broker *b, const struct remote_ops *ops, void *server,
+                          const char *name, struct metrics *metrics);
+
+/** Start talking. The broker must know it by now: its thread calls back. Once. */
+void remote_start(struct remote *r);
 
 /** Put what waits, if the server is there; end the thread, free all. */
 void remote_stop(struct remote *r);
