@@ -346,11 +346,24 @@ static void batch_run(struct llm_batch *b) {
     batch_relinquish(b); /* nobody may need it any more */
 }
 
+/* Longer each time. */
+static int64_t batch_next_pause(struct llm_batch *b) {
+    int64_t pause_ms = b->pause_ms;
+    b->pause_ms = MIN(pause_ms * 3 / 2, (int64_t)BATCH_PAUSE_MS_MAX);
+    return pause_ms;
+}
+
+/* From the newest on. */
+static void batch_look_again(struct llm_batch *b, int64_t ms) {
+    b->after[0] = '\0';
+    b->rivalled = false;
+    batch_later(b, ms);
+}
+
 /* It may be that it was made, and it may be that it was not. */
 static void batch_look_for(struct llm_batch *b) {
     batch_set_state(b, BATCH_LOOKING);
-    b->after[0] = '\0';
-    batch_later(b, BATCH_PAUSE_MS_MIN);
+    batch_look_again(b, BATCH_PAUSE_MS_MIN);
 }
 
 static void batch_make_read(struct llm_once *once, const struct http_reply *reply) {
@@ -387,26 +400,35 @@ static void batch_make(struct llm_batch *b) {
 
 /* --- looking for one that may have been made ------------------------------------------------- */
 
-static bool batch_is_taken(const struct llm_batch *b, const char *id) {
+enum batch_claim { BATCH_FREE, BATCH_CLAIMED, BATCH_TAKEN };
+
+/* Whose is the one with that @id? Another of ours may only think that it is its own. */
+static enum batch_claim batch_claim(const struct llm_batch *b, const char *id) {
     const struct llm_batch *other;
-    bool taken = false;
+    enum batch_claim claim = BATCH_FREE;
     LIST_FOREACH(other, &b->llm->batches, link) {
-        taken = taken || strcmp(other->id, id) == 0;
+        if (strcmp(other->id, id) == 0) {
+            claim = MAX(claim, other->sure ? BATCH_TAKEN : BATCH_CLAIMED);
+        }
     }
     for (size_t i = 0; i < b->refuted_n; i++) {
-        taken = taken || strcmp(b->refuted[i], id) == 0;
+        claim = strcmp(b->refuted[i], id) == 0 ? BATCH_TAKEN : claim;
     }
-    return taken;
+    return claim;
 }
 
 /* Could this be it? For sure if it shows our mark; else by its time and size, if it is nobody
  * else's. */
-static bool batch_looks_like(const struct llm_batch *b, const struct batch_told *told) {
+static bool batch_looks_like(struct llm_batch *b, const struct batch_told *told) {
     if (batch_wire(b)->keeps_marks) {
         return str_eq(told->mark, str_of(b->mark));
     }
-    return told->created_ms >= b->created_ms - BATCH_SLACK_MS && told->calls == (int64_t)b->n &&
-           !batch_is_taken(b, told->id);
+    if (told->created_ms < b->created_ms - BATCH_SLACK_MS || told->calls != (int64_t)b->n) {
+        return false;
+    }
+    enum batch_claim claim = batch_claim(b, told->id);
+    b->rivalled = b->rivalled || claim == BATCH_CLAIMED;
+    return claim == BATCH_FREE;
 }
 
 /* Look through a page; true: found. *@ret_on: it may be on the next. */
@@ -446,9 +468,10 @@ static void batch_look_read(struct llm_once *once, const struct http_reply *repl
         batch_run(b);
     } else if (on) {
         batch_later(b, 0);
+    } else if (b->rivalled) { /* until its results show whose it is */
+        batch_look_again(b, batch_next_pause(b));
     } else if (age_ms >= 0 && age_ms < BATCH_SETTLE_MS) {
-        b->after[0] = '\0';
-        batch_later(b, BATCH_SETTLE_MS - age_ms);
+        batch_look_again(b, BATCH_SETTLE_MS - age_ms);
     } else {
         batch_regather(b);
     }
@@ -488,8 +511,7 @@ static void batch_heard(struct llm_batch *b, const struct batch_told *told) {
     } else if (told->progress == BATCH_UNDER_WAY) {
         b->ending = false; /* it was not heard, say */
         batch_relinquish(b);
-        batch_later(b, b->pause_ms);
-        b->pause_ms = MIN(b->pause_ms * 3 / 2, (int64_t)BATCH_PAUSE_MS_MAX);
+        batch_later(b, batch_next_pause(b));
     } else if (told->crowded) {
         loop_timer_start(b->llm->loop, &b->timer, BATCH_CROWDED_MS, batch_crowded_out, b);
     } else {

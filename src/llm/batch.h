@@ -49,6 +49,7 @@ struct llm_batch {
     char mark[ID_BYTES];          /* ours */
     char id[BATCH_ID_BYTES];      /* the provider's; empty: not known */
     bool sure;                    /* that it is this one's */
+    bool rivalled;                /* LOOKING: another of ours claims one that may be this one's */
     bool ours;                    /* a result had one of our ids */
     bool ending;                  /* the provider was asked to cancel it */
     struct llm_queue calls;       /* while GATHERING */

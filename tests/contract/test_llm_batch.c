@@ -25,7 +25,8 @@ struct fixture {
     pthread_mutex_t lock;
     struct tiny_server *server;
     bool lose_order, cancels, refuses_first_model;
-    const char *foreign; /* Anthropic: somebody else's batch of the same size; or NULL */
+    const char *foreign;   /* Anthropic: somebody else's batch of the same size; or NULL */
+    int looks_until_ended; /* Anthropic: b1 is at work until the list was asked for so often */
     bool ended;
     char seen[TEXT_BYTES], mark[64], ids[CALLS][80];
     /* the client */
@@ -43,6 +44,8 @@ struct fixture {
         void *ctx;
     } noting;
     char noted[TEXT_BYTES]; /* what the book was told */
+    char own_mark[64];      /* of the last batch that was noted */
+    struct loop_timer watch;
     int answers;
     char told[CALLS][128]; /* how each call ended */
 };
@@ -112,22 +115,25 @@ static void serve_openai(struct fixture *f, struct str line, const struct tiny_r
     "{\"model\":\"m-1\",\"content\":[{\"type\":\"text\",\"text\":\"four\"}],\"stop_reason\":"      \
     "\"end_turn\",\"usage\":{\"input_tokens\":100,\"output_tokens\":20}}"
 #define MESSAGE_BATCH                                                                              \
-    "{\"id\":\"%s\",\"processing_status\":\"ended\",\"created_at\":\"%s\",\"request_counts\":"     \
+    "{\"id\":\"%s\",\"processing_status\":\"%s\",\"created_at\":\"%s\",\"request_counts\":"        \
     "{\"succeeded\":2}}"
 
 static void serve_anthropic(struct fixture *f, struct str line, const struct tiny_request *request,
                             char *reply, size_t bytes) {
     char time[CLOCK_RFC3339_BYTES];
+    const char *state = f->looks_until_ended > 0 ? "in_progress" : "ended";
     clock_rfc3339(clock_wall_ms(), time);
     if (str_starts(line, S("POST "))) {
         take_ids(f, request->body);
-        (void)snprintf(reply, bytes, MESSAGE_BATCH, "b1", time);
+        (void)snprintf(reply, bytes, MESSAGE_BATCH, "b1", state, time);
     } else if (str_starts(line, S("GET /v1/messages/batches?"))) {
+        f->looks_until_ended--;
         (void)snprintf(reply, bytes, "{\"data\":[" MESSAGE_BATCH "," MESSAGE_BATCH "]}", f->foreign,
-                       time, "b1", time);
+                       state, time, "b1", state, time);
     } else if (str_find(line, S("/results")) == STR_NPOS) {
         (void)snprintf(reply, bytes, MESSAGE_BATCH,
-                       str_find(line, str_of(f->foreign)) != STR_NPOS ? f->foreign : "b1", time);
+                       str_find(line, str_of(f->foreign)) != STR_NPOS ? f->foreign : "b1", state,
+                       time);
     } else {
         bool own = str_find(line, S("/b1/")) != STR_NPOS;
         (void)snprintf(
@@ -194,6 +200,7 @@ static void book_intend(void *ctx, const struct llm_note *note, llm_noted_fn *do
     size_t n = strlen(f->noted);
     (void)snprintf(f->noted + n, sizeof f->noted - n, "%zu of %.*s;", note->n,
                    STR_ARG(note->model));
+    (void)snprintf(f->own_mark, sizeof f->own_mark, "%s", note->mark);
     book_answer(f, done, done_ctx);
 }
 
@@ -337,6 +344,53 @@ static void test_another_one_s_batch_of_the_same_size_is_found_out_by_its_result
     assert_string_equal(f->noted, "2 of lab/m;"); /* never sure before it was over */
 }
 
+static void stop_when_made(void *ctx) {
+    struct fixture *f = ctx;
+    if (seen(f, "POST ") > 0) {
+        loop_stop(f->loop);
+    } else {
+        loop_timer_start(f->loop, &f->watch, 10, stop_when_made, f);
+    }
+}
+
+static void adopt(struct fixture *f, const char *mark, const char *const tags[CALLS]) {
+    assert_int_equal(llm_adopt(f->llm,
+                               &(struct llm_note){.mark = mark,
+                                                  .model = S("lab/m"),
+                                                  .created_ms = clock_wall_ms() - 60000,
+                                                  .tags = tags,
+                                                  .n = CALLS},
+                               NULL),
+                     ERR_OK);
+}
+
+/* Of two that an earlier process noted, and that are alike from outside, one was made. */
+static void test_a_batch_that_another_of_ours_claims_is_not_made_again_meanwhile(void **state) {
+    static const char *const never_made[] = {"job_1/8/0", "job_1/9/0"};
+    static const char *const made[] = {"job_1/1/0", "job_1/2/0"};
+    struct fixture *f = *state;
+    struct llm_call *calls[CALLS];
+    char mark[sizeof f->own_mark];
+    f->config.providers[0].type = "anthropic";
+    f->foreign = "b1";
+    f->lose_order = true;
+    begin(f);
+    ask(f, calls);
+    stop_when_made(f);
+    loop_run(f->loop);
+    llm_free(f->llm); /* the earlier process is gone */
+    loop_run(f->loop);
+    memcpy(mark, f->own_mark, sizeof mark);
+    f->answers = 0;
+    f->looks_until_ended = 3;
+    begin(f);
+    adopt(f, "batch_never_made", never_made);
+    adopt(f, mark, made);
+    ask_and_wait(f);
+    assert_all_told(f, "ok lab/m four");
+    assert_int_equal(seen(f, "POST "), 1);
+}
+
 static void test_a_batch_that_nobody_needs_is_cancelled(void **state) {
     struct fixture *f = *state;
     struct llm_call *calls[CALLS];
@@ -406,6 +460,7 @@ int main(void) {
         BATCH_TEST(test_a_batch_whose_making_was_not_answered_is_looked_for_not_made_again),
         BATCH_TEST(test_a_batch_that_was_noted_and_never_made_is_made),
         BATCH_TEST(test_another_one_s_batch_of_the_same_size_is_found_out_by_its_results),
+        BATCH_TEST(test_a_batch_that_another_of_ours_claims_is_not_made_again_meanwhile),
         BATCH_TEST(test_a_batch_that_nobody_needs_is_cancelled),
         BATCH_TEST(test_a_wave_that_nobody_needs_does_not_leave),
         BATCH_TEST(test_a_model_stands_in_for_one_whose_batch_is_refused),
