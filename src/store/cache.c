@@ -27,8 +27,9 @@ static const char *const cache_queries[CACHE_QUERIES] = {
                   "WHERE NOT EXISTS (SELECT 1 FROM answers WHERE hash = $1 AND request = $6)",
 };
 
-extern const unsigned char store_schema_cache[];
-static const char *const cache_texts[] = {(const char *)store_schema_cache};
+extern const unsigned char store_schema_cache_0001[], store_schema_cache_0002[];
+static const char *const cache_texts[] = {(const char *)store_schema_cache_0001,
+                                          (const char *)store_schema_cache_0002};
 static const struct sql_schema cache_schema = {
     .application_id = 0x53544d43, /* "STMC" */
     .texts = cache_texts,

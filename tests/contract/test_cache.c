@@ -11,6 +11,7 @@
 #include "store/cache.h"
 
 #include <pthread.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -221,6 +222,29 @@ static void test_one_process_at_a_time_has_it(void **state) {
     closed(opened(f));
 }
 
+/* Version 1 did not know whose an answer was. */
+static void test_a_file_of_version_1_is_taken_over(void **state) {
+    struct fixture *f = *state;
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db,
+                     "PRAGMA application_id = 0x53544d43; PRAGMA user_version = 1;"
+                     "CREATE TABLE answers (hash INTEGER NOT NULL, finish TEXT NOT NULL,"
+                     " model_id TEXT NOT NULL, created_ms INTEGER NOT NULL, request TEXT NOT NULL,"
+                     " text TEXT NOT NULL) STRICT;"
+                     "CREATE INDEX answers_by_hash ON answers (hash)",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    struct cache *c = opened(f);
+    cache_put(c, S("2+2?"), S("job_1"), &paid);
+    closed(c);
+    c = opened(f);
+    assert_true(gets(f, c, "2+2?", "job_2"));
+    closed(c);
+}
+
 static void test_another_file_is_refused_and_left_alone(void **state) {
     struct fixture *f = *state;
     struct cache *c;
@@ -248,6 +272,7 @@ int main(void) {
         CACHE_TEST(test_the_first_answer_to_a_question_stays),
         CACHE_TEST(test_many_answers_and_large_ones_come_back),
         CACHE_TEST(test_one_process_at_a_time_has_it),
+        CACHE_TEST(test_a_file_of_version_1_is_taken_over),
         CACHE_TEST(test_another_file_is_refused_and_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

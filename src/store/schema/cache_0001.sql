@@ -3,7 +3,6 @@ CREATE TABLE answers (
     finish         TEXT    NOT NULL,
     model_id       TEXT    NOT NULL,
     created_ms     INTEGER NOT NULL,
-    job            TEXT    NOT NULL,        -- that paid for it
     request        TEXT    NOT NULL,
     text           TEXT    NOT NULL
 ) STRICT;
