@@ -33,7 +33,7 @@ static void assert_waiting(size_t n) {
 /* Each test has a fleet of its own. */
 static int set_up(void **state) {
     static int n;
-    char fleet[16];
+    char fleet[24];
     backend = *state;
     (void)snprintf(fleet, sizeof fleet, "fleet%d", ++n);
     b = backend_open(backend, &server, fleet);

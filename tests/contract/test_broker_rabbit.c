@@ -27,7 +27,7 @@
 static const struct backend *const rabbit = &backends[2];
 static struct server server;
 static int tls_port;
-static char fleet[16];
+static char fleet[24];
 static struct broker *b;
 static struct eater one;
 

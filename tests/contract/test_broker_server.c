@@ -18,7 +18,7 @@
 
 static const struct backend *backend;
 static struct server server;
-static char fleet[16];
+static char fleet[24];
 static struct broker *here, *there;
 static struct eater one, other;
 
