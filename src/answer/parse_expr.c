@@ -357,6 +357,7 @@ static struct node *parse_function(struct parser *p) {
             }
         } else if (power == NULL && parser_take(p, TOKEN_CARET)) {
             power = parse_exponent(p);
+            p->failed = p->failed || power == NULL;
         }
     }
     if (base != NULL && func != AST_LOG) {
@@ -484,6 +485,7 @@ static struct node *parse_big(struct parser *p) {
             }
         } else if (parser_take(p, TOKEN_CARET)) {
             to = parse_exponent(p);
+            p->failed = p->failed || to == NULL; /* degrees are no limit */
         }
     }
     if (op != AST_BIG_OTHER && variable->kind != NODE_SYM) {

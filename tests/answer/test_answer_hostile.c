@@ -162,6 +162,13 @@ static void test_code_is_text(void **state) {
     never_equal(S("x-y"), S("0"));
 }
 
+static void test_a_degree_is_no_limit_and_no_power_of_a_function(void **state) {
+    (void)state;
+    never_equal(S("1"), S("\\sum_{0=1}^{o} k"));
+    never_equal(S("1"), S("\\sum_{k=1}^{\\circ} k"));
+    never_equal(S("\\sin x"), S("\\sin^{\\circ} x"));
+}
+
 static void test_values_that_agree_to_many_digits_are_told_apart(void **state) {
     (void)state;
     static const char *const pairs[][2] = {
@@ -193,6 +200,7 @@ int main(void) {
         cmocka_unit_test(test_long_and_deep_texts_end),
         cmocka_unit_test(test_an_answer_is_looked_for_in_a_megabyte_of_anything),
         cmocka_unit_test(test_any_bytes_are_accepted),
+        cmocka_unit_test(test_a_degree_is_no_limit_and_no_power_of_a_function),
         cmocka_unit_test(test_code_is_text),
         cmocka_unit_test(test_values_that_agree_to_many_digits_are_told_apart),
     };
