@@ -12,6 +12,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define RUN_TICK_MS 100
 #define RUN_PATIENCE_MS INT64_C(604800000)    /* with what is in flight at a first Ctrl-C */
@@ -255,6 +256,18 @@ static void run_until_done(struct run *r) {
     }
 }
 
+/* Nothing is left to do: what is shown is what the store has. */
+static void run_show_done(struct run *r) {
+    struct work_view *v = &r->result->view;
+    v->sched.wanted = r->job.wanted;
+    v->sched.stop = STOP_DONE;
+    memcpy(v->sched.outcomes, r->job.outcomes, sizeof v->sched.outcomes);
+    v->budget.spent_nusd = r->job.cost_nusd;
+    v->budget.max_nusd = r->spec.max_cost_nusd;
+    v->calls_unpriced = r->job.calls_unpriced;
+    run_tick(r, v);
+}
+
 static enum err run_with_store(struct run *r) {
     enum err e = run_look_back(r);
     if (e != ERR_OK) {
@@ -262,7 +275,9 @@ static enum err run_with_store(struct run *r) {
     }
     r->result->resumed = r->job.id != NULL;
     r->result->was_done = r->job.id != NULL && r->job.state == JOB_SUCCEEDED;
-    if (!r->result->was_done) {
+    if (r->result->was_done) {
+        run_show_done(r);
+    } else {
         run_until_done(r);
     }
     return r->begin_err;

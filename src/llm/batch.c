@@ -133,6 +133,7 @@ void batch_free(struct llm_batch *b) {
     }
     batch_free_results(b);
     free(b->members);
+    free(b->refuted);
     LIST_REMOVE(b, link);
     free(b);
 }
@@ -584,6 +585,22 @@ static bool batch_result(const struct llm_batch *b, struct str line, struct aren
     return jnode_parse(line, a, &doc, NULL) == ERR_OK && batch_wire(b)->result(doc, a, ret);
 }
 
+static void batch_own_noted(void *ctx, enum err err, const struct errinfo *why) {
+    (void)ctx; /* the batch may be over by now */
+    if (err != ERR_OK) {
+        log_warn("a batch that was found: %s", errinfo_text(why, err));
+    }
+}
+
+/* A result of ours: it is ours. That goes to the book before any of its answers, for with some of
+ * them taken it does not have the size any more that it could be found by. */
+static void batch_own(struct llm_batch *b) {
+    if (!b->ours && !b->sure) {
+        b->llm->book->made(b->llm->book->ctx, b->mark, str_of(b->id), batch_own_noted, NULL);
+    }
+    b->ours = true;
+}
+
 static void batch_take_line(struct llm_batch *b, struct str line, struct arena *a) {
     struct batch_result r;
     if (!batch_result(b, line, a, &r) || r.custom_id.n >= BATCH_CUSTOM_BYTES) {
@@ -593,7 +610,7 @@ static void batch_take_line(struct llm_batch *b, struct str line, struct arena *
     if (member == NULL) {
         return;
     }
-    b->ours = true;
+    batch_own(b);
     if (member->call != NULL) {
         batch_hand_out(member, &r);
     } else if (!member->over && member->kept == NULL) {
@@ -629,18 +646,24 @@ static void batch_hand_over(void *ctx) {
     }
 }
 
+/* It was somebody else's: look on. */
+static void batch_refute(struct llm_batch *b) {
+    if (b->refuted_n == BATCH_REFUTED_MAX) {
+        batch_fail(b, ERR_PROTOCOL, &(struct errinfo){.text = "its batch is not to be found"});
+        return;
+    }
+    b->refuted = mem_resize(b->refuted, b->refuted_n + 1, sizeof *b->refuted);
+    memcpy(b->refuted[b->refuted_n++], b->id, sizeof b->id);
+    b->id[0] = '\0';
+    batch_set_state(b, BATCH_LOOKING);
+    batch_look_again(b, 0);
+}
+
 /* All results have come: who has none goes without. */
 static void batch_finish(struct llm_batch *b) {
     struct errinfo why = {.text = "its batch ended without its answer"};
-    if (!b->sure && !b->ours) { /* somebody else's */
-        ASSERT(b->refuted_n < BATCH_REFUTED_MAX);
-        memcpy(b->refuted[b->refuted_n], b->id, sizeof b->id);
-        b->id[0] = '\0';
-        if (++b->refuted_n < BATCH_REFUTED_MAX) {
-            batch_look_for(b);
-        } else {
-            batch_fail(b, ERR_PROTOCOL, &why);
-        }
+    if (!b->sure && !b->ours) {
+        batch_refute(b);
         return;
     }
     for (size_t i = 0; i < b->n; i++) {

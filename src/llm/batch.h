@@ -18,8 +18,8 @@
 #include "llm/batch_wire.h"
 #include "llm/client.h"
 
-#define BATCH_CUSTOM_BYTES 65 /* Anthropic's most, and a NUL */
-#define BATCH_REFUTED_MAX 16
+#define BATCH_CUSTOM_BYTES 65  /* Anthropic's most, and a NUL */
+#define BATCH_REFUTED_MAX 4096 /* as many of one size may an hour have; then it is made anew */
 
 enum batch_state {
     BATCH_GATHERING,
@@ -59,7 +59,7 @@ struct llm_batch {
     int64_t created_ms;           /* when it was noted, by the wall clock */
     char file[BATCH_ID_BYTES];    /* the uploaded questions */
     char after[BATCH_ID_BYTES];   /* LOOKING: the last of the page before */
-    char refuted[BATCH_REFUTED_MAX][BATCH_ID_BYTES]; /* LOOKING: others' that looked like it */
+    char (*refuted)[BATCH_ID_BYTES]; /* LOOKING: others' that looked like it; owned */
     size_t refuted_n;
     char *results[BATCH_RESULTS_MAX]; /* FETCHING: URLs, owned; NULL: none, or fetched */
     int64_t failures, failing_ms;     /* requests in a row; since when, on the loop's clock */

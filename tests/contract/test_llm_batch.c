@@ -341,7 +341,7 @@ static void test_another_one_s_batch_of_the_same_size_is_found_out_by_its_result
     assert_int_equal(seen(f, "POST /v1/messages/batches"), 1);
     assert_int_equal(seen(f, "GET /v1/messages/batches/foreign/results"), 1);
     assert_int_equal(seen(f, "GET /v1/messages/batches/b1/results"), 1);
-    assert_string_equal(f->noted, "2 of lab/m;"); /* never sure before it was over */
+    assert_string_equal(f->noted, "2 of lab/m;made b1;"); /* sure by its results alone */
 }
 
 static void stop_when_made(void *ctx) {
