@@ -6,6 +6,7 @@
 #include "cli/doctor.h"
 #include "cli/load.h"
 #include "cli/term.h"
+#include "store/store_read.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,6 +35,7 @@ struct doctor_probe {
 struct doctor {
     const char *config_path;
     const char *models[ROLE_COUNT];
+    const char *store;
     bool offline;
     int64_t timeout_ms;
     struct arena arena;
@@ -301,8 +303,33 @@ static void doctor_try_all(struct doctor *d) {
     loop_free(d->loop);
 }
 
+/* Reads all of it, beside whoever works with it. */
+static void doctor_check_store(struct doctor *d) {
+    static const char scheme[] = "sqlite:";
+    const char *path =
+        str_starts(str_of(d->store), S("sqlite:")) ? d->store + strlen(scheme) : d->store;
+    char place[STORE_PLACE_BYTES];
+    struct store_reader *reader;
+    struct errinfo why = {0};
+    store_place(path, place);
+    enum err e = store_reader_open(path, &reader, &why);
+    if (e == ERR_OK) {
+        e = store_check(reader, &why);
+        store_reader_close(reader);
+    }
+    if (e == ERR_OK) {
+        doctor_say(d, FINDING_OK, "store",
+                   "%s is sound: its jobs, attempts, calls and problems agree", place);
+    } else {
+        doctor_say(d, FINDING_FAILED, "store", "%s", errinfo_text(&why, e));
+    }
+}
+
 static int doctor_run(struct doctor *d) {
     d->term = term_look(STDOUT_FILENO, cmd_getenv);
+    if (d->store != NULL) {
+        doctor_check_store(d);
+    }
     if (doctor_check_config(d) == ERR_OK) {
         doctor_choose_models(d);
         doctor_check_keys(d);
@@ -341,6 +368,13 @@ int cmd_doctor(int argc, char **argv) {
          .value = "FILE",
          .to = &d.config_path,
          .help = "configuration; without it stumper.yaml in this folder, if it is there"},
+        {.name = "store",
+         .kind = OPT_STR,
+         .value = "STORE",
+         .to = &d.store,
+         .help =
+             "check this store, too, as after a restored backup: sqlite:FILE or postgresql://…; "
+             "reads all of it"},
         {.group = "Models to try when none is named",
          .name = "engineer",
          .kind = OPT_STR,
@@ -367,6 +401,7 @@ int cmd_doctor(int argc, char **argv) {
                  "known one of every other configured provider. Keys are never shown. Exits with 0 "
                  "only if all is well.",
         .examples = "  stumper doctor --offline\n"
+                    "  stumper doctor --offline --store sqlite:stumper.db\n"
                     "  stumper doctor openai/gpt-5.4-mini lab/our-model\n",
         .rows = rows,
         .rows_n = ARRAY_LEN(rows),

@@ -1,13 +1,13 @@
 // `stumper doctor` and `stumper models` against little servers that are wrong in one way each: the finding must name
 // the cause and what to do, and never the key.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { certificate, folder, KEY, run, sim } from './lib.mjs';
+import { certificate, folder, generate, KEY, run, sim } from './lib.mjs';
 
 /** Serve `answer(request, response)` on a free port; gives "host:port". */
 async function serve(t, answer, tls) {
@@ -128,6 +128,18 @@ test('the doctor asks for no key where none is needed, and names all that are se
   assert.match(local.stdout, /ok +ollama: needs no key, at http/);
   const two = await finding(t, { base_url: `http://${at}/v1`, api_key_env: '[LAB_A, LAB_B, LAB_C]' }, { code: 0, env: { LAB_A: KEY, LAB_C: `${KEY}2` } });
   assert.match(two, /LAB_A, LAB_C are set, for/);
+});
+
+test('the doctor finds a store sound, and what broke it', async (t) => {
+  const provider = await sim(t);
+  const cwd = folder(t), store = join(cwd, 'p.jsonl.db'), env = provider.env;
+  await run(t, generate(5, '-o', 'p.jsonl'), { cwd, env });
+  assert.match((await run(t, ['doctor', '--offline', '--store', `sqlite:${store}`], { cwd, env })).stdout, /ok +store: .*p\.jsonl\.db is sound/);
+  const bytes = readFileSync(store);
+  for (let page = 4096; page < bytes.length; page += 4096) bytes[page] ^= 0xff; // of each but the first
+  writeFileSync(store, bytes);
+  assert.match((await run(t, ['doctor', '--offline', '--store', store], { cwd, env, code: 1 })).stdout, /FAILED +store: .*p\.jsonl\.db/);
+  assert.match((await run(t, ['doctor', '--offline', '--store', 'nowhere.db'], { cwd, env, code: 1 })).stdout, /FAILED +store: .*nowhere\.db/);
 });
 
 test('models are listed as the flags take them, aliases first', async (t) => {
