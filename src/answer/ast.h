@@ -41,7 +41,7 @@ enum node_kind {
     NODE_MATRIX,    /* n entries, row by row; op: columns */
     NODE_REL,       /* n sides; name: n - 1 bytes, each an enum ast_rel */
     NODE_BUILDER,   /* 2: {left | condition} */
-    NODE_RATIO,     /* n */
+    NODE_RATIO,     /* n; op: 1 if it may be a range ("5 to 10") */
     NODE_SETNAME,   /* name: R, Z, N, Q, C, empty */
     NODE_TEXT,      /* name: words */
     NODE_ELLIPSIS,
@@ -84,8 +84,9 @@ enum {
     X(ACOT)                                                                                        \
     X(ASEC)                                                                                        \
     X(ACSC)                                                                                        \
-    X(SINH) X(COSH) X(TANH) X(COTH) X(SECH) X(CSCH) X(ASINH) X(ACOSH) X(ATANH) X(EXP) X(LN) X(LOG) \
-        X(LG) X(SQRT) X(ROOT) X(ABS) X(FLOOR) X(CEIL) X(SGN) X(MIN) X(MAX) X(GCD) X(LCM) X(BINOM)  \
+    X(SINH)                                                                                        \
+    X(COSH) X(TANH) X(COTH) X(SECH) X(CSCH) X(ASINH) X(ACOSH) X(ATANH) X(EXP) X(LN) X(LOG) X(LG)   \
+        X(SQRT) X(ROOT) X(ABS) X(FLOOR) X(CEIL) X(SGN) X(MIN) X(MAX) X(GCD) X(LCM) X(BINOM)        \
             X(FACTORIAL) X(RE) X(IM) X(ARG) X(CONJ) X(DET) X(GAMMA) X(MOD) X(OTHER)
 
 enum ast_func {

@@ -3,8 +3,9 @@
  *   limits ─► the same text? ─► find the answers ─► read both ─► compare shapes ─► a verdict
  *                                     │                 │
  *                                     │                 └ again under other readings, where a text
- * has │                   several ("1,234", "1/2x", "rate") └ only in what looks like prose; an
- * answer that was guessed, not marked, may be found equal but never different
+ *                                     │                   has several ("1,234", "1/2x", "rate")
+ *                                     └ only in what looks like prose; an answer that was guessed,
+ *                                       not marked, may be found equal but never different
  */
 #include "answer/compare.h"
 
@@ -116,6 +117,29 @@ static uint64_t seed_of(struct str gold, struct str given) {
     return a + b + (a ^ b) * 0x9E3779B97F4A7C15u; /* the same for both orders */
 }
 
+/* Does @one say in words, or by a sign, what the numbers are of, and @other something else? */
+static bool counts_other_things(const struct side *one, const struct side *other) {
+    struct str sign = one->parsed.currency, sign_of_other = other->parsed.currency;
+    bool unit =
+        node_has(other->parsed.root, NODE_UNIT, 0) && !node_has(one->parsed.root, NODE_UNIT, 0);
+    bool words = one->parsed.words.n > 0 && other->parsed.words.n == 0;
+    return (words && (unit || (sign.n == 0 && sign_of_other.n > 0))) ||
+           (sign.n > 0 && unit && !str_eq(sign, S("\\$"))) ||
+           (sign.n > 0 && sign_of_other.n > 0 && !str_eq(sign, sign_of_other));
+}
+
+static struct outcome mind_measures(struct outcome o, const struct side *gold,
+                                    const struct side *given) {
+    if (o.verdict != ANSWER_EQUAL) {
+        return o;
+    }
+    if (counts_other_things(gold, given) || counts_other_things(given, gold)) {
+        return OUTCOME_UNDECIDED("they may be of different things");
+    }
+    o.proved = o.proved && str_eq(gold->parsed.currency, given->parsed.currency);
+    return o;
+}
+
 /* What swallowed words allow: a unit nobody knows may be missing on one side, no more. */
 static struct outcome mind_words(struct outcome o, const struct side *gold,
                                  const struct side *given) {
@@ -152,7 +176,7 @@ static struct outcome judge_sides(struct judge *j, const struct side *gold,
         o = OUTCOME_DIFFERENT(false, "equal, but not in the same form");
     }
     bool text = gold->parsed.root->kind == NODE_TEXT && given->parsed.root->kind == NODE_TEXT;
-    o = text ? o : mind_words(o, gold, given);
+    o = text ? o : mind_measures(mind_words(o, gold, given), gold, given);
     if (o.verdict == ANSWER_DIFFERENT && str_eq_nocase(gold->text, given->text)) {
         o = OUTCOME_UNDECIDED("they differ in case only");
     }

@@ -110,6 +110,15 @@ void parser_swallow(struct parser *p, struct str word) {
     }
 }
 
+bool parser_take_currency(struct parser *p) {
+    struct str sign = parser_token(p)->text;
+    if (!parser_take(p, TOKEN_CURRENCY)) {
+        return false;
+    }
+    p->currency = p->currency.n == 0 || str_eq(p->currency, sign) ? sign : S("mixed");
+    return true;
+}
+
 /* "^2", "^{-1}" behind a unit; 1 if there is none. */
 static int unit_power(struct parser *p) {
     struct token *t = parser_token(p);
@@ -215,14 +224,15 @@ static bool ends_item(const struct parser *p) {
     }
 }
 
-/* A condition of validity, "for all n in Z", "where k ∈ ℤ": skipped up to the next item. */
-static void skip_clause(struct parser *p) {
+/* A condition of validity, "for all n in Z", "where k ∈ ℤ": skipped up to the next item. @all: what
+ * is not a word says something, too. */
+static void skip_clause(struct parser *p, bool all) {
     int depth = 0;
     while (!parser_is(p, TOKEN_END) && (depth > 0 || !ends_item(p))) {
         struct token *t = parser_token(p);
         depth += t->kind == TOKEN_LPAREN || t->kind == TOKEN_LGROUP || t->kind == TOKEN_LSET;
         depth -= t->kind == TOKEN_RPAREN || t->kind == TOKEN_RGROUP || t->kind == TOKEN_RSET;
-        if (t->kind == TOKEN_TEXT) {
+        if (all || t->kind == TOKEN_TEXT) {
             parser_swallow(p, t->text);
         }
         p->failed = p->failed || t->kind == TOKEN_BAD;
@@ -235,7 +245,7 @@ static void skip_clause(struct parser *p) {
 static struct node *parse_behind(struct parser *p, struct node *x) {
     static const char *const clauses[] = {"for", "forall", "where", "with", "such", "given"};
     struct unit unit;
-    if (parser_take(p, TOKEN_CURRENCY)) {
+    if (parser_take_currency(p)) {
         return x;
     }
     if (parser_is(p, TOKEN_FUNC) &&
@@ -259,12 +269,12 @@ static struct node *parse_behind(struct parser *p, struct node *x) {
         parser_swallow(p, parser_token(p)->text);
         p->at++;
         if (clause) {
-            skip_clause(p);
+            skip_clause(p, false);
         }
     }
     if (parser_at_aside(p)) {
         p->at++;
-        skip_clause(p);
+        skip_clause(p, true);
         parser_want(p, TOKEN_RPAREN);
     }
     if (p->at > 0 && p->tokens[p->at - 1].kind == TOKEN_TEXT) { /* "10 boxes^3" */
@@ -275,21 +285,23 @@ static struct node *parse_behind(struct parser *p, struct node *x) {
 
 /* --- relations --- */
 
-/* ":", or "to" between two numbers. */
-static bool take_colon(struct parser *p) {
+/* ":", or "to" between two numbers, which may also be a range. */
+static bool take_colon(struct parser *p, bool *range) {
     const struct token *t = parser_token(p);
     bool to = t->kind == TOKEN_TEXT && str_eq(t->text, S("to")) && t[-1].kind == TOKEN_NUM &&
               t[1].kind == TOKEN_NUM;
     p->at += to ? 1 : 0;
+    *range = *range || to;
     return to || parser_take(p, TOKEN_COLON);
 }
 
 static struct node *parse_ratio(struct parser *p) {
     struct node_list parts = {0};
+    bool range = false;
     do {
         node_list_add(p, &parts, parse_sum(p));
-    } while (!p->failed && !p->set && take_colon(p));
-    return list_node(p, NODE_RATIO, &parts);
+    } while (!p->failed && !p->set && take_colon(p, &range));
+    return parts.n == 1 ? parts.p[0] : parser_n(p, NODE_RATIO, range ? 1 : 0, parts.p, parts.n);
 }
 
 static struct node *parse_sets(struct parser *p) {
@@ -683,11 +695,12 @@ struct parsed parse(struct str text, unsigned reading, struct arena *a) {
     struct parser p = {
         .tokens = lexed.tokens, .a = a, .reading = reading, .ambiguous = lexed.ambiguous};
     struct node *root = parse_infix(&p);
-    (void)parser_take(&p, TOKEN_CURRENCY);
+    (void)parser_take_currency(&p);
     bool whole = !p.failed && parser_is(&p, TOKEN_END);
     return (struct parsed){.root = whole ? root : NULL,
                            .ambiguous = p.ambiguous,
                            .swallowed = p.swallowed,
                            .condition = p.condition,
-                           .words = str_trim(p.words)};
+                           .words = str_trim(p.words),
+                           .currency = p.currency};
 }

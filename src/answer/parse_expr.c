@@ -373,8 +373,11 @@ static struct node *parse_function(struct parser *p) {
         x = parser_1(p, NODE_FUNC, func, parse_sum(p));
         parser_want(p, TOKEN_RGROUP);
     } else if (parser_is(p, TOKEN_LSET)) { /* \max\{3, 7\} */
+        bool of_many = func == AST_MIN || func == AST_MAX || func == AST_GCD || func == AST_LCM;
         x = parse_set(p);
-        x = x->kind == NODE_SET ? parser_n(p, NODE_FUNC, func, x->kids, x->n) : parser_fail(p);
+        x = x->kind == NODE_SET && (of_many || x->n == 1)
+                ? parser_n(p, NODE_FUNC, func, x->kids, x->n)
+                : parser_fail(p);
     } else {
         x = parser_1(p, NODE_FUNC, func, parse_bare_argument(p));
     }
@@ -564,7 +567,7 @@ static struct node *parse_primary_inner(struct parser *p) {
         p->at++;
         return parser_leaf(p, NODE_ELLIPSIS, 0, S(""));
     case TOKEN_CURRENCY:
-        p->at++;
+        (void)parser_take_currency(p);
         return parse_primary(p);
     default:
         return parser_fail(p);
@@ -640,7 +643,7 @@ static struct node *parse_factor(struct parser *p) {
         } else if (parser_take(p, TOKEN_DEGREE)) {
             x = parser_1(p, NODE_DEGREE, 0, x);
         } else if (x->kind == NODE_DEGREE && is_temperature(p)) {
-            parser_swallow(p, S("degrees"));
+            parser_swallow(p, parser_token(p)->text); /* 100 °C are not 100 °F */
             p->at++;
             x = x->kids[0];
         } else {

@@ -18,7 +18,7 @@ struct parser {
     bool failed;    /* sticky: the answer has no reading */
     bool swallowed; /* see struct parsed */
     bool condition;
-    struct str words;
+    struct str words, currency;
     size_t nodes;
 };
 
@@ -69,6 +69,9 @@ static inline void parser_want(struct parser *p, enum token_kind kind) {
         p->failed = true;
     }
 }
+
+/** Skip a sign of currency, and note it. */
+bool parser_take_currency(struct parser *p);
 
 /** Note @word as not understood: nothing may be called different on the strength of this parse. */
 void parser_swallow(struct parser *p, struct str word);

@@ -422,7 +422,7 @@ static bool zero_part(const struct shape *s) {
     return false;
 }
 
-/* 12:00 and 20:34:00 are times; elsewhere a:b:c and k·a:k·b:k·c are the same. */
+/* 12:00 and 20:34:00 are times; elsewhere a:b:c and k·a:k·b:k·c are the same, but for ranges. */
 static struct outcome compare_ratios(struct judge *j, struct shape x, struct shape y) {
     bool times = zero_part(&x) || zero_part(&y);
     while (times && x.n == 3 && y.n == 2 &&
@@ -440,7 +440,7 @@ static struct outcome compare_ratios(struct judge *j, struct shape x, struct sha
     if (times || same.verdict == ANSWER_EQUAL) {
         return same;
     }
-    bool proved = true;
+    bool proved = true, range = x.node->op != 0 || y.node->op != 0;
     for (size_t i = 1; i < x.n; i++) {
         struct node *u = node_2(j->a, NODE_MUL, 0, x.items[0], y.items[i]);
         struct node *v = node_2(j->a, NODE_MUL, 0, x.items[i], y.items[0]);
@@ -451,7 +451,8 @@ static struct outcome compare_ratios(struct judge *j, struct shape x, struct sha
         }
         proved = proved && o.proved;
     }
-    return OUTCOME_EQUAL(proved, "the same ratio");
+    return range ? OUTCOME_UNDECIDED("a range or a ratio")
+                 : OUTCOME_EQUAL(proved, "the same ratio");
 }
 
 /* --- text --- */
