@@ -21,14 +21,19 @@
 #define BATCH_PAUSE_MS_MIN 500
 #define BATCH_PAUSE_MS_MAX 60000
 #define BATCH_CROWDED_MS 1200000            /* until one is tried that there was no room for */
-#define BATCH_SETTLE_MS 5000                /* what was made by then is in the provider's list */
+#define BATCH_SETTLE_MS 5000                /* after which what was made is in the list */
 #define BATCH_SLACK_MS INT64_C(3600000)     /* between two clocks */
 #define BATCH_PATIENCE_MS INT64_C(86400000) /* with a provider that cannot be asked */
 #define BATCH_QUESTIONS_BYTES_MAX ((size_t)200 * 1000 * 1000)
 #define BATCH_OBJECT_BYTES_MAX ((size_t)16 * 1024 * 1024)
 #define BATCH_RESULTS_BYTES_MAX ((size_t)1024 * 1024 * 1024)
+#define BATCH_LINE_BYTES_MAX ((size_t)16 * 1024 * 1024) /* of one of them */
 
 static void batch_act(void *ctx);
+
+static bool batch_is_under_way(enum batch_state state) {
+    return state == BATCH_RUNNING || state == BATCH_FETCHING;
+}
 
 static void batch_set_state(struct llm_batch *b, enum batch_state to) {
     static const unsigned allowed_from[BATCH_STATES] = {
@@ -40,10 +45,10 @@ static void batch_set_state(struct llm_batch *b, enum batch_state to) {
         [BATCH_FETCHING] = 1u << BATCH_RUNNING,
         [BATCH_OVER] = 1u << BATCH_FETCHING,
     };
-    static const unsigned under_way = 1u << BATCH_RUNNING | 1u << BATCH_FETCHING;
     ASSERT(allowed_from[to] & 1u << b->state);
-    b->llm->stats.batches += (under_way >> to & 1u) - (int64_t)(under_way >> b->state & 1u);
+    b->llm->stats.batches += batch_is_under_way(to) - batch_is_under_way(b->state);
     b->state = to;
+    b->since_ms = loop_now_ms(b->llm->loop);
     b->failures = 0;
     b->pause_ms = BATCH_PAUSE_MS_MIN;
 }
@@ -139,27 +144,16 @@ void batch_free(struct llm_batch *b) {
 }
 
 static void batch_end(struct llm_batch *b) {
-    static const unsigned under_way = 1u << BATCH_RUNNING | 1u << BATCH_FETCHING;
-    b->llm->stats.batches -= (int64_t)(under_way >> b->state & 1u);
+    b->llm->stats.batches -= batch_is_under_way(b->state);
     batch_free(b);
 }
 
-/* It came to nothing, for all. */
+/* It came to nothing, for all: their calls go into another one, or end. */
 static void batch_fail(struct llm_batch *b, enum err e, const struct errinfo *why) {
     size_t at = 0;
     struct llm_call *c;
     while ((c = batch_next_call(b, &at)) != NULL) {
         llm_call_return(c, e, why);
-    }
-    batch_end(b);
-}
-
-/* It was never made: its calls go into another one. */
-static void batch_regather(struct llm_batch *b) {
-    size_t at = 0;
-    struct llm_call *c;
-    while ((c = batch_next_call(b, &at)) != NULL) {
-        llm_call_wait(c);
     }
     batch_end(b);
 }
@@ -361,8 +355,9 @@ static void batch_look_again(struct llm_batch *b, int64_t ms) {
     batch_later(b, ms);
 }
 
-/* It may be that it was made, and it may be that it was not. */
-static void batch_look_for(struct llm_batch *b) {
+/* It may be that it was made, and it may be that it was not, as @why says. */
+static void batch_look_for(struct llm_batch *b, const struct errinfo *why) {
+    b->why = *why;
     batch_set_state(b, BATCH_LOOKING);
     batch_look_again(b, BATCH_PAUSE_MS_MIN);
 }
@@ -384,7 +379,7 @@ static void batch_make_read(struct llm_once *once, const struct http_reply *repl
     } else if (reply->err == ERR_OK && err_class(r.err) == ERR_CLASS_PERMANENT) {
         batch_fail(b, r.err, &r.detail);
     } else {
-        batch_look_for(b);
+        batch_look_for(b, &r.detail);
     }
 }
 
@@ -418,13 +413,18 @@ static enum batch_claim batch_claim(const struct llm_batch *b, const char *id) {
     return claim;
 }
 
+/* Was it made too long ago to be this one? */
+static bool batch_is_older(const struct llm_batch *b, const struct batch_told *told) {
+    return told->created_ms >= 0 && told->created_ms < b->created_ms - BATCH_SLACK_MS;
+}
+
 /* Could this be it? For sure if it shows our mark; else by its time and size, if it is nobody
  * else's. */
 static bool batch_looks_like(struct llm_batch *b, const struct batch_told *told) {
     if (batch_wire(b)->keeps_marks) {
         return str_eq(told->mark, str_of(b->mark));
     }
-    if (told->created_ms < b->created_ms - BATCH_SLACK_MS || told->calls != (int64_t)b->n) {
+    if (batch_is_older(b, told) || told->calls != (int64_t)b->n) {
         return false;
     }
     enum batch_claim claim = batch_claim(b, told->id);
@@ -448,8 +448,7 @@ static bool batch_search(struct llm_batch *b, struct llm_once *once, const struc
             return true;
         }
         memcpy(b->after, told.id, sizeof b->after);
-        bool older = told.created_ms >= 0 && told.created_ms < b->created_ms - BATCH_SLACK_MS;
-        *ret_on = *ret_on && !older; /* newest come first */
+        *ret_on = *ret_on && !batch_is_older(b, &told); /* newest come first */
     }
     return false;
 }
@@ -462,19 +461,22 @@ static void batch_look_read(struct llm_once *once, const struct http_reply *repl
         return;
     }
     const struct jnode *page = batch_doc(once, reply, &r);
-    int64_t age_ms = clock_wall_ms() - b->created_ms;
+    int64_t looked_ms = loop_now_ms(b->llm->loop) - b->since_ms;
     if (r.err != ERR_OK) {
         batch_again(b, &r);
-    } else if (batch_search(b, once, page, &on)) {
+        return;
+    }
+    b->failures = 0;
+    if (batch_search(b, once, page, &on)) {
         batch_run(b);
     } else if (on) {
         batch_later(b, 0);
     } else if (b->rivalled) { /* until its results show whose it is */
         batch_look_again(b, batch_next_pause(b));
-    } else if (age_ms >= 0 && age_ms < BATCH_SETTLE_MS) {
-        batch_look_again(b, BATCH_SETTLE_MS - age_ms);
+    } else if (looked_ms < BATCH_SETTLE_MS) {
+        batch_look_again(b, BATCH_SETTLE_MS - looked_ms);
     } else {
-        batch_regather(b);
+        batch_fail(b, ERR_UNAVAILABLE, &b->why); /* it was never made */
     }
 }
 
@@ -546,10 +548,15 @@ static void batch_cancel_read(struct llm_once *once, const struct http_reply *re
     (void)once, (void)reply;
 }
 
+/* Also one that was not asked for yet: its attempt may be about to go on. */
+static bool batch_member_is_wanted(const struct batch_member *member) {
+    return member->call != NULL ? !member->call->unwanted : !member->over;
+}
+
 void batch_relinquish(struct llm_batch *b) {
     bool wanted = b->state != BATCH_RUNNING || !b->sure || b->ending;
     for (size_t i = 0; i < b->n && !wanted; i++) {
-        wanted = b->members[i].call != NULL && !b->members[i].call->unwanted;
+        wanted = batch_member_is_wanted(&b->members[i]);
     }
     if (wanted || b->n == 0) {
         return;
@@ -570,7 +577,11 @@ static void batch_hand_out(struct batch_member *member, const struct batch_resul
     struct errinfo why = {0};
     member->over = true;
     batch_leave(c);
-    if (r->answered) {
+    if (r->answered && r->body.n > LLM_REPLY_BYTES_MAX) {
+        (void)errinfo_set(&why, ERR_TOO_BIG, "the answer has more than %zu bytes",
+                          LLM_REPLY_BYTES_MAX);
+        llm_call_return(c, ERR_TOO_BIG, &why);
+    } else if (r->answered) {
         llm_call_deliver(c, r->status, r->body);
     } else {
         (void)errinfo_set(&why, ERR_UNAVAILABLE, "its batch ended without an answer: %.*s",
@@ -603,7 +614,8 @@ static void batch_own(struct llm_batch *b) {
 
 static void batch_take_line(struct llm_batch *b, struct str line, struct arena *a) {
     struct batch_result r;
-    if (!batch_result(b, line, a, &r) || r.custom_id.n >= BATCH_CUSTOM_BYTES) {
+    if (line.n > BATCH_LINE_BYTES_MAX || !batch_result(b, line, a, &r) ||
+        r.custom_id.n >= BATCH_CUSTOM_BYTES) {
         return; /* its call goes without an answer */
     }
     struct batch_member *member = batch_find(b, str_cstr(a, r.custom_id));
@@ -634,7 +646,7 @@ static void batch_hand_over(void *ctx) {
     struct llm_batch *b = c->batch;
     struct arena a;
     struct batch_result r;
-    arena_init(&a, BATCH_OBJECT_BYTES_MAX);
+    arena_init(&a, BATCH_RESULTS_BYTES_MAX);
     bool good = batch_result(b, str_of(member->kept), &a, &r);
     ASSERT(good); /* it was read before */
     free(member->kept);
@@ -754,7 +766,11 @@ static void batch_act(void *ctx) {
 void batch_adopt(struct llm_model *model, const struct llm_note *note) {
     struct llm *m = model->llm;
     struct llm_batch *b = mem_new(sizeof *b);
-    *b = (struct llm_batch){.llm = m, .model = model, .n = note->n, .created_ms = note->created_ms};
+    *b = (struct llm_batch){.llm = m,
+                            .model = model,
+                            .n = note->n,
+                            .created_ms = note->created_ms,
+                            .why = {.text = "its batch was not made"}};
     (void)snprintf(b->mark, sizeof b->mark, "%s", note->mark);
     b->sure = batch_take_id(note->id, b->id);
     b->members = mem_new_array(b->n, sizeof *b->members);

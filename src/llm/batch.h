@@ -57,6 +57,8 @@ struct llm_batch {
     int64_t first_ms;             /* when the first call came, on the loop's clock */
     struct batch_member *members; /* by custom_id, from NOTING on */
     int64_t created_ms;           /* when it was noted, by the wall clock */
+    int64_t since_ms;             /* that it is in its state, on the loop's clock */
+    struct errinfo why;           /* LOOKING: it may not have been made */
     char file[BATCH_ID_BYTES];    /* the uploaded questions */
     char after[BATCH_ID_BYTES];   /* LOOKING: the last of the page before */
     char (*refuted)[BATCH_ID_BYTES]; /* LOOKING: others' that looked like it; owned */

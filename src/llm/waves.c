@@ -10,9 +10,16 @@
 #define WAVE_CALLS_MAX 10000 /* far below what providers take: results are read at one go */
 #define WAVE_BYTES_MAX ((size_t)64 * 1024 * 1024)
 
+/* Whoever comes now opens another one. */
+static void wave_shut(struct llm_batch *b) {
+    if (b->model->wave == b) {
+        b->model->wave = NULL;
+    }
+}
+
 static void wave_leave(void *ctx) {
     struct llm_batch *b = ctx;
-    b->model->wave = NULL;
+    wave_shut(b);
     loop_timer_stop(&b->timer);
     batch_close(b);
 }
@@ -53,6 +60,9 @@ static void wave_join(struct llm_call *c) {
     b->n++;
     b->bytes += c->body.n;
     bool full = b->n >= WAVE_CALLS_MAX || b->bytes >= WAVE_BYTES_MAX;
+    if (full) {
+        wave_shut(b);
+    }
     int64_t age_ms = loop_now_ms(m->loop) - b->first_ms;
     int64_t wait_ms = MIN((int64_t)WAVE_QUIET_MS, MAX(WAVE_AGE_MS_MAX - age_ms, 0));
     loop_timer_start(m->loop, &b->timer, full ? 0 : wait_ms, wave_leave, b);
@@ -65,7 +75,7 @@ static void wave_unjoin(struct llm_call *c) {
     b->n--;
     b->bytes -= c->body.n;
     if (b->n == 0) {
-        b->model->wave = NULL;
+        wave_shut(b);
         batch_free(b);
     }
 }

@@ -24,9 +24,10 @@
 struct fixture {
     pthread_mutex_t lock;
     struct tiny_server *server;
-    bool lose_order, cancels, refuses_first_model;
-    const char *foreign;   /* Anthropic: somebody else's batch of the same size; or NULL */
-    int looks_until_ended; /* Anthropic: b1 is at work until the list was asked for so often */
+    bool lose_order, cancels, refuses_first_model, cannot_make, answers_at_length;
+    int looks_until_listed; /* OpenAI: b1 is not in the list before it was asked for so often */
+    const char *foreign;    /* Anthropic: somebody else's batch of the same size; or NULL */
+    int looks_until_ended;  /* Anthropic: b1 is at work until the list was asked for so often */
     bool ended;
     char seen[TEXT_BYTES], mark[64], ids[CALLS][80];
     /* the client */
@@ -48,6 +49,7 @@ struct fixture {
     struct loop_timer watch;
     int answers;
     char told[CALLS][128]; /* how each call ended */
+    char detail[256];      /* of the last one */
 };
 
 /* --- the server */
@@ -94,9 +96,10 @@ static void serve_openai(struct fixture *f, struct str line, const struct tiny_r
         (void)object(f, reply, bytes);
     } else if (str_starts(line, S("GET /v1/batches?"))) {
         char one[512];
+        bool listed = f->mark[0] != '\0' && f->looks_until_listed-- <= 0;
         (void)object(f, one, sizeof one);
         (void)snprintf(reply, bytes, "{\"data\":[{\"id\":\"b0\",\"metadata\":null}%s%s]}",
-                       f->mark[0] != '\0' ? "," : "", f->mark[0] != '\0' ? one : "");
+                       listed ? "," : "", listed ? one : "");
     } else if (str_starts(line, S("GET /v1/batches/b1"))) {
         f->ended = f->ended || !f->cancels;
         (void)object(f, reply, bytes);
@@ -145,6 +148,23 @@ static void serve_anthropic(struct fixture *f, struct str line, const struct tin
     }
 }
 
+/* The second answer has more text than any may have. */
+static void serve_at_length(struct fixture *f, struct tiny_reply *ret) {
+    struct sbuf lines;
+    sbuf_init(&lines, (size_t)8 << 20);
+    sbuf_addf(&lines,
+              "{\"custom_id\":\"%s\",\"response\":{\"status_code\":200,\"body\":" CHAT "}}\n"
+              "{\"custom_id\":\"%s\",\"response\":{\"status_code\":200,\"body\":{\"choices\":"
+              "[{\"message\":{\"content\":\"",
+              f->ids[0], f->ids[1]);
+    for (int i = 0; i < 3 << 20; i++) {
+        sbuf_add_char(&lines, 'x');
+    }
+    sbuf_add_cstr(&lines, "\"}}]}}}\n");
+    tiny_reply_set(ret, 200, "", sbuf_str(&lines));
+    sbuf_release(&lines);
+}
+
 static void serve(void *ctx, const struct tiny_request *request, struct tiny_reply *ret) {
     struct fixture *f = ctx;
     struct str head = request->head, line = str_split(&head, '\r');
@@ -157,6 +177,10 @@ static void serve(void *ctx, const struct tiny_request *request, struct tiny_rep
                    STR_ARG(str_take(line, str_rfind(line, S(" HTTP")))));
     if (f->refuses_first_model && str_find(request->body, S("\"model\":\"m\"")) != STR_NPOS) {
         tiny_reply_set(ret, 403, "", S("{\"error\":{\"message\":\"not for you\"}}"));
+    } else if (order && f->cannot_make) {
+        tiny_reply_set(ret, 500, "", S("{\"error\":{\"message\":\"no idea\"}}"));
+    } else if (f->answers_at_length && str_starts(line, S("GET /v1/files"))) {
+        serve_at_length(f, ret);
     } else {
         bool openai = str_eq(str_of(f->config.providers[0].type), S("openai-chat"));
         (openai ? serve_openai : serve_anthropic)(f, line, request, reply, sizeof reply);
@@ -249,6 +273,7 @@ static void note_end(void *ctx, const struct call_answer *answer) {
     struct fixture *f = ctx;
     (void)snprintf(f->told[f->answers++], sizeof f->told[0], "%s %.*s %.*s", err_name(answer->err),
                    STR_ARG(answer->model), STR_ARG(answer->text));
+    (void)snprintf(f->detail, sizeof f->detail, "%s", answer->detail != NULL ? answer->detail : "");
     if (f->answers == CALLS) {
         loop_stop(f->loop);
     }
@@ -265,8 +290,9 @@ static void begin(struct fixture *f) {
     llm_use_batches(f->llm, &f->book);
 }
 
+static const char *const tags[CALLS] = {"job_1/1/0", "job_1/2/0"};
+
 static void ask(struct fixture *f, struct llm_call *ret[CALLS]) {
-    static const char *const tags[CALLS] = {"job_1/1/0", "job_1/2/0"};
     for (int i = 0; i < CALLS; i++) {
         llm_call(
             f->llm,
@@ -281,6 +307,31 @@ static void ask_and_wait(struct fixture *f) {
     ask(f, calls);
     loop_run(f->loop);
     assert_int_equal(f->answers, CALLS);
+}
+
+/* What an earlier process noted a minute ago. */
+static void adopt(struct fixture *f, const char *mark, const char *model, const char *id,
+                  const char *const calls[CALLS]) {
+    assert_int_equal(llm_adopt(f->llm,
+                               &(struct llm_note){.mark = mark,
+                                                  .model = str_of(model),
+                                                  .id = str_of(id),
+                                                  .created_ms = clock_wall_ms() - 60000,
+                                                  .tags = calls,
+                                                  .n = CALLS},
+                               NULL),
+                     ERR_OK);
+}
+
+static void stop(void *ctx) {
+    struct fixture *f = ctx;
+    loop_stop(f->loop);
+}
+
+/* Let some time pass. */
+static void tick(struct fixture *f) {
+    loop_timer_start(f->loop, &f->watch, 20, stop, f);
+    loop_run(f->loop);
 }
 
 static void assert_all_told(const struct fixture *f, const char *expected) {
@@ -314,20 +365,58 @@ static void test_a_batch_whose_making_was_not_answered_is_looked_for_not_made_ag
 
 static void test_a_batch_that_was_noted_and_never_made_is_made(void **state) {
     struct fixture *f = *state;
-    static const char *const tags[] = {"job_1/1/0", "job_1/2/0"};
     begin(f);
-    assert_int_equal(llm_adopt(f->llm,
-                               &(struct llm_note){.mark = "batch_before",
-                                                  .model = S("lab/m"),
-                                                  .created_ms = clock_wall_ms() - 60000,
-                                                  .tags = tags,
-                                                  .n = CALLS},
-                               NULL),
-                     ERR_OK);
+    adopt(f, "batch_before", "lab/m", "", tags);
     ask_and_wait(f);
     assert_all_told(f, "ok lab/m four");
-    assert_int_equal(seen(f, "GET /v1/batches?"), 1);
+    assert_int_equal(seen(f, "GET /v1/batches?"), 2); /* at once, and when it must be listed */
     assert_int_equal(seen(f, "POST /v1/batches"), 1);
+}
+
+static void test_a_batch_that_is_not_listed_yet_is_not_made_again(void **state) {
+    struct fixture *f = *state;
+    begin(f);
+    (void)snprintf(f->mark, sizeof f->mark, "batch_before");
+    (void)snprintf(f->ids[0], sizeof f->ids[0], "job_1-1-0-h_before");
+    (void)snprintf(f->ids[1], sizeof f->ids[1], "job_1-2-0-h_before");
+    f->looks_until_listed = 1;
+    adopt(f, "batch_before", "lab/m", "", tags); /* and made just before it died */
+    ask_and_wait(f);
+    assert_all_told(f, "ok lab/m four");
+    assert_int_equal(seen(f, "POST "), 0);
+}
+
+static void test_calls_end_where_batches_cannot_be_made(void **state) {
+    struct fixture *f = *state;
+    f->cannot_make = true;
+    f->config.tries_max = 1;
+    begin(f);
+    ask_and_wait(f);
+    assert_all_told(f, "unavailable lab/m ");
+    assert_non_null(strstr(f->detail, "no idea"));
+    assert_int_equal(seen(f, "POST /v1/batches"), 1);
+}
+
+static void test_what_nobody_needs_is_not_made_after_all(void **state) {
+    struct fixture *f = *state;
+    struct llm_call *calls[CALLS];
+    begin(f);
+    adopt(f, "batch_before", "lab/m", "", tags);
+    ask(f, calls);
+    llm_relinquish(calls[0]);
+    llm_relinquish(calls[1]);
+    loop_run(f->loop);
+    assert_all_told(f, "canceled lab/m ");
+    assert_int_equal(seen(f, "POST "), 0);
+}
+
+static void test_an_answer_has_no_more_bytes_than_it_may(void **state) {
+    struct fixture *f = *state;
+    f->answers_at_length = true;
+    begin(f);
+    ask_and_wait(f);
+    assert_string_equal(f->told[0], "ok lab/m four");
+    assert_string_equal(f->told[1], "too_big lab/m ");
 }
 
 static void test_another_one_s_batch_of_the_same_size_is_found_out_by_its_results(void **state) {
@@ -353,21 +442,9 @@ static void stop_when_made(void *ctx) {
     }
 }
 
-static void adopt(struct fixture *f, const char *mark, const char *const tags[CALLS]) {
-    assert_int_equal(llm_adopt(f->llm,
-                               &(struct llm_note){.mark = mark,
-                                                  .model = S("lab/m"),
-                                                  .created_ms = clock_wall_ms() - 60000,
-                                                  .tags = tags,
-                                                  .n = CALLS},
-                               NULL),
-                     ERR_OK);
-}
-
 /* Of two that an earlier process noted, and that are alike from outside, one was made. */
 static void test_a_batch_that_another_of_ours_claims_is_not_made_again_meanwhile(void **state) {
     static const char *const never_made[] = {"job_1/8/0", "job_1/9/0"};
-    static const char *const made[] = {"job_1/1/0", "job_1/2/0"};
     struct fixture *f = *state;
     struct llm_call *calls[CALLS];
     char mark[sizeof f->own_mark];
@@ -384,8 +461,8 @@ static void test_a_batch_that_another_of_ours_claims_is_not_made_again_meanwhile
     f->answers = 0;
     f->looks_until_ended = 3;
     begin(f);
-    adopt(f, "batch_never_made", never_made);
-    adopt(f, mark, made);
+    adopt(f, "batch_never_made", "lab/m", "", never_made);
+    adopt(f, mark, "lab/m", "", tags);
     ask_and_wait(f);
     assert_all_told(f, "ok lab/m four");
     assert_int_equal(seen(f, "POST "), 1);
@@ -398,9 +475,7 @@ static void test_a_batch_that_nobody_needs_is_cancelled(void **state) {
     begin(f);
     ask(f, calls);
     while (llm_stats(f->llm).batches == 0) {
-        struct loop_timer soon = {0};
-        loop_timer_start(f->loop, &soon, 20, (void (*)(void *))loop_stop, f->loop);
-        loop_run(f->loop);
+        tick(f);
     }
     llm_relinquish(calls[0]);
     assert_int_equal(seen(f, "POST /v1/batches/b1/cancel"), 0); /* the other one is needed */
@@ -433,23 +508,54 @@ static void test_a_model_stands_in_for_one_whose_batch_is_refused(void **state) 
 
 static void test_what_went_to_a_stand_in_is_awaited_from_there(void **state) {
     struct fixture *f = *state;
-    static const char *const tags[] = {"job_1/1/0", "job_1/2/0"};
     f->refuses_first_model = true;
     begin(f);
     (void)snprintf(f->ids[0], sizeof f->ids[0], "job_1-1-0-h_before");
     (void)snprintf(f->ids[1], sizeof f->ids[1], "job_1-2-0-h_before");
-    assert_int_equal(llm_adopt(f->llm,
-                               &(struct llm_note){.mark = "batch_before",
-                                                  .model = S("lab/stand-in"),
-                                                  .id = S("b1"),
-                                                  .created_ms = clock_wall_ms(),
-                                                  .tags = tags,
-                                                  .n = CALLS},
-                               NULL),
-                     ERR_OK);
+    adopt(f, "batch_before", "lab/stand-in", "b1", tags);
     ask_and_wait(f);
     assert_all_told(f, "ok lab/stand-in four");
     assert_int_equal(seen(f, "POST "), 0);
+}
+
+static void
+test_a_batch_of_an_earlier_process_is_not_cancelled_before_it_is_asked_for(void **state) {
+    struct fixture *f = *state;
+    struct llm_call *calls[CALLS];
+    f->cancels = true; /* it is at work until then */
+    begin(f);
+    adopt(f, "batch_before", "lab/m", "b1", tags);
+    while (seen(f, "GET /v1/batches/b1") < 2) {
+        tick(f);
+    }
+    assert_int_equal(seen(f, "POST "), 0);
+    ask(f, calls);
+    llm_relinquish(calls[0]);
+    llm_relinquish(calls[1]);
+    loop_run(f->loop);
+    assert_all_told(f, "canceled lab/m ");
+    assert_int_equal(seen(f, "POST /v1/batches/b1/cancel"), 1);
+}
+
+static void count_end(void *ctx, const struct call_answer *answer) {
+    (void)ctx, (void)answer;
+}
+
+/* However many come in one tick. */
+static void test_a_wave_takes_so_many_calls_and_no_more(void **state) {
+    struct fixture *f = *state;
+    begin(f);
+    for (int i = 0; i < 10002; i++) {
+        struct llm_call *call;
+        char tag[64];
+        (void)snprintf(tag, sizeof tag, "job_1/%d/0", i);
+        llm_call(f->llm,
+                 &(struct llm_request){
+                     .chain = &f->chain, .spec = &f->spec, .tag = tag, .done = count_end, .ctx = f},
+                 &call);
+    }
+    tick(f);
+    assert_string_equal(f->noted, "10000 of lab/m;");
 }
 
 #define BATCH_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -459,12 +565,18 @@ int main(void) {
         BATCH_TEST(test_calls_go_in_one_batch_and_are_noted_first),
         BATCH_TEST(test_a_batch_whose_making_was_not_answered_is_looked_for_not_made_again),
         BATCH_TEST(test_a_batch_that_was_noted_and_never_made_is_made),
+        BATCH_TEST(test_a_batch_that_is_not_listed_yet_is_not_made_again),
+        BATCH_TEST(test_calls_end_where_batches_cannot_be_made),
+        BATCH_TEST(test_what_nobody_needs_is_not_made_after_all),
+        BATCH_TEST(test_an_answer_has_no_more_bytes_than_it_may),
         BATCH_TEST(test_another_one_s_batch_of_the_same_size_is_found_out_by_its_results),
         BATCH_TEST(test_a_batch_that_another_of_ours_claims_is_not_made_again_meanwhile),
         BATCH_TEST(test_a_batch_that_nobody_needs_is_cancelled),
         BATCH_TEST(test_a_wave_that_nobody_needs_does_not_leave),
         BATCH_TEST(test_a_model_stands_in_for_one_whose_batch_is_refused),
         BATCH_TEST(test_what_went_to_a_stand_in_is_awaited_from_there),
+        BATCH_TEST(test_a_batch_of_an_earlier_process_is_not_cancelled_before_it_is_asked_for),
+        BATCH_TEST(test_a_wave_takes_so_many_calls_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

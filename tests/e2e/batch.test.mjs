@@ -88,7 +88,8 @@ test('killed again and again at random, with both formats at work, expiry and fa
   let kills = 0;
   for (;;) {
     const it = start(t, args, { cwd, env: env(provider) });
-    await Promise.race([it.ended, wait(300 + Math.random() * 1500)]);
+    // Now and then long enough to see that a batch which was noted was never made: that takes five seconds.
+    await Promise.race([it.ended, wait(300 + Math.random() * 1500 + (kills % 8 === 7 ? 6000 : 0))]);
     if (it.code !== undefined) {
       assert.equal(it.code, 0, it.stderr);
       assertExactly(15, jsonl(join(cwd, 'problems.jsonl')));
