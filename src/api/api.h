@@ -59,8 +59,8 @@ struct api_options {
  *
  * @options  copied; what it points to outlives the api
  * @return   ERR_INVALID: webhook_secrets | ERR_AUTH: no key is in the store, and the address is not
- * loopback's nor a unix socket: the text names the command that makes one | what httpd_new() and
- * the store say
+ *           loopback's nor a unix socket: the text names the command that makes one | what
+ *           httpd_new() and the store say
  */
 NODISCARD enum err api_start(const struct api_options *options, struct api **ret,
                              struct errinfo *reterr);

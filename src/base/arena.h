@@ -5,9 +5,11 @@
  * a cleanup, run last-in first-out before the memory goes.
  *
  * Invariants (1) a pointer from an arena is valid until arena_reset() or arena_release(), never
- * longer; (2) the sum of chunk sizes never passes the cap: past it the process aborts, so callers
- * that copy outside input in check arena_room() or a limit of their own first; (3) cleanups run
- * exactly once. Threading  one thread at a time.
+ *            longer;
+ *            (2) the sum of chunk sizes never passes the cap: past it the process aborts, so
+ *            callers that copy outside input in check arena_room() or a limit of their own first;
+ *            (3) cleanups run exactly once.
+ * Threading  one thread at a time.
  */
 #ifndef STUMPER_BASE_ARENA_H
 #define STUMPER_BASE_ARENA_H

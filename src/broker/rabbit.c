@@ -24,9 +24,7 @@
 
 #define RABBIT_BANDS 3
 #define RABBIT_PREFETCH_MAX ((size_t)200)
-#define RABBIT_SETTLE_MS                                                                           \
-    50 /* for the queues to deliver what waits, so that the best comes first                       \
-        */
+#define RABBIT_SETTLE_MS 50 /* for the queues to deliver what waits: the best is to come first */
 #define RABBIT_REMEMBER_MS 10000
 #define RABBIT_TTL_MS 15000
 #define RABBIT_RECOUNT_MS 50 /* before a token is held back by what was counted then */

@@ -8,7 +8,7 @@
  *     publish ─► waiting here ─► put ─► the server ─► take ─► a consumer here ─► ack
  *
  * Threading  the functions of remote_ops on that thread only (but `free`, after its end); the
- * others from any.
+ *            others from any.
  */
 #ifndef STUMPER_BROKER_REMOTE_H
 #define STUMPER_BROKER_REMOTE_H

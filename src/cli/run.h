@@ -30,8 +30,8 @@ struct run_result {
  * Begin or resume the job of @options->state_path and run it until it stops.
  *
  * @return  ERR_OK however the job ended (see view.sched.stop and view.fatal) | ERR_CONFLICT: the
- * store holds a job of another spec (names the field), or one whose calls are in batches | what
- * store_open(), llm_resolve() say
+ *          store holds a job of another spec (names the field), or one whose calls are in batches |
+ *          what store_open(), llm_resolve() say
  */
 NODISCARD enum err run_job(const struct run_options *options, struct run_result *ret,
                            struct errinfo *reterr);

@@ -26,7 +26,7 @@ struct serve_options {
  * is finished for drain_ms at most, and given back after that. A second signal ends that at once.
  *
  * @return  ERR_OK: drained, everything is on disk | ERR_USAGE: the broker's URL | what
- * store_open(), api_start(), crew_start() say
+ *          store_open(), api_start(), crew_start() say
  */
 NODISCARD enum err serve(const struct serve_options *options, struct errinfo *reterr);
 

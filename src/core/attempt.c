@@ -1,10 +1,12 @@
 /* Each stage is one call that may be asked again:
  *
  *     stage      asked by                 its answer goes to
- *     ENGINEER   attempt_ask_engineer()   attempt_engineered() ─► attempt_deduped() ─►
- * attempt_defined() CHECK      attempt_ask_check()      attempt_checked() TARGET
- * attempt_ask_target()     attempt_tried() JUDGE      attempt_compare() ─► attempt_compared() ─►
- * attempt_ask_judge() ─► attempt_judged()
+ *     ENGINEER   attempt_ask_engineer()   attempt_engineered() ─► attempt_deduped()
+ *                                           ─► attempt_defined()
+ *     CHECK      attempt_ask_check()      attempt_checked()
+ *     TARGET     attempt_ask_target()     attempt_tried()
+ *     JUDGE      attempt_compare() ─► attempt_compared()
+ *                  ─► attempt_ask_judge() attempt_judged()
  *
  * attempt_answered() sorts out what is of no use before a stage sees it. attempt_finish() is the
  * only way to an outcome; attempt_conclude() is its only caller with ACCEPTED (invariant 2). A new

@@ -1,8 +1,8 @@
 /* budget.h - money that is spent and money that is set aside for calls in flight; promise G4.
  *
  * Invariant  spent + reserved <= max, always. A settlement above its reservation (a provider that
- * reports more usage than the request allowed) counts as the reservation: the excess is kept apart
- * in `excess_nusd` and told.
+ *            reports more usage than the request allowed) counts as the reservation: the excess is
+ *            kept apart in `excess_nusd` and told.
  */
 #ifndef STUMPER_CORE_BUDGET_H
 #define STUMPER_CORE_BUDGET_H

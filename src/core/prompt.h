@@ -45,7 +45,7 @@ struct prompts {
  *
  * @a       owns the template, which keeps nothing of @text
  * @return  ERR_INVALID naming the file, line and variable: unknown variable, required one missing,
- * unclosed "{{", text outside the parts, a part missing, there twice or out of place
+ *          unclosed "{{", text outside the parts, a part missing, there twice or out of place
  */
 NODISCARD enum err prompt_parse(enum prompt_kind kind, struct str text, struct arena *a,
                                 const struct prompt_template **ret, struct errinfo *reterr);

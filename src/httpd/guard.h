@@ -2,10 +2,12 @@
  *
  * Headers    names are tokens, values have no control characters but TAB; one Content-Length of
  *            digits or one Transfer-Encoding "chunked", not both; one Host (none for HTTP/1.0
- * only). Time       a deadline for each phase in which the client must act; past it the socket is
- * shut down, which the library sees as a closed connection. CONNECTION_TIMEOUT alone would let a
- * client that sends a byte a second live for ever. Left       bare LF, folded lines and values cut
- * at a NUL, which the library has taken apart before anybody can look.
+ *            only).
+ * Time       a deadline for each phase in which the client must act; past it the socket is shut
+ *            down, which the library sees as a closed connection. CONNECTION_TIMEOUT alone would
+ *            let a client that sends a byte a second live for ever.
+ * Left       bare LF, folded lines and values cut at a NUL, which the library has taken apart
+ *            before anybody can look.
  *
  * Threading  the thread that runs the daemon.
  */

@@ -4,7 +4,7 @@
  *            it.
  * Order      no callback runs inside the call that registered it. Timers run after the iteration's
  *            sockets, earliest due first; timers due at the same moment in the order of their
- * start.
+ *            start.
  */
 #ifndef STUMPER_IO_LOOP_H
 #define STUMPER_IO_LOOP_H

@@ -2,7 +2,8 @@
  * their place in it, so that stopping one of ten thousand costs a few swaps.
  *
  * Invariants  (1) entry i is due no earlier than entry (i - 1) / 2, and among equals was started no
- * earlier; (2) entries[i].timer->slot == i + 1.
+ *             earlier;
+ *             (2) entries[i].timer->slot == i + 1.
  */
 #ifndef STUMPER_IO_TIMER_HEAP_H
 #define STUMPER_IO_TIMER_HEAP_H

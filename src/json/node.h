@@ -4,9 +4,10 @@
  * duplicate keys, valid UTF-8 only. For text that a model wrote, see repair.h.
  *
  * Ownership  a tree lives as long as the arena it was parsed into; every pointer and slice read
- * from it is borrowed from it. Errors     reads never fail: a NULL node or a node of another type
- * reads as absent (NULL, empty, false). Callers that must tell these apart use the check.h
- * functions, which collect errors by pointer.
+ *            from it is borrowed from it.
+ * Errors     reads never fail: a NULL node or a node of another type reads as absent (NULL, empty,
+ *            false). Callers that must tell these apart use the check.h functions, which collect
+ *            errors by pointer.
  */
 #ifndef STUMPER_JSON_NODE_H
 #define STUMPER_JSON_NODE_H
@@ -35,8 +36,8 @@ enum jnode_type {
  * Parse the whole of @text.
  *
  * @a       owns the tree
- * @return  ERR_SYNTAX, with line, column and reason in @reterr ("line 3, column 14: …");
- * ERR_TOO_BIG when nested deeper than JNODE_DEPTH_MAX
+ * @return  ERR_SYNTAX, with line, column and reason in @reterr ("line 3, column 14: …") |
+ *          ERR_TOO_BIG when nested deeper than JNODE_DEPTH_MAX, or larger than @a has room for
  */
 NODISCARD enum err jnode_parse(struct str text, struct arena *a, const struct jnode **ret,
                                struct errinfo *reterr);

@@ -18,9 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JPARSE_KEYS_COMPARED                                                                       \
-    16 /* up to here duplicates are found by comparing, beyond by hashes                           \
-        */
+#define JPARSE_KEYS_COMPARED 16 /* one with each other, for duplicates; beyond, by hashes */
 
 #define JPARSE_TEXT_OF(x) #x
 #define JPARSE_TEXT(x) JPARSE_TEXT_OF(x)
@@ -60,9 +58,7 @@ static struct jnode *jparse_node(struct jparse *p, enum jnode_type type) {
     return node;
 }
 
-/* --- strings
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- strings ---------------------------------------------------------------------------------- */
 
 static int jparse_hex_digit(char c) {
     return c >= '0' && c <= '9'   ? c - '0'
@@ -204,8 +200,7 @@ static struct jnode *jparse_string_node(struct jparse *p) {
     return node;
 }
 
-/* --- numbers and literals
- * ---------------------------------------------------------------------------------------- */
+/* --- numbers and literals --------------------------------------------------------------------- */
 
 static bool jparse_digits(struct jparse *p) {
     const char *from = p->at;
@@ -305,9 +300,7 @@ static void jparse_within_element(struct jparse *p, uint32_t i) {
     jparse_within(p, str_of(number));
 }
 
-/* --- containers
- * --------------------------------------------------------------------------------------------------
- */
+/* --- containers ------------------------------------------------------------------------------- */
 
 /* After an element or member: true if another one follows. */
 static bool jparse_more(struct jparse *p, char closer, const char *why) {

@@ -26,8 +26,8 @@
 #define JREPAIR_LEVELS_MAX 2                 /* JSON in a string of JSON in a string */
 #define JREPAIR_GROWTH 6                     /* a control character becomes \u00XX */
 #define JREPAIR_FENCE_BYTES_MAX ((size_t)32) /* of "```json" and its like */
-#define JREPAIR_SCRATCH_BYTES_MAX                                                                  \
-    ((size_t)64 * 1024 * 1024) /* far above what JREPAIR_BYTES_MAX needs */
+/* Far above what JREPAIR_BYTES_MAX needs. */
+#define JREPAIR_SCRATCH_BYTES_MAX ((size_t)64 * 1024 * 1024)
 
 /* A value that could be read. */
 struct jrepair_found {

@@ -1,5 +1,5 @@
 /* repair.h - JSON that a model wrote: find it in the text, mend what can be mended without
- * guessing, parse it. Why it mends what it mends: docs/adr/0006-json-that-models-write.md.
+ * guessing, parse it. Why it mends what it mends: docs/adr/0007-json-that-models-write.md.
  *
  * The order: strip BOM, reasoning (<think>) and code fences; find the value; double the backslashes
  * of LaTeX, which strict parsers read silently wrong ("\frac" is a form feed and "rac"); parse
@@ -43,7 +43,8 @@ enum jrepair_note {
  * @a          owns the tree
  * @ret_notes  what was mended, a set of enum jrepair_note; 0 = it was clean
  * @return     ERR_TRUNCATED when the value does not end; ERR_MALFORMED with the exact reason
- * otherwise; ERR_TOO_BIG over JREPAIR_BYTES_MAX; ERR_EMPTY when there is no value in it at all.
+ *             otherwise; ERR_TOO_BIG over JREPAIR_BYTES_MAX; ERR_EMPTY when there is no value in it
+ *             at all.
  *             Time and memory are linear in the text; no input makes it hang or crash.
  */
 NODISCARD enum err jrepair_parse(struct str text, struct arena *a, const struct jnode **ret,

@@ -12,8 +12,8 @@
  * in the YAML 1.2 core schema; quoted ones stay strings. An empty document is an empty object.
  *
  * @return  ERR_SYNTAX "line 3, column 5: …" (also for aliases, anchors, tags, several documents,
- * duplicate or empty keys, infinities, integers past 64 bits); ERR_TOO_BIG over YAML_BYTES_MAX or
- * nested deeper than YAML_DEPTH_MAX
+ *          duplicate or empty keys, infinities, integers past 64 bits); ERR_TOO_BIG over
+ *          YAML_BYTES_MAX or nested deeper than YAML_DEPTH_MAX
  */
 NODISCARD enum err yaml_parse(struct str text, struct arena *a, const struct jnode **ret,
                               struct errinfo *reterr);

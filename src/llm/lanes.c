@@ -6,7 +6,7 @@
  *     out    every lane is stopped (wrong key, no quota) or its circuit is open: a call that has
  *            another model in its chain goes there at once
  *     dead   every lane is stopped, or has let nobody through in tries_max probes: all that wait
- * end with the reason
+ *            end with the reason
  */
 #include "base/log.h"
 #include "llm/client.h"

@@ -12,10 +12,11 @@
  * a provider may see that differently.
  *
  * Deadlines  those of the configuration, and a shorter one that a model teaches: once it has given
- * some answers, a request that takes ten times as long as 95 % of them (and at least 30 s) is cut
- * off and tried again. Secrets    keys are read once, registered with the logger for redaction, and
- * only ever put into a header; no text that comes out of here holds one. Threading  loop thread
- * only; `done` never runs inside llm_call().
+ *            some answers, a request that takes ten times as long as 95 % of them (and at least
+ *            30 s) is cut off and tried again.
+ * Secrets    keys are read once, registered with the logger for redaction, and only ever put into
+ *            a header; no text that comes out of here holds one.
+ * Threading  loop thread only; `done` never runs inside llm_call().
  */
 #ifndef STUMPER_LLM_LLM_H
 #define STUMPER_LLM_LLM_H

@@ -5,8 +5,8 @@
 
 #include "llm/llm.h"
 
-#define LLM_OLLAMA_HOST                                                                            \
-    "OLLAMA_HOST" /* its own client's variable: a host, perhaps with a port; not a URL */
+/* Its own client's variable: a host, perhaps with a port; not a URL. */
+#define LLM_OLLAMA_HOST "OLLAMA_HOST"
 
 #define LLM_PRESET_HEADERS_MAX 2
 

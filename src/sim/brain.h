@@ -5,9 +5,11 @@
  * plausible, the checker compares texts. Mistakes are made on purpose, at set rates.
  *
  * Determinism  what is said is a function of (seed, model, messages) alone, whatever the order of
- * arrival. Of the same request seen again only the faults differ, so that a retry may get through.
- * A conversation that goes on behind an assistant's turn (a re-ask) is about the same problem.
- * Threading  one thread. Memory  bounded (table.h).
+ *              arrival. Of the same request seen again only the faults differ, so that a retry may
+ *              get through. A conversation that goes on behind an assistant's turn (a re-ask) is
+ *              about the same problem.
+ * Threading    one thread.
+ * Memory       bounded (table.h).
  */
 #ifndef STUMPER_SIM_BRAIN_H
 #define STUMPER_SIM_BRAIN_H

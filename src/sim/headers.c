@@ -6,9 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define HEADERS_ROUNDED                                                                            \
-    INT64_C(1000) /* Anthropic tells remaining tokens to the nearest thousand                      \
-                   */
+#define HEADERS_ROUNDED INT64_C(1000) /* Anthropic tells remaining tokens in thousands */
 
 static void headers_int(struct httpd_response *r, const char *name, int64_t v) {
     char text[32];

@@ -12,8 +12,8 @@
  * are seen) and numbers out of range (clamped).
  *
  * Errors  the first one sticks: every later read gives nothing, every loop ends, scan_done() is
- * false. A value of another type than asked for is an error of the caller's, not of the text: look
- * with scan_peek() first.
+ *         false. A value of another type than asked for is an error of the caller's, not of the
+ *         text: look with scan_peek() first.
  */
 #ifndef STUMPER_SIM_SCAN_H
 #define STUMPER_SIM_SCAN_H

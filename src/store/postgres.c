@@ -1,13 +1,14 @@
 /* The PostgreSQL driver. One connection to write, which has the store for itself (postgres_link.h),
  * and others that read, each transaction of them one unchanging view.
  *
- * Dialect     nothing but how a transaction begins. Numbers travel as eight bytes and text as it
- * is; what the server thinks of as numeric or a small integer is read as text. Text PostgreSQL
- * knows no NUL and only UTF-8: what it could not store becomes U+FFFD. Losses      a connection
- * that ends fails what is under way with ERR_UNAVAILABLE; the next transaction makes a new one. If
- * it ended during the commit, nobody knows what became of it: each transaction therefore leaves its
- * number in the writer's row of `writers`, and sql_fate() looks there. It locks the row, so it
- * waits for a former session that still commits.
+ * Dialect  nothing but how a transaction begins. Numbers travel as eight bytes and text as it is;
+ *          what the server thinks of as numeric or a small integer is read as text.
+ * Text     PostgreSQL knows no NUL and only UTF-8: what it could not store becomes U+FFFD.
+ * Losses   a connection that ends fails what is under way with ERR_UNAVAILABLE; the next
+ *          transaction makes a new one. If it ended during the commit, nobody knows what became of
+ *          it: each transaction therefore leaves its number in the writer's row of `writers`, and
+ *          sql_fate() looks there. It locks the row, so it waits for a former session that still
+ *          commits.
  */
 #include "store/postgres_link.h"
 

@@ -4,8 +4,9 @@
  * sqlite.c, postgres.c); the texts are the same for all ($1, $2 …, ON CONFLICT, RETURNING).
  *
  * Errors     the first failure sticks: from then on every call does nothing, rows end and numbers
- * are 0, until sql_commit(), sql_rollback() or sql_take_err() reports it. So rules read straight
- * through and nothing after a failure is ever written. Threading  one thread at a time.
+ *            are 0, until sql_commit(), sql_rollback() or sql_take_err() reports it. So rules read
+ *            straight through and nothing after a failure is ever written.
+ * Threading  one thread at a time.
  */
 #ifndef STUMPER_STORE_SQL_H
 #define STUMPER_STORE_SQL_H
