@@ -8,6 +8,9 @@
 #include "store/store_outbox.h"
 #include "store/store_work.h"
 
+#include <stddef.h>
+#include <string.h>
+
 enum store_kind_no {
     STORE_SUBMIT,
     STORE_ASK,
@@ -46,32 +49,34 @@ enum store_kind_no {
     STORE_KINDS
 };
 
-#define KIND(patient, rule, name)                                                                  \
-    { patient, rule, "store." name ".before_commit", "store." name ".after_commit", NULL }
-#define WRITES(rule, name) KIND(false, rule, name)
-#define WORKS(rule, name) KIND(true, rule, name)
+#define KIND(patient, rule, name, job_at)                                                          \
+    { patient, rule, "store." name ".before_commit", "store." name ".after_commit", NULL, job_at }
+#define WRITES(rule, name) KIND(false, rule, name, 0)
+#define WRITES_JOB(rule, name) KIND(false, rule, #name, offsetof(struct store_##name, job_id))
+#define WORKS(rule, name) KIND(true, rule, name, 0)
+#define WORKS_ON_JOB(rule, name) KIND(true, rule, #name, offsetof(struct store_##name, job_id))
 #define READS(read)                                                                                \
-    { false, NULL, NULL, NULL, read }
+    { false, NULL, NULL, NULL, read, 0 }
 #define READS_TO_WORK(read)                                                                        \
-    { true, NULL, NULL, NULL, read }
+    { true, NULL, NULL, NULL, read, 0 }
 
 static const struct store_kind store_kinds[STORE_KINDS] = {
     [STORE_SUBMIT] = WRITES(rule_submit, "submit"),
-    [STORE_ASK] = WRITES(rule_ask, "ask"),
-    [STORE_DELETE] = WRITES(rule_delete, "delete"),
+    [STORE_ASK] = WRITES_JOB(rule_ask, ask),
+    [STORE_DELETE] = WRITES_JOB(rule_delete, delete),
     [STORE_SWEEP] = WRITES(rule_sweep, "sweep"),
     [STORE_JOIN] = WRITES(rule_join, "join"),
     [STORE_BEAT] = WRITES(rule_beat, "beat"),
     [STORE_QUIT] = WRITES(rule_quit, "quit"),
     [STORE_REAP] = WRITES(rule_reap, "reap"),
-    [STORE_TAKE] = WORKS(rule_take, "take"),
-    [STORE_LEAVE] = WORKS(rule_leave, "leave"),
-    [STORE_JOB_SET] = WORKS(rule_job_set, "job_set"),
-    [STORE_CLAIM] = WORKS(rule_claim, "claim"),
-    [STORE_RECORD] = WORKS(rule_record, "record"),
-    [STORE_FINISH] = WORKS(rule_finish, "finish"),
-    [STORE_RELEASE] = WORKS(rule_release, "release"),
-    [STORE_BATCH_INTEND] = WORKS(rule_batch_intend, "batch_intend"),
+    [STORE_TAKE] = WORKS_ON_JOB(rule_take, take),
+    [STORE_LEAVE] = WORKS_ON_JOB(rule_leave, leave),
+    [STORE_JOB_SET] = WORKS_ON_JOB(rule_job_set, job_set),
+    [STORE_CLAIM] = WORKS_ON_JOB(rule_claim, claim),
+    [STORE_RECORD] = WORKS_ON_JOB(rule_record, record),
+    [STORE_FINISH] = WORKS_ON_JOB(rule_finish, finish),
+    [STORE_RELEASE] = WORKS_ON_JOB(rule_release, release),
+    [STORE_BATCH_INTEND] = WORKS_ON_JOB(rule_batch_intend, batch_intend),
     [STORE_BATCH_MADE] = WORKS(rule_batch_made, "batch_made"),
     [STORE_KEY_ADD] = WRITES(rule_key_add, "key_add"),
     [STORE_KEY_REVOKE] = WRITES(rule_key_revoke, "key_revoke"),
@@ -94,6 +99,15 @@ static const struct store_kind store_kinds[STORE_KINDS] = {
 
 const struct store_kind *store_kind(const struct store_op *op) {
     return &store_kinds[op->kind];
+}
+
+const char *store_op_job(const struct store_op *op) {
+    size_t at = store_kinds[op->kind].job_at;
+    const char *job_id = NULL;
+    if (at != 0) {
+        memcpy(&job_id, (const char *)op + at, sizeof job_id);
+    }
+    return job_id;
 }
 
 size_t store_op_bytes(struct store_op *op) {

@@ -18,6 +18,7 @@ struct store {
     struct desk writing, reading;
     struct sql *db; /* of the writing thread while it runs; so are the rules */
     struct rules rules;
+    struct sbuf job_ids;         /* of the batch */
     struct store_reader *reader; /* of the reading thread */
     atomic_int waiting;          /* desks that wait for the database, with operations in hand */
     struct watches watches;
@@ -38,10 +39,14 @@ struct store_kind {
     rule_fn *rule;
     const char *before_commit, *after_commit;
     read_fn *read;
+    size_t job_at; /* where in the operation's struct the job's id is; 0: it names none */
 };
 
 /** The kind of an operation that was begun. */
 const struct store_kind *store_kind(const struct store_op *op);
+
+/** The job that an operation names; NULL: none. Its op is the first member of its struct. */
+const char *store_op_job(const struct store_op *op);
 
 /** About how many bytes an operation will write. */
 size_t store_op_bytes(struct store_op *op);

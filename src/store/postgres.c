@@ -1,8 +1,9 @@
-/* The PostgreSQL driver. One connection to write, which has the store for itself (postgres_link.h),
- * and others that read, each transaction of them one unchanging view.
+/* The PostgreSQL driver. One connection to write, one of any number (postgres_link.h), and others
+ * that read, each transaction of them one unchanging view.
  *
- * Dialect  nothing but how a transaction begins. Numbers travel as eight bytes and text as it is;
- *          what the server thinks of as numeric or a small integer is read as text.
+ * Dialect  how a transaction begins, and what the texts hide from SQLite in comments: which rows
+ *          they lock. Numbers travel as eight bytes and text as it is; what the server thinks of as
+ *          numeric or a small integer is read as text.
  * Text     PostgreSQL knows no NUL and only UTF-8: what it could not store becomes U+FFFD.
  * Losses   a connection that ends fails what is under way with ERR_UNAVAILABLE; the next
  *          transaction makes a new one. If it ended during the commit, nobody knows what became of
@@ -31,6 +32,7 @@
 
 struct postgres_query {
     struct sql_query head;
+    char *text;         /* head.text, its own */
     int64_t generation; /* of the connection that it is prepared in; 0: none */
     PGresult *rows;
     int row; /* the current one */
@@ -45,8 +47,9 @@ struct postgres {
     struct sql head;
     struct postgres_link link;
     bool in_transaction;
-    bool in_doubt;   /* the last commit may or may not have happened */
-    int64_t commits; /* the number of the last transaction that was begun */
+    bool in_doubt;      /* the last commit may or may not have happened */
+    int64_t commits;    /* the number of the last transaction that was begun */
+    int64_t generation; /* of the connection that head.connected_ms is about */
     size_t texts_n;
     struct postgres_query queries[];
 };
@@ -220,14 +223,19 @@ static bool postgres_column_is_null(struct sql_query *head, int column) {
 
 /* --- transactions */
 
-/* With the number of the transaction, in one journey to the server. */
+#define POSTGRES_CLOCK_MS "(extract(epoch FROM now()) * 1000)::bigint"
+
+/* With the number of the transaction, in one journey to the server, which tells the time. Whoever
+ * begins one is alive. */
 static void postgres_begin_text(struct postgres *db, char *ret, size_t size) {
     if (db->head.mode == SQL_READER) {
         (void)snprintf(ret, size, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     } else {
         (void)snprintf(ret, size,
-                       "BEGIN; INSERT INTO writers (key, commits) VALUES (%" PRId64 ", %" PRId64
-                       ") ON CONFLICT (key) DO UPDATE SET commits = excluded.commits, at = now()",
+                       "BEGIN ISOLATION LEVEL READ COMMITTED;"
+                       " INSERT INTO writers (key, commits) VALUES (%" PRId64 ", %" PRId64
+                       ") ON CONFLICT (key) DO UPDATE SET commits = excluded.commits, at = now(),"
+                       " missing_ms = NULL, buried = false RETURNING " POSTGRES_CLOCK_MS,
                        db->link.key, ++db->commits);
     }
 }
@@ -235,7 +243,7 @@ static void postgres_begin_text(struct postgres *db, char *ret, size_t size) {
 static void postgres_begin(struct sql *head) {
     struct postgres *db = postgres_of(head);
     struct errinfo why = {0};
-    char text[256];
+    char text[384];
     ASSERT(!db->in_transaction);
     db->in_doubt = false; /* nobody has asked */
     enum err e = postgres_link_revive(&db->link, &why);
@@ -251,6 +259,12 @@ static void postgres_begin(struct sql *head) {
     db->in_transaction = true;
     if (postgres_link_judge(result, &reason) != ERR_OK) {
         postgres_fail(db, result);
+    } else if (PQntuples(result) == 1 &&
+               str_to_i64(str_of(PQgetvalue(result, 0, 0)), &head->clock_ms)) {
+        if (db->generation != db->link.generation) {
+            db->generation = db->link.generation;
+            head->connected_ms = head->clock_ms;
+        }
     }
     PQclear(result);
 }
@@ -356,10 +370,29 @@ static enum err postgres_accept(struct postgres *db, int64_t version,
     return ERR_OK;
 }
 
-/* Who migrates has the store for itself; one transaction a version. */
-static enum err postgres_migrate(struct postgres *db, int64_t version,
-                                 const struct sql_schema *schema, struct errinfo *reterr) {
-    enum err e = ERR_OK;
+/* "STMP", and the schema that the tables are in: whoever migrates has this lock, and so had the one
+ * process of before version 3. */
+#define POSTGRES_MIGRATOR "1398033744, hashtext(current_schema())"
+
+/* The first of those who start at the same time migrates, the others wait for it. */
+static enum err postgres_lock_schema(struct postgres *db, struct errinfo *reterr) {
+    enum err e =
+        postgres_link_do(&db->link, "SELECT pg_advisory_lock(" POSTGRES_MIGRATOR ")", reterr);
+    return e != ERR_BUSY ? e
+                         : errinfo_set(reterr, ERR_BUSY,
+                                       "%s is in use by an older Stumper, which knows no others: "
+                                       "stop it first",
+                                       db->head.name);
+}
+
+/* One transaction a version. */
+static enum err postgres_migrate(struct postgres *db, const struct sql_schema *schema,
+                                 struct errinfo *reterr) {
+    int64_t version = 0;
+    enum err e = postgres_lock_schema(db, reterr);
+    if (e == ERR_OK) {
+        e = postgres_version(db, &version, reterr);
+    }
     for (; e == ERR_OK && version < (int64_t)schema->postgres_n; version++) {
         char stamp[128];
         (void)snprintf(stamp, sizeof stamp, "INSERT INTO stumper_schema VALUES (%" PRId64 ")",
@@ -380,31 +413,17 @@ static enum err postgres_migrate(struct postgres *db, int64_t version,
         }
         FAILPOINT("store.migrate.after_commit");
     }
-    return e;
-}
-
-/* What died left its row behind; one that is only away may still ask for it, but hardly after a
- * day.
- */
-static enum err postgres_tidy_writers(struct postgres *db, struct errinfo *reterr) {
-    return postgres_link_do(&db->link, "DELETE FROM writers WHERE at < now() - interval '1 day'",
-                            reterr);
+    return e == ERR_OK ? postgres_link_do(
+                             &db->link, "SELECT pg_advisory_unlock(" POSTGRES_MIGRATOR ")", reterr)
+                       : e;
 }
 
 /* --- opening */
 
-static void postgres_sign_out(struct postgres *db) {
-    char text[96];
-    (void)snprintf(text, sizeof text, "DELETE FROM writers WHERE key = %" PRId64, db->link.key);
-    PQclear(postgres_link_ask(&db->link, text)); /* or it goes after a day */
-}
-
 static void postgres_close(struct sql *head) {
     struct postgres *db = postgres_of(head);
-    if (head->mode == SQL_WRITER && db->link.conn != NULL) {
-        postgres_sign_out(db);
-    }
     for (size_t i = 0; i < db->texts_n; i++) {
+        free(db->queries[i].text);
         for (int k = 0; k < POSTGRES_PARAMETERS_MAX; k++) {
             sbuf_release(&db->queries[i].mended[k]);
         }
@@ -424,11 +443,8 @@ static enum err postgres_set_up(struct postgres *db, const struct sql_schema *sc
     if (e == ERR_OK) {
         e = postgres_accept(db, version, schema, reterr);
     }
-    if (e == ERR_OK && db->head.mode == SQL_WRITER) {
-        e = postgres_migrate(db, version, schema, reterr);
-        if (e == ERR_OK) {
-            e = postgres_tidy_writers(db, reterr);
-        }
+    if (e == ERR_OK && db->head.mode == SQL_WRITER && version < (int64_t)schema->postgres_n) {
+        e = postgres_migrate(db, schema, reterr);
     }
     return e;
 }
@@ -453,9 +469,24 @@ static const struct sql_driver postgres_driver = {
     .column_is_null = postgres_column_is_null,
 };
 
+/* @text as a server reads it (see sql.h); to be freed. */
+static char *postgres_text(const char *text) {
+    const char *instead = strstr(text, "/*=");
+    char *ret = mem_dup_cstr(instead != NULL ? instead + 3 : text,
+                             strlen(instead != NULL ? instead + 3 : text));
+    for (char *at; (at = strstr(ret, "/*!")) != NULL;) {
+        memcpy(at, "   ", 3);
+    }
+    for (char *at; (at = strstr(ret, "*/")) != NULL;) {
+        memcpy(at, "  ", 2);
+    }
+    return ret;
+}
+
 static void postgres_init_query(struct postgres *db, size_t index, const char *text) {
     struct postgres_query *q = &db->queries[index];
-    q->head = (struct sql_query){.db = &db->head, .text = text};
+    q->text = postgres_text(text);
+    q->head = (struct sql_query){.db = &db->head, .text = q->text};
     for (int k = 0; k < POSTGRES_PARAMETERS_MAX; k++) {
         sbuf_init(&q->mended[k], POSTGRES_TEXT_BYTES_MAX);
     }
@@ -471,7 +502,8 @@ enum err postgres_open(const struct sql_request *request, struct sql **ret,
     struct postgres *db = mem_new(sizeof *db + request->texts_n * sizeof db->queries[0]);
     db->head = (struct sql){.driver = &postgres_driver,
                             .name = mem_dup_cstr(link.name, strlen(link.name)),
-                            .mode = request->mode};
+                            .mode = request->mode,
+                            .process = request->mode == SQL_WRITER ? link.key : 0};
     db->link = link;
     db->texts_n = request->texts_n;
     for (size_t i = 0; i < request->texts_n; i++) {

@@ -16,13 +16,6 @@
 #define POSTGRES_ANSWER_MS 60000 /* then the server is given up */
 #define POSTGRES_PAUSE_MS_MIN 50
 #define POSTGRES_PAUSE_MS_MAX 1000
-/* A server may take a moment to notice that the writer before us has died. */
-#define POSTGRES_OWNER_TRIES 15
-#define POSTGRES_OWNER_TRY_US 200000
-
-/* The advisory lock of the one writer: "STMP", and the schema that its tables are in. */
-#define POSTGRES_OWNER "1398033744, hashtext(current_schema())"
-
 /* --- addresses */
 
 static const char *link_option(const PQconninfoOption *options, const char *keyword) {
@@ -123,15 +116,15 @@ static const struct {
     char state[6]; /* the beginning of a SQLSTATE */
     enum err err;
 } link_errors[] = {
-    {"08", ERR_UNAVAILABLE},                             /* connection */
-    {"57P", ERR_UNAVAILABLE},                            /* shutdown, killed */
-    {"53300", ERR_UNAVAILABLE},                          /* too many connections */
-    {"53100", ERR_DISK_FULL},   {"40", ERR_UNAVAILABLE}, /* serialisation, deadlock: another try may
-                                                            do */
-    {"25006", ERR_UNAVAILABLE},                          /* became a standby */
-    {"55P03", ERR_BUSY},                                 /* lock_timeout */
-    {"42501", ERR_READ_ONLY},   {"XX001", ERR_CORRUPT},  {"XX002", ERR_CORRUPT},
-    {"54", ERR_TOO_BIG},
+    {"08", ERR_UNAVAILABLE},    /* connection */
+    {"57P", ERR_UNAVAILABLE},   /* shutdown, killed */
+    {"53300", ERR_UNAVAILABLE}, /* too many connections */
+    {"25P03", ERR_UNAVAILABLE}, /* idle in a transaction for too long */
+    {"25006", ERR_UNAVAILABLE}, /* became a standby */
+    {"40", ERR_BUSY},           /* deadlock, serialisation */
+    {"55P03", ERR_BUSY},        /* lock_timeout */
+    {"53100", ERR_DISK_FULL},   {"42501", ERR_READ_ONLY}, {"XX001", ERR_CORRUPT},
+    {"XX002", ERR_CORRUPT},     {"54", ERR_TOO_BIG},
 };
 
 enum err postgres_link_judge(const PGresult *result, const char **ret_reason) {
@@ -179,7 +172,7 @@ enum err postgres_link_ask_int(struct postgres_link *l, const char *text, int64_
     return e;
 }
 
-/* --- the one writer */
+/* --- the lock of a process */
 
 /* The server may still think that the session which we have lost is there. */
 static enum err link_end_former_session(struct postgres_link *l, struct errinfo *reterr) {
@@ -191,34 +184,24 @@ static enum err link_end_former_session(struct postgres_link *l, struct errinfo 
     return postgres_link_do(l, text, reterr);
 }
 
-static enum err link_owned_by_another(struct postgres_link *l, struct errinfo *reterr) {
-    return errinfo_set(reterr, ERR_BUSY,
-                       "%s is in use by another process (one at a time can serve a store)",
-                       l->name);
-}
-
-static enum err link_take_store(struct postgres_link *l, struct errinfo *reterr) {
-    enum err e = link_end_former_session(l, reterr);
-    int64_t mine = 0;
-    int tries = l->generation == 0 ? POSTGRES_OWNER_TRIES : 2;
-    for (int i = 0; e == ERR_OK && mine == 0 && i < tries; i++) {
-        if (i > 0) {
-            (void)usleep(POSTGRES_OWNER_TRY_US);
-        }
-        e = postgres_link_ask_int(l, "SELECT pg_try_advisory_lock(" POSTGRES_OWNER ")::int", 0,
-                                  &mine, reterr);
-    }
-    return e == ERR_OK && mine == 0 ? link_owned_by_another(l, reterr) : e;
+/* It may have to wait for the end of the former session, and for somebody who looks who is alive.
+ */
+static enum err link_sign_in(struct postgres_link *l, struct errinfo *reterr) {
+    char text[64];
+    enum err e = l->generation > 0 ? link_end_former_session(l, reterr) : ERR_OK;
+    (void)snprintf(text, sizeof text, "SELECT pg_advisory_lock(%" PRId64 ")", l->key);
+    return e == ERR_OK ? postgres_link_do(l, text, reterr) : e;
 }
 
 /* --- connecting */
 
 /* What the operator has set to be safer stays. A client that vanished without a word is noticed by
- * the server after 11 s. */
+ * the server after 11 s; one that stands still in a transaction keeps others from its jobs for 5 s.
+ */
 #define LINK_SETTINGS                                                                              \
     "SELECT set_config('synchronous_commit', 'on', false)"                                         \
     " WHERE current_setting('synchronous_commit') = 'off';"                                        \
-    " SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s'; SET jit = off;"   \
+    " SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '5s'; SET jit = off;"    \
     " SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3"
 
 /* What the server mentions by the way would go to stderr otherwise. */
@@ -265,7 +248,7 @@ enum err postgres_link_connect(struct postgres_link *l, struct errinfo *reterr) 
     postgres_link_drop(l);
     enum err e = link_open(l, reterr);
     if (e == ERR_OK && l->mode == SQL_WRITER) {
-        e = link_take_store(l, reterr);
+        e = link_sign_in(l, reterr);
     }
     if (e != ERR_OK) {
         postgres_link_drop(l);
@@ -286,5 +269,5 @@ enum err postgres_link_revive(struct postgres_link *l, struct errinfo *reterr) {
         return errinfo_set(reterr, ERR_UNAVAILABLE, "%s: not connected", l->name);
     }
     enum err e = postgres_link_connect(l, reterr);
-    return e == ERR_BUSY ? ERR_UNAVAILABLE : e; /* to who has it open: away, perhaps for a while */
+    return e == ERR_BUSY ? ERR_UNAVAILABLE : e; /* its lock is not free yet */
 }

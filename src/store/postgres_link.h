@@ -1,9 +1,10 @@
 /* postgres_link.h - a connection to PostgreSQL that knows who it is, gives up in time, and can be
  * made again. Inside the room only; with postgres.c the only files that know libpq.
  *
- * The writer is alone: it holds an advisory lock of the server's for as long as it is connected,
- * which the server gives back when the connection ends, however it ends. After a loss it takes the
- * lock again, ending its own former session if the server has not noticed yet.
+ * A writer holds an advisory lock with its key for as long as it is connected, by which others see
+ * that its process lives; the server gives it back when the connection ends, however it ends. After
+ * a loss the writer takes the lock again, ending its own former session if the server has not
+ * noticed yet.
  */
 #ifndef STUMPER_STORE_POSTGRES_LINK_H
 #define STUMPER_STORE_POSTGRES_LINK_H
@@ -29,10 +30,10 @@ NODISCARD enum err postgres_link_init(struct postgres_link *l, const char *url, 
 void postgres_link_release(struct postgres_link *l);
 
 /**
- * Connect; the writer then has the store for itself. Blocks for POSTGRES_CONNECT_S at most.
+ * Connect; a writer then holds the lock of its process. Blocks for POSTGRES_CONNECT_S at most, and
+ * as long again for the lock.
  *
- * @return  ERR_UNAVAILABLE (the server is not there, or does not let us in) | ERR_BUSY (another
- *          process has the store)
+ * @return  ERR_UNAVAILABLE (the server is not there, or does not let us in)
  */
 NODISCARD enum err postgres_link_connect(struct postgres_link *l, struct errinfo *reterr);
 

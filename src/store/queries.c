@@ -1,10 +1,18 @@
 #include "store/queries.h"
 
+#define QUERY_JOB                                                                                  \
+    "SELECT key, state, tenant, worker, wanted, attempts, accepted, rejected, solved, duplicate,"  \
+    " surplus, failed, calls, input_tokens, output_tokens, cost_nusd, calls_unpriced, events,"     \
+    " progress_seq, priority, id FROM jobs WHERE deleted_ms IS NULL"
+
+/* A job's row is locked before anything of the job is read or written. */
+#define QUERY_LOCK " /*! FOR NO KEY UPDATE */"
+#define QUERY_LOCK_IF_FREE " /*! FOR NO KEY UPDATE SKIP LOCKED */"
+
 const char *const queries_texts[Q_COUNT] = {
-    [Q_JOB_FIND] = "SELECT key, state, tenant, worker, wanted, attempts, accepted, rejected,"
-                   " solved, duplicate, surplus, failed, calls, input_tokens, output_tokens,"
-                   " cost_nusd, calls_unpriced, events, progress_seq, priority FROM jobs"
-                   " WHERE id = $1 AND deleted_ms IS NULL",
+    [Q_JOB_FIND] = QUERY_JOB " AND id = $1" QUERY_LOCK,
+    [Q_JOBS_LOCK] = QUERY_JOB " AND id = ANY (string_to_array($1, chr(10))) ORDER BY key"
+                              " FOR NO KEY UPDATE",
     [Q_JOB_ADD] = "INSERT INTO jobs (id, state, wanted, created_ms, tenant, priority, concurrency,"
                   " name, webhook_url, idem_key, fingerprint, events) VALUES"
                   " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1) ON CONFLICT DO NOTHING"
@@ -20,7 +28,9 @@ const char *const queries_texts[Q_COUNT] = {
                     " paused_ms = coalesce($6, paused_ms),"
                     " cancelling_ms = coalesce($7, cancelling_ms) WHERE key = $8",
     [Q_SPEC_ADD] = "INSERT INTO specs (job, spec, taxonomy) VALUES ($1, $2, $3)",
-    [Q_TEXT_FIND] = "SELECT key FROM texts WHERE hash = $1 AND text = $2",
+    [Q_TEXT_FIND] =
+        "SELECT key FROM texts WHERE hash = $1 AND text = $2 LIMIT 1 /*! FOR KEY SHARE */",
+    [Q_TEXT_KEEP] = "SELECT key FROM texts WHERE key = $1 /*! FOR KEY SHARE */",
     [Q_TEXT_ADD] = "INSERT INTO texts (hash, text) VALUES ($1, $2) RETURNING key",
     [Q_IDEM_FIND] = "SELECT id, fingerprint FROM jobs WHERE tenant = $1 AND idem_key = $2",
     [Q_EVENT_ADD] = "INSERT INTO events (job, seq, kind, data, at_ms) VALUES ($1, $2, $3, $4, $5)",
@@ -35,7 +45,8 @@ const char *const queries_texts[Q_COUNT] = {
                     " reasoning_tokens = u.reasoning_tokens + excluded.reasoning_tokens,"
                     " cost_nusd = u.cost_nusd + excluded.cost_nusd,"
                     " calls_unpriced = u.calls_unpriced + excluded.calls_unpriced",
-    [Q_TOKENS_TAKE] = "UPDATE tokens SET last = last + $1 RETURNING last",
+    [Q_TOKENS_TAKE] = "UPDATE tokens SET last = last + $1 RETURNING last"
+                      " /*= SELECT nextval('numbers') + $1 - 1 */",
     [Q_WAITING] = "SELECT no, crashes FROM attempts WHERE job = $1 AND token IS NULL"
                   " ORDER BY no LIMIT $2",
     [Q_WAITING_END] = "DELETE FROM attempts WHERE job = $1 AND no = $2 AND token IS NULL",
@@ -82,18 +93,38 @@ const char *const queries_texts[Q_COUNT] = {
     [Q_BATCH_MADE] = "UPDATE batches SET id = $1 WHERE mark = $2",
 
     [Q_WORKER_ADD] = "INSERT INTO workers (key, name, slots, joined_ms, beat_ms)"
-                     " VALUES ($1, $2, $3, $4, $5)",
+                     " VALUES ($1, $2, $3, $4, $5)"
+                     " /*= INSERT INTO workers (key, name, slots, joined_ms, beat_ms, process) "
+                     "VALUES ($1, $2, $3, $4, $5, $6) */",
     [Q_WORKER_BEAT] = "UPDATE workers SET beat_ms = $1 WHERE key = $2",
-    [Q_WORKER_SILENT] = "SELECT min(key) FROM workers WHERE beat_ms < $1",
-    [Q_WORKER_DROP] = "DELETE FROM workers WHERE key = $1",
-    [Q_WORKERS_SPARE] = "UPDATE workers SET beat_ms = $1",
+    [Q_WORKERS_SILENT] = "SELECT key FROM workers WHERE beat_ms < $1 ORDER BY key LIMIT $2 /*! FOR "
+                         "UPDATE SKIP LOCKED */",
+    [Q_WORKERS_OF] = "SELECT key FROM workers WHERE process = $1 ORDER BY key LIMIT $2"
+                     " FOR UPDATE SKIP LOCKED",
+    [Q_WORKER_DROP] = "DELETE FROM workers WHERE key = $1"
+                      " AND NOT EXISTS (SELECT 1 FROM jobs WHERE worker = $1)",
+    [Q_WORKERS_CALM] = "UPDATE workers SET beat_ms = $1 WHERE beat_ms > $1",
     [Q_WORKERS_DROP] = "DELETE FROM workers",
-    [Q_JOBS_AT_HOME] = "SELECT id FROM jobs WHERE worker = $1",
+    [Q_JOBS_AT_HOME] = "SELECT id FROM jobs WHERE worker = $1 ORDER BY key" QUERY_LOCK,
+    [Q_JOBS_AT_HOME_FREE] = "SELECT id FROM jobs WHERE worker = $1 ORDER BY key" QUERY_LOCK_IF_FREE,
     [Q_JOBS_LEASED] = "SELECT id FROM jobs WHERE key IN"
                       " (SELECT DISTINCT job FROM attempts WHERE token IS NOT NULL)",
     [Q_JOBS_UNDER_WAY] = "SELECT id FROM jobs WHERE deleted_ms IS NULL"
                          " AND state IN ('running', 'cancelling')"
                          " UNION SELECT id FROM jobs WHERE worker IS NOT NULL",
+
+    /* processes: of a server only */
+    [Q_PROCESS_ALONE] = "SELECT pg_advisory_xact_lock(1398033745, hashtext(current_schema()))",
+    [Q_PROCESS_OTHERS] = "SELECT count(*) FROM writers WHERE key <> $1 AND NOT buried",
+    [Q_PROCESSES_MISSING] = "SELECT key, coalesce(missing_ms, 0) FROM writers WHERE key <> $1"
+                            " AND NOT buried AND pg_try_advisory_xact_lock(key)"
+                            " AND pg_postmaster_start_time() < now() - interval '15 s'"
+                            " ORDER BY key LIMIT $2 FOR UPDATE SKIP LOCKED",
+    [Q_PROCESS_MISSED] = "UPDATE writers SET missing_ms = $1 WHERE key = $2",
+    [Q_PROCESS_BURY] = "UPDATE writers SET buried = true WHERE key = $1"
+                       " AND NOT EXISTS (SELECT 1 FROM workers WHERE process = $1)",
+    [Q_PROCESS_SIGN_OUT] = "DELETE FROM writers WHERE key = $1 AND buried",
+    [Q_PROCESSES_FORGET] = "DELETE FROM writers WHERE buried AND at < now() - interval '1 day'",
 
     [Q_KEY_ADD] = "INSERT INTO keys (id, name, hash, scopes, requests_per_minute, jobs_max,"
                   " day_nusd_max, created_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
@@ -106,15 +137,21 @@ const char *const queries_texts[Q_COUNT] = {
     [Q_OUTBOX_ADD] = "INSERT INTO outbox (id, body, created_ms, due_ms, job, url)"
                      " SELECT $1, $2, $3, $3, key, webhook_url FROM jobs"
                      " WHERE key = $4 AND webhook_url <> ''",
-    [Q_OUTBOX_FIND_DUE] = "SELECT o.key, o.id, j.id, o.url, o.body, o.tries, o.created_ms,"
-                          " coalesce(k.id, '') FROM outbox o JOIN jobs j ON j.key = o.job"
-                          " LEFT JOIN keys k ON k.key = j.tenant"
-                          " WHERE o.due_ms <= $1 ORDER BY o.due_ms LIMIT $2",
-    [Q_OUTBOX_TAKEN] = "UPDATE outbox SET due_ms = NULL, tries = tries + 1 WHERE key = $1",
+    [Q_OUTBOX_FIND_DUE] =
+        "SELECT o.key, o.id, j.id, o.url, o.body, o.tries, o.created_ms,"
+        " coalesce(k.id, '') FROM outbox o JOIN jobs j ON j.key = o.job"
+        " LEFT JOIN keys k ON k.key = j.tenant"
+        " WHERE o.due_ms <= $1 ORDER BY o.due_ms LIMIT $2 /*! FOR UPDATE OF o SKIP LOCKED */",
+    [Q_OUTBOX_TAKEN] =
+        "UPDATE outbox SET due_ms = NULL, tries = tries + 1 WHERE key = $1"
+        " /*= UPDATE outbox SET due_ms = NULL, tries = tries + 1, process = $2 WHERE key = $1 */",
     [Q_OUTBOX_NEXT] = "SELECT min(due_ms) FROM outbox WHERE due_ms IS NOT NULL",
-    [Q_OUTBOX_TELL] = "UPDATE outbox SET problem = $1, due_ms = $2, ended_ms = $3"
-                      " WHERE key = $4 AND due_ms IS NULL AND ended_ms IS NULL",
+    [Q_OUTBOX_TELL] =
+        "UPDATE outbox SET problem = $1, due_ms = $2, ended_ms = $3"
+        " WHERE key = $4 AND due_ms IS NULL AND ended_ms IS NULL /*! AND process = $5 */",
     [Q_OUTBOX_UNTAKE] = "UPDATE outbox SET due_ms = $1 WHERE due_ms IS NULL AND ended_ms IS NULL",
+    [Q_OUTBOX_UNTAKE_OF] = "UPDATE outbox SET due_ms = $1, process = NULL WHERE process = $2"
+                           " AND due_ms IS NULL AND ended_ms IS NULL",
     [Q_OUTBOX_DROP] = "DELETE FROM outbox WHERE job = $1",
     [Q_OUTBOX_SWEEP] = "DELETE FROM outbox WHERE ended_ms IS NOT NULL AND ended_ms < $1",
 
@@ -122,11 +159,14 @@ const char *const queries_texts[Q_COUNT] = {
     [Q_GONE_ADD] = "INSERT INTO gone (id, tenant, gone_ms) VALUES ($1, $2, $3)"
                    " ON CONFLICT DO NOTHING",
     [Q_GONE_SWEEP] = "DELETE FROM gone WHERE id IN"
-                     " (SELECT id FROM gone WHERE gone_ms < $1 ORDER BY gone_ms LIMIT 10)",
+                     " (SELECT id FROM gone WHERE gone_ms < $1 ORDER BY gone_ms LIMIT 10 /*! FOR "
+                     "UPDATE SKIP LOCKED */"
+                     ")",
     [Q_GONE] = "SELECT tenant FROM gone WHERE id = $1",
-    [Q_JOB_DELETED] = "SELECT key FROM jobs WHERE deleted_ms IS NOT NULL LIMIT 1",
+    [Q_JOB_DELETED] =
+        "SELECT key FROM jobs WHERE deleted_ms IS NOT NULL LIMIT 1 /*! FOR UPDATE SKIP LOCKED */",
     [Q_JOBS_ENDED] = "SELECT id FROM jobs WHERE ended_ms IS NOT NULL AND ended_ms < $1"
-                     " AND deleted_ms IS NULL ORDER BY ended_ms LIMIT $2",
+                     " AND deleted_ms IS NULL ORDER BY ended_ms LIMIT $2" QUERY_LOCK_IF_FREE,
     [Q_CALLS_DROP] = "DELETE FROM calls WHERE job = $1 AND (attempt_no, call_no, token) IN (SELECT"
                      " attempt_no, call_no, token FROM calls WHERE job = $1 LIMIT $2)",
     [Q_PROBLEMS_DROP] = "DELETE FROM problems WHERE job = $1 AND attempt_no IN"
@@ -141,6 +181,7 @@ const char *const queries_texts[Q_COUNT] = {
     [Q_SPEC_DROP] = "DELETE FROM specs WHERE job = $1 RETURNING taxonomy",
     [Q_USAGE_DROP] = "DELETE FROM usage WHERE job = $1",
     [Q_JOB_DROP] = "DELETE FROM jobs WHERE key = $1",
+    [Q_TEXT_LOCK] = "SELECT key FROM texts WHERE key = $1 /*! FOR UPDATE */",
     [Q_TEXT_DROP] = "DELETE FROM texts WHERE key = $1"
                     " AND NOT EXISTS (SELECT 1 FROM specs WHERE taxonomy = $1)",
 };

@@ -6,11 +6,13 @@
 
 enum {
     Q_JOB_FIND,
+    Q_JOBS_LOCK,
     Q_JOB_ADD,
     Q_JOB_COUNT,
     Q_JOB_STATE,
     Q_SPEC_ADD,
     Q_TEXT_FIND,
+    Q_TEXT_KEEP,
     Q_TEXT_ADD,
     Q_IDEM_FIND,
     Q_EVENT_ADD,
@@ -40,13 +42,22 @@ enum {
     /* workers */
     Q_WORKER_ADD,
     Q_WORKER_BEAT,
-    Q_WORKER_SILENT,
+    Q_WORKERS_SILENT,
+    Q_WORKERS_OF,
     Q_WORKER_DROP,
-    Q_WORKERS_SPARE,
+    Q_WORKERS_CALM,
     Q_WORKERS_DROP,
     Q_JOBS_AT_HOME,
+    Q_JOBS_AT_HOME_FREE,
     Q_JOBS_LEASED,
     Q_JOBS_UNDER_WAY,
+    Q_PROCESS_ALONE,
+    Q_PROCESS_OTHERS,
+    Q_PROCESSES_MISSING,
+    Q_PROCESS_MISSED,
+    Q_PROCESS_BURY,
+    Q_PROCESS_SIGN_OUT,
+    Q_PROCESSES_FORGET,
     /* keys and webhooks */
     Q_KEY_ADD,
     Q_KEY_REVOKE,
@@ -58,6 +69,7 @@ enum {
     Q_OUTBOX_NEXT,
     Q_OUTBOX_TELL,
     Q_OUTBOX_UNTAKE,
+    Q_OUTBOX_UNTAKE_OF,
     Q_OUTBOX_DROP,
     Q_OUTBOX_SWEEP,
     /* deletion */
@@ -76,6 +88,7 @@ enum {
     Q_SPEC_DROP,
     Q_USAGE_DROP,
     Q_JOB_DROP,
+    Q_TEXT_LOCK,
     Q_TEXT_DROP,
     Q_COUNT
 };

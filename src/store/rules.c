@@ -1,7 +1,13 @@
 /* A transaction remembers the jobs that it touches: the first operation on a job reads its row, the
  * following ones count in memory, rules_flush() writes the row once before the commit. Nothing is
- * remembered across transactions but the last taxonomy's number, so the rules hold with several
- * writers too, where the first read would also lock the row.
+ * remembered across transactions but the last taxonomy's number.
+ *
+ * Several writers (a server)   whoever reads a job locks its row until the commit, and everything
+ * that hangs on a job is read and written under that lock only. Rows are locked in this order, so
+ * that transactions wait in line and not in a ring: the jobs that the batch names, by key; workers;
+ * what single rules touch; what many jobs share, at the very end. Who cleans up after others skips
+ * what is locked. Should there be a ring all the same, the server breaks it, and the batch is run
+ * again.
  *
  * Invariants (those of store.h)
  * (1) accepted <= wanted: rule_finish() turns what is beyond into surplus;
@@ -38,7 +44,7 @@ void rules_release(struct rules *r) {
 void rules_forget(struct rules *r, bool committed) {
     r->jobs = NULL;
     memset(r->buckets, 0, sizeof r->buckets);
-    r->events = r->outbox = r->keys = false;
+    r->events = r->outbox = r->keys = r->taxonomy.kept = false;
     if (!committed) {
         r->taxonomy.key = 0;
     }
@@ -62,20 +68,14 @@ struct rules_job *rules_know_job(struct rules *r, const char *id) {
     return job;
 }
 
-static struct rules_job *rules_read_job(struct rules *r, const char *id) {
-    struct sql_query *q = sql_use(r->db, Q_JOB_FIND);
-    sql_put_str(q, str_of(id));
-    if (!sql_next(q)) {
-        return NULL;
-    }
+/* Know the job of the current row. */
+static struct rules_job *rules_read_job(struct rules *r, struct sql_query *q) {
     enum job_state state = job_state_from_name(sql_str(q, 1));
-    if (state == JOB_STATES) {
-        sql_end(q);
-        sql_found_corrupt(r->db, "a job has an unknown state");
-        return NULL;
-    }
-    struct rules_job *job = rules_know_job(r, id);
+    struct rules_job *job = rules_know_job(r, str_cstr(&r->arena, sql_str(q, 20)));
     int column = 2;
+    if (state == JOB_STATES) {
+        sql_found_corrupt(r->db, "a job has an unknown state");
+    }
     job->key = sql_int(q, 0);
     job->state = state;
     job->tenant = sql_int(q, column++);
@@ -93,8 +93,25 @@ static struct rules_job *rules_read_job(struct rules *r, const char *id) {
     job->events = sql_int(q, column++);
     job->progress_seq = sql_int(q, column++);
     job->priority = sql_int(q, column++);
-    sql_end(q);
     return job;
+}
+
+void rules_lock_jobs(struct rules *r, struct str ids) {
+    struct sql_query *q = sql_use(r->db, Q_JOBS_LOCK);
+    sql_put_str(q, ids);
+    while (sql_next(q)) {
+        (void)rules_read_job(r, q);
+    }
+}
+
+static struct rules_job *rules_find_job(struct rules *r, const char *id) {
+    struct sql_query *q = sql_use(r->db, Q_JOB_FIND);
+    struct rules_job *job = NULL;
+    sql_put_str(q, str_of(id));
+    while (sql_next(q)) {
+        job = rules_read_job(r, q);
+    }
+    return sql_failed(r->db) ? NULL : job;
 }
 
 struct rules_job *rules_job(struct rules *r, const char *id, int64_t tenant) {
@@ -103,7 +120,7 @@ struct rules_job *rules_job(struct rules *r, const char *id, int64_t tenant) {
         job = job->next_in_bucket;
     }
     if (job == NULL) {
-        job = rules_read_job(r, id);
+        job = rules_find_job(r, id);
     }
     bool shown =
         job != NULL && !job->deleted && (tenant == STORE_TENANT_ANY || tenant == job->tenant);
@@ -206,12 +223,29 @@ static void rules_add_usage(struct rules *r, const struct rules_job *job) {
     }
 }
 
-static void rules_add_key_spend(struct rules *r, const struct rules_job *job, int64_t now_ms) {
-    struct sql_query *q = sql_use(r->db, Q_KEY_SPEND_ADD);
-    sql_put_int(q, job->tenant);
-    sql_put_int(q, now_ms / RULES_DAY_MS);
-    sql_put_int(q, job->spent_nusd);
-    (void)sql_run(q);
+/* What the jobs of a tenant have spent, one tenant after the other: the next after @tenant; 0: that
+ * was the last. */
+static int64_t rules_next_spender(const struct rules *r, int64_t tenant, int64_t *ret_nusd) {
+    int64_t next = 0;
+    for (const struct rules_job *job = r->jobs; job != NULL; job = job->next) {
+        if (job->spent_nusd == 0 || job->tenant <= tenant || (next != 0 && job->tenant > next)) {
+            continue;
+        }
+        *ret_nusd = job->spent_nusd + (job->tenant == next ? *ret_nusd : 0);
+        next = job->tenant;
+    }
+    return next;
+}
+
+static void rules_add_key_spend(struct rules *r, int64_t now_ms) {
+    int64_t nusd = 0;
+    for (int64_t t = 0; (t = rules_next_spender(r, t, &nusd)) != 0;) {
+        struct sql_query *q = sql_use(r->db, Q_KEY_SPEND_ADD);
+        sql_put_int(q, t);
+        sql_put_int(q, now_ms / RULES_DAY_MS);
+        sql_put_int(q, nusd);
+        (void)sql_run(q);
+    }
 }
 
 void rules_flush(struct rules *r) {
@@ -224,11 +258,11 @@ void rules_flush(struct rules *r) {
             rules_count(r, job);
         }
         rules_add_usage(r, job);
-        if (job->spent_nusd > 0 && job->tenant > 0) {
-            rules_add_key_spend(r, job, now_ms);
-        }
         job->count = false;
         job->usage = NULL;
+    }
+    rules_add_key_spend(r, now_ms);
+    for (struct rules_job *job = r->jobs; job != NULL; job = job->next) {
         job->spent_nusd = 0;
     }
 }

@@ -23,11 +23,15 @@ struct rules_job;
 struct rules_text {
     struct sbuf text;
     int64_t key; /* 0: none is known */
+    bool kept;   /* nobody can delete it in the running transaction */
 };
 
 struct rules {
     struct sql *db;
-    int64_t reaped_mono_ms; /* when rule_reap() ran last */
+    int64_t reaped_ms;    /* when rule_reap() ran last */
+    int64_t connected_ms; /* on which connection */
+    int64_t spared_ms;    /* when all had their time begin anew */
+    int64_t returned_ms;  /* when this process was back after it had been away; or 0 */
     struct rules_text taxonomy;
     bool deleted; /* rows of deleted jobs are left; see rules_purge() */
     /* of the running transaction */
@@ -50,8 +54,16 @@ rule_fn rule_claim, rule_record, rule_finish, rule_release;
 rule_fn rule_batch_intend, rule_batch_made;
 rule_fn rule_key_add, rule_key_revoke, rule_outbox_take, rule_outbox_tell;
 
-/** The process that had the store is gone: take back what it left under way. */
+/** Nobody else has the store: take back what others left under way. On a server, where somebody may
+ * be, nothing is done unless this process is alone. */
 void rules_take_over(struct rules *r);
+
+/** On a server: this process goes, and gives back what it still has. */
+void rules_sign_out(struct rules *r);
+
+/** On a server, at the beginning of a transaction: lock the rows of the jobs that it will touch
+ * (their @ids, each ended by a newline), always in the same order, and know them. */
+void rules_lock_jobs(struct rules *r, struct str ids);
 
 /** Remove some rows of deleted jobs; r->deleted tells whether there are more. */
 void rules_purge(struct rules *r);

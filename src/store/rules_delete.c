@@ -65,6 +65,7 @@ enum err rule_sweep(struct rules *r, struct store_op *op) {
     }
     (void)rules_run_int(r, Q_OUTBOX_SWEEP, o->ended_before_ms);
     (void)rules_run_int(r, Q_KEY_SPEND_SWEEP, clock_wall_ms() / RULES_DAY_MS - RULES_SPEND_DAYS);
+    r->deleted = true; /* perhaps: another process may have died over it */
     return ERR_OK;
 }
 
@@ -74,6 +75,17 @@ static int64_t rules_purge_rows(struct rules *r, size_t query, int64_t job_key) 
     sql_put_int(q, job_key);
     sql_put_int(q, RULES_PURGE_ROWS);
     return sql_run(q);
+}
+
+/* Unless a job has it, or is being given it by another process. */
+static void rules_drop_text(struct rules *r, int64_t key) {
+    struct sql_query *q = sql_use(r->db, Q_TEXT_LOCK);
+    sql_put_int(q, key);
+    while (sql_next(q)) { /* nobody begins to use it from now on */
+    }
+    if (rules_run_int(r, Q_TEXT_DROP, key) > 0 && r->taxonomy.key == key) {
+        r->taxonomy.key = 0;
+    }
 }
 
 /* The job's specification and row, and the taxonomy if nobody else has it. */
@@ -88,9 +100,8 @@ static void rules_purge_job(struct rules *r, int64_t job_key) {
     (void)rules_run_int(r, Q_OUTBOX_DROP, job_key);
     (void)rules_run_int(r, Q_BATCHES_DROP, job_key);
     (void)rules_run_int(r, Q_JOB_DROP, job_key);
-    if (taxonomy != 0 && rules_run_int(r, Q_TEXT_DROP, taxonomy) > 0 &&
-        r->taxonomy.key == taxonomy) {
-        r->taxonomy.key = 0;
+    if (taxonomy != 0) {
+        rules_drop_text(r, taxonomy);
     }
 }
 

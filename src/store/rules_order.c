@@ -8,10 +8,25 @@
 
 /* --- submit */
 
+/* Another process may have deleted the text that is known. */
+static bool rules_keep_text(struct rules *r) {
+    if (sql_process(r->db) != 0) {
+        struct sql_query *q = sql_use(r->db, Q_TEXT_KEEP);
+        sql_put_int(q, r->taxonomy.key);
+        r->taxonomy.key = 0;
+        while (sql_next(q)) {
+            r->taxonomy.key = sql_int(q, 0);
+        }
+    }
+    r->taxonomy.kept = r->taxonomy.key != 0;
+    return r->taxonomy.kept;
+}
+
 /* The number of a taxonomy's text, which is stored if it is new; 0: there is none. */
 static int64_t rules_text_key(struct rules *r, struct str text) {
     struct rules_text *known = &r->taxonomy;
-    if (text.n == 0 || (known->key != 0 && str_eq(sbuf_str(&known->text), text))) {
+    if (text.n == 0 || (known->key != 0 && str_eq(sbuf_str(&known->text), text) &&
+                        (known->kept || rules_keep_text(r)))) {
         return text.n == 0 ? 0 : known->key;
     }
     int64_t hash = (int64_t)str_hash(text), key = 0;
@@ -32,6 +47,7 @@ static int64_t rules_text_key(struct rules *r, struct str text) {
     sbuf_clear(&known->text);
     sbuf_add(&known->text, text);
     known->key = sbuf_overflowed(&known->text) ? 0 : key;
+    known->kept = true;
     return key;
 }
 
@@ -118,6 +134,9 @@ enum err rule_submit(struct rules *r, struct store_op *op) {
         return e;
     }
     int64_t key = rules_add_job(r, o);
+    if (key == 0 && o->idem_key.n > 0 && rules_is_replay(r, o, &e)) {
+        return e; /* another process was quicker */
+    }
     if (key == 0) {
         return errinfo_set(&op->detail, ERR_EXISTS, "there is a job %s already", o->job_id);
     }

@@ -37,7 +37,10 @@ enum err rule_outbox_take(struct rules *r, struct store_op *op) {
         }
     }
     for (size_t i = 0; i < n; i++) {
-        (void)rules_run_int(r, Q_OUTBOX_TAKEN, rows[i].number);
+        q = sql_use(r->db, Q_OUTBOX_TAKEN);
+        sql_put_int(q, rows[i].number);
+        rules_put_process(r, q);
+        (void)sql_run(q);
     }
     o->ret = rows;
     o->ret_n = n;
@@ -62,6 +65,7 @@ enum err rule_outbox_tell(struct rules *r, struct store_op *op) {
         sql_put_int(q, o->now_ms);
     }
     sql_put_int(q, o->number);
+    rules_put_process(r, q);
     return sql_run(q) > 0 ? ERR_OK
                           : errinfo_set(&op->detail, ERR_NOT_FOUND,
                                         "there is no webhook %" PRId64 " under way", o->number);

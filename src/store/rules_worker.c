@@ -1,15 +1,31 @@
-/* Workers come, beat, and go; a job is at home with one of them at a time. */
+/* Workers come, beat, and go; a job is at home with one of them at a time.
+ *
+ * On a server workers belong to processes. A process lives while the lock of its connection is
+ * held; if that was missing at two looks, RULES_MISSING_MS apart, it is buried with all it has. One
+ * that has merely lost its connection has it back by then. A worker that is silent is buried
+ * wherever it is. Whoever looks after a time when nobody could (it stood still, or the server was
+ * away) gives all others the time to beat again first.
+ */
 #include "store/rules_job.h"
 
 #include "base/clock.h"
 
 #include <inttypes.h>
 
+#define RULES_REAP_MAX 100 /* at one look, of workers and of processes each */
+#define RULES_MISSING_MS 2000
+
 static bool rules_worker_beats(struct rules *r, int64_t worker) {
     struct sql_query *q = sql_use(r->db, Q_WORKER_BEAT);
-    sql_put_int(q, clock_mono_ms());
+    sql_put_int(q, sql_clock_ms(r->db));
     sql_put_int(q, worker);
     return sql_run(q) > 0;
+}
+
+void rules_put_process(const struct rules *r, struct sql_query *q) {
+    if (sql_process(r->db) != 0) {
+        sql_put_int(q, sql_process(r->db));
+    }
 }
 
 enum err rule_join(struct rules *r, struct store_op *op) {
@@ -20,7 +36,8 @@ enum err rule_join(struct rules *r, struct store_op *op) {
     sql_put_str(q, o->name);
     sql_put_int(q, o->slots);
     sql_put_int(q, clock_wall_ms());
-    sql_put_int(q, clock_mono_ms());
+    sql_put_int(q, sql_clock_ms(r->db));
+    rules_put_process(r, q);
     (void)sql_run(q);
     return ERR_OK;
 }
@@ -56,9 +73,13 @@ static size_t rules_list_ids(struct rules *r, size_t query, int64_t value, const
     return n;
 }
 
+/* --- burials */
+
+/* What is locked by another process is left for the next time, if it was a crash; then the worker
+ * stays too. */
 static void rules_bury_worker(struct rules *r, int64_t worker, bool crashed) {
     const char **ids;
-    size_t n = rules_list_ids(r, Q_JOBS_AT_HOME, worker, &ids);
+    size_t n = rules_list_ids(r, crashed ? Q_JOBS_AT_HOME_FREE : Q_JOBS_AT_HOME, worker, &ids);
     int64_t now_ms = clock_wall_ms();
     for (size_t i = 0; i < n; i++) {
         struct rules_job *job = rules_job(r, ids[i], STORE_TENANT_ANY);
@@ -70,39 +91,121 @@ static void rules_bury_worker(struct rules *r, int64_t worker, bool crashed) {
     (void)rules_run_int(r, Q_WORKER_DROP, worker);
 }
 
+/* The workers that a query finds, whose parameter is @value; how many there were. */
+static int64_t rules_bury_workers(struct rules *r, size_t query, int64_t value) {
+    int64_t workers[RULES_REAP_MAX], n = 0;
+    struct sql_query *q = sql_use(r->db, query);
+    sql_put_int(q, value);
+    sql_put_int(q, RULES_REAP_MAX);
+    while (sql_next(q)) {
+        workers[n++] = sql_int(q, 0);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        rules_bury_worker(r, workers[i], true);
+    }
+    return n;
+}
+
+static int64_t rules_bury_process(struct rules *r, int64_t process) {
+    int64_t n = 0, more;
+    do {
+        more = rules_bury_workers(r, Q_WORKERS_OF, process);
+        n += more;
+    } while (more == RULES_REAP_MAX);
+    struct sql_query *q = sql_use(r->db, Q_OUTBOX_UNTAKE_OF);
+    sql_put_int(q, clock_wall_ms());
+    sql_put_int(q, process);
+    r->outbox |= sql_run(q) > 0;
+    (void)rules_run_int(r, Q_PROCESS_BURY, process);
+    return n;
+}
+
 enum err rule_quit(struct rules *r, struct store_op *op) {
     const struct store_quit *o = CONTAINER_OF(op, struct store_quit, op);
     rules_bury_worker(r, o->worker, false);
     return ERR_OK;
 }
 
+/* Processes whose lock is not held by anybody. */
+static int64_t rules_reap_processes(struct rules *r, int64_t now_ms) {
+    struct {
+        int64_t process, missing_ms;
+    } found[RULES_REAP_MAX];
+    int64_t n = 0, buried = 0;
+    struct sql_query *q = sql_use(r->db, Q_PROCESSES_MISSING);
+    sql_put_int(q, sql_process(r->db));
+    sql_put_int(q, RULES_REAP_MAX);
+    for (; sql_next(q); n++) {
+        found[n].process = sql_int(q, 0);
+        found[n].missing_ms = sql_int(q, 1);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        if (found[i].missing_ms == 0 || found[i].missing_ms > now_ms) {
+            q = sql_use(r->db, Q_PROCESS_MISSED);
+            sql_put_int(q, now_ms);
+            sql_put_int(q, found[i].process);
+            (void)sql_run(q);
+        } else if (now_ms - found[i].missing_ms >= RULES_MISSING_MS) {
+            buried += rules_bury_process(r, found[i].process);
+        }
+    }
+    return buried;
+}
+
 enum err rule_reap(struct rules *r, struct store_op *op) {
     struct store_reap *o = CONTAINER_OF(op, struct store_reap, op);
-    int64_t now_ms = clock_mono_ms();
-    bool stood_still = now_ms - r->reaped_mono_ms > STORE_REAP_LATE_MS;
-    r->reaped_mono_ms = now_ms;
-    o->ret_n = 0;
-    if (stood_still) {
-        (void)rules_run_int(r, Q_WORKERS_SPARE, now_ms);
-        return ERR_OK;
+    int64_t now_ms = sql_clock_ms(r->db);
+    bool first = r->reaped_ms == 0;
+    bool was_away = !first && (now_ms - r->reaped_ms > STORE_REAP_LATE_MS ||
+                               r->connected_ms != sql_connected_ms(r->db));
+    if (now_ms < r->reaped_ms) { /* the server's time was set back */
+        (void)rules_run_int(r, Q_WORKERS_CALM, now_ms);
     }
-    for (int64_t worker = 1; worker > 0; o->ret_n += worker > 0) {
-        struct sql_query *q = sql_use(r->db, Q_WORKER_SILENT);
-        worker = 0;
-        sql_put_int(q, now_ms - o->silent_ms);
-        while (sql_next(q)) {
-            worker = sql_int(q, 0);
-        }
-        if (worker > 0) {
-            rules_bury_worker(r, worker, true);
-        }
+    r->connected_ms = sql_connected_ms(r->db);
+    r->spared_ms = first || was_away ? now_ms : r->spared_ms;
+    r->returned_ms = was_away ? now_ms : r->returned_ms;
+    r->reaped_ms = now_ms;
+    o->ret_n = 0;
+    if (sql_process(r->db) != 0 && now_ms - r->returned_ms >= o->silent_ms) {
+        o->ret_n += rules_reap_processes(r, now_ms);
+    }
+    if (r->spared_ms != now_ms && now_ms - r->spared_ms >= o->silent_ms) {
+        o->ret_n += rules_bury_workers(r, Q_WORKERS_SILENT, now_ms - o->silent_ms);
     }
     return ERR_OK;
+}
+
+/* --- a process comes and goes */
+
+static bool rules_is_alone(struct rules *r) {
+    int64_t others = 0;
+    if (sql_process(r->db) == 0) {
+        return true;
+    }
+    (void)sql_run(sql_use(r->db, Q_PROCESSES_FORGET));
+    struct sql_query *q = sql_use(r->db, Q_PROCESS_ALONE);
+    while (sql_next(q)) { /* one after the other from here */
+    }
+    q = sql_use(r->db, Q_PROCESS_OTHERS);
+    sql_put_int(q, sql_process(r->db));
+    while (sql_next(q)) {
+        others = sql_int(q, 0);
+    }
+    return others == 0;
+}
+
+void rules_sign_out(struct rules *r) {
+    (void)rules_bury_process(r, sql_process(r->db));
+    (void)rules_run_int(r, Q_PROCESS_SIGN_OUT, sql_process(r->db));
 }
 
 void rules_take_over(struct rules *r) {
     const char **ids;
     int64_t now_ms = clock_wall_ms();
+    r->deleted = true; /* perhaps: rules_purge() will see */
+    if (!rules_is_alone(r)) {
+        return;
+    }
     size_t n = rules_list_ids(r, Q_JOBS_LEASED, -1, &ids);
     for (size_t i = 0; i < n; i++) {
         struct rules_job *job = rules_job(r, ids[i], STORE_TENANT_ANY);
@@ -119,7 +222,6 @@ void rules_take_over(struct rules *r) {
     }
     (void)sql_run(sql_use(r->db, Q_WORKERS_DROP));
     (void)rules_run_int(r, Q_OUTBOX_UNTAKE, now_ms);
-    r->deleted = true; /* perhaps: rules_purge() will see */
 }
 
 /* --- homes */

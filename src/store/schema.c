@@ -2,7 +2,8 @@
 
 extern const unsigned char store_schema_0001[], store_schema_0002[], store_schema_0003[],
     store_schema_0004[], store_schema_0005[];
-extern const unsigned char store_schema_postgres_0001[], store_schema_postgres_0002[];
+extern const unsigned char store_schema_postgres_0001[], store_schema_postgres_0002[],
+    store_schema_postgres_0003[];
 
 static const char *const schema_texts[] = {
     (const char *)store_schema_0001, (const char *)store_schema_0002,
@@ -13,6 +14,7 @@ static const char *const schema_texts[] = {
 static const char *const schema_postgres[] = {
     (const char *)store_schema_postgres_0001,
     (const char *)store_schema_postgres_0002,
+    (const char *)store_schema_postgres_0003,
 };
 
 const struct sql_schema store_schema = {

@@ -18,6 +18,18 @@ const char *sql_name(const struct sql *db) {
     return db->name;
 }
 
+int64_t sql_process(const struct sql *db) {
+    return db->process;
+}
+
+int64_t sql_clock_ms(const struct sql *db) {
+    return db->clock_ms;
+}
+
+int64_t sql_connected_ms(const struct sql *db) {
+    return db->connected_ms;
+}
+
 void sql_close(struct sql *db) {
     db->driver->close(db);
 }

@@ -1,7 +1,9 @@
 /* sql.h - what the store asks of a database: one connection, prepared queries, transactions.
  *
  * Inside the room only. A driver keeps this contract for each kind of database (sql_driver.h:
- * sqlite.c, postgres.c); the texts are the same for all ($1, $2 …, ON CONFLICT, RETURNING).
+ * sqlite.c, postgres.c); the texts are the same for all ($1, $2 …, ON CONFLICT, RETURNING), but for
+ * what only a server reads, where others write at the same time: what stands in a comment that
+ * begins with "!", besides the text, and what stands in one that begins with "=", instead of it.
  *
  * Errors     the first failure sticks: from then on every call does nothing, rows end and numbers
  *            are 0, until sql_commit(), sql_rollback() or sql_take_err() reports it. So rules read
@@ -18,7 +20,7 @@ struct sql;       /* a connection */
 struct sql_query; /* one prepared text of it */
 
 enum sql_mode {
-    SQL_WRITER, /* makes and migrates; there is one in the world */
+    SQL_WRITER, /* makes and migrates; of a file there is one in the world */
     SQL_READER  /* never writes, never checkpoints */
 };
 
@@ -44,8 +46,8 @@ bool sql_is_server(const char *place);
 void sql_server_name(const char *place, char *ret, size_t size);
 
 /**
- * Open @place, a file's path or a server's address; as a writer make or migrate it. On a server the
- * writer has the store for itself (ERR_BUSY: another has); of a file its caller sees to that.
+ * Open @place, a file's path or a server's address; as a writer make or migrate it. A server has
+ * any number of writers; that a file has one only its caller sees to.
  *
  * @texts   the queries, known by their index from now on; must outlive the connection
  * @return  ERR_NOT_FOUND (reader: no such file, or an empty one) | ERR_CORRUPT (not ours, or newer
@@ -60,6 +62,17 @@ NODISCARD enum err sql_open(const char *place, enum sql_mode mode, const struct 
 /** What it is called: the path, or the address without its secrets. Borrowed. */
 const char *sql_name(const struct sql *db);
 
+/** Of a writer: 0 if nobody else writes to the database; else a number that no other process has.
+ */
+int64_t sql_process(const struct sql *db);
+
+/** When the transaction began, in milliseconds. All processes that share the database see one
+ * clock, the server's time of day; of a file it is this process' own, which never jumps. */
+int64_t sql_clock_ms(const struct sql *db);
+
+/** By that clock: when the first transaction of this connection began. */
+int64_t sql_connected_ms(const struct sql *db);
+
 /** A writer leaves one file behind, without companions, unless a reader is still connected. */
 void sql_close(struct sql *db);
 
@@ -67,7 +80,8 @@ void sql_close(struct sql *db);
 void sql_begin(struct sql *db);
 
 /** Commit, durably. On any failure since sql_begin(), and in here, nothing is kept. The failure is
- * taken. */
+ * taken. ERR_BUSY: somebody else was in the way; the same transaction may do when it is run again.
+ */
 NODISCARD enum err sql_commit(struct sql *db, struct errinfo *reterr);
 void sql_rollback(struct sql *db);
 

@@ -11,6 +11,7 @@
  */
 #include "store/sql_driver.h"
 
+#include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -268,6 +269,7 @@ static struct sql_query *sqlite_own(struct sql *head, size_t index) {
 }
 
 static void sqlite_begin(struct sql *head) {
+    head->clock_ms = clock_mono_ms();
     (void)sqlite_run(sqlite_own(head, head->mode == SQL_WRITER ? OWN_BEGIN_WRITE : OWN_BEGIN_READ));
 }
 

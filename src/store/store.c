@@ -30,6 +30,7 @@
     600000 /* how long patient operations wait for a database that is away                         \
             */
 #define STORE_PAUSE_MS 50
+#define STORE_BUSY_TRIES 20
 
 /* --- while the database is away, which only a server's can be */
 
@@ -74,10 +75,28 @@ static enum err store_learn_fate(struct store *s, int64_t until_ms, enum err e) 
     return fate == SQL_KEPT ? ERR_OK : e;
 }
 
+/* Before anything else, those that the batch names: see rules.c. */
+static void store_lock_jobs(struct store *s, const struct store_op *batch) {
+    sbuf_clear(&s->job_ids);
+    for (const struct store_op *op = batch; op != NULL; op = op->next) {
+        const char *job_id = store_op_job(op);
+        if (job_id != NULL) {
+            sbuf_add(&s->job_ids, str_of(job_id));
+            sbuf_add(&s->job_ids, S("\n"));
+        }
+    }
+    if (sbuf_str(&s->job_ids).n > 0) {
+        rules_lock_jobs(&s->rules, sbuf_str(&s->job_ids));
+    }
+}
+
 /* One transaction with all of @batch; nothing of it is kept unless ERR_OK is returned. */
 static enum err store_try(struct store *s, struct store_op *batch, int64_t until_ms,
                           struct errinfo *reterr) {
     sql_begin(s->db);
+    if (sql_process(s->db) != 0) {
+        store_lock_jobs(s, batch);
+    }
     for (struct store_op *op = batch; op != NULL && !sql_failed(s->db); op = op->next) {
         op->err = store_kind(op)->rule(&s->rules, op);
         metric_add(s->measured.operations, 1);
@@ -106,11 +125,21 @@ static void store_fail(struct store_op *batch, enum err e, const struct errinfo 
     }
 }
 
+/* store_try(), again where another process was in the way. */
+static enum err store_try_hard(struct store *s, struct store_op *batch, int64_t until_ms,
+                               struct errinfo *reterr) {
+    enum err e = store_try(s, batch, until_ms, reterr);
+    for (int i = 1; e == ERR_BUSY && sql_process(s->db) != 0 && i < STORE_BUSY_TRIES; i++) {
+        e = store_try(s, batch, until_ms, reterr);
+    }
+    return e;
+}
+
 static struct store_op *store_write(void *ctx, struct store_op *batch) {
     struct store *s = ctx;
     struct errinfo why = {0};
     int64_t until_ms = clock_mono_ms() + STORE_PATIENCE_MS;
-    enum err e = store_try(s, batch, until_ms, &why);
+    enum err e = store_try_hard(s, batch, until_ms, &why);
     while (e == ERR_UNAVAILABLE && clock_mono_ms() < until_ms) {
         struct store_op *patient = desk_cut(&batch, store_is_patient, NULL);
         store_fail(batch, e, &why);
@@ -121,7 +150,7 @@ static struct store_op *store_write(void *ctx, struct store_op *batch) {
         }
         (void)atomic_fetch_add(&s->waiting, 1);
         store_pause();
-        e = store_try(s, batch, until_ms, &why);
+        e = store_try_hard(s, batch, until_ms, &why);
         (void)atomic_fetch_sub(&s->waiting, 1);
     }
     if (e != ERR_OK) {
@@ -227,6 +256,15 @@ static enum err store_take_over(struct store *s, struct errinfo *reterr) {
     return e;
 }
 
+/* If the server is not there now, others see that this process has gone. */
+static void store_sign_out(struct store *s) {
+    sql_begin(s->db);
+    rules_sign_out(&s->rules);
+    rules_flush(&s->rules);
+    enum err e = sql_commit(s->db, NULL);
+    rules_forget(&s->rules, e == ERR_OK);
+}
+
 void store_unref(struct store *s) {
     if (atomic_fetch_sub(&s->refs, 1) == 1) {
         free(s);
@@ -234,7 +272,11 @@ void store_unref(struct store *s) {
 }
 
 static void store_let_go(struct store *s) {
+    if (sql_process(s->db) != 0) {
+        store_sign_out(s);
+    }
     rules_release(&s->rules);
+    sbuf_release(&s->job_ids);
     sql_close(s->db);
     store_lock_release(&s->lock);
     store_unref(s);
@@ -270,7 +312,7 @@ void store_place(const char *path, char ret[STORE_PLACE_BYTES]) {
 
 enum err store_open(const char *path, struct metrics *metrics, struct store **ret,
                     struct errinfo *reterr) {
-    struct store_lock lock = {.fd = -1}; /* on a server, the connection is the lock */
+    struct store_lock lock = {.fd = -1}; /* a server serves many */
     struct sql *db;
     enum err e = sql_is_server(path) ? ERR_OK : store_lock_take(&lock, path, reterr);
     if (e != ERR_OK) {
@@ -286,6 +328,7 @@ enum err store_open(const char *path, struct metrics *metrics, struct store **re
     atomic_init(&s->refs, 1);
     store_measure(s, metrics);
     rules_init(&s->rules, db);
+    sbuf_init(&s->job_ids, STORE_BATCH_OPS_MAX * (STORE_ID_BYTES + 1));
     e = store_take_over(s, reterr);
     if (e == ERR_OK) {
         e = store_reader_open(path, &s->reader, reterr);

@@ -25,12 +25,13 @@
  *             there on a later tick. Those that write are answered in the order of submission, and
  *             so are those that read; not the ones against the others. The loop is held while an
  *             operation is under way.
- * A server    (postgresql://…) is a store of one process at a time, by a lock that the connection
- *             holds. While it is away, what a worker asks waits for it, up to ten minutes; anything
- *             else fails with ERR_UNAVAILABLE at once. No operation is kept twice, or half.
+ * A server    (postgresql://…) is the store of any number of processes at a time; all that is
+ *             promised here holds among them. While it is away, what a worker asks waits for it, up
+ *             to ten minutes; anything else fails with ERR_UNAVAILABLE at once. No operation is kept
+ *             twice, or half. That a process has died is seen by the store_reap() of another.
  * Errors      ERR_DISK_FULL | ERR_READ_ONLY | ERR_IO | ERR_CORRUPT | ERR_BUSY (another program
- *             writes to the file) for any operation: nothing of its transaction is kept, the store
- *             stays usable; others are listed per operation.
+ *             writes to the file, or keeps a row locked) for any operation: nothing of its
+ *             transaction is kept, the store stays usable; others are listed per operation.
  * Invariants  (1) a job never has more than `wanted` accepted problems;
  *             (2) an attempt has at most one live lease, and ends once;
  *             (3) the numbers of leases and workers only grow;
@@ -84,14 +85,15 @@ void store_place(const char *path, char ret[STORE_PLACE_BYTES]);
 
 /**
  * Open or make a store (@path: a file's, or postgresql://…), migrate its schema, take back what the
- * process that had it before left behind: leases, homes, webhooks under way. Start its threads.
- * Blocks for some milliseconds.
+ * process that had it before left behind: leases, homes, webhooks under way; on a server only if no
+ * process is there any more. Start its threads. Blocks for some milliseconds.
  *
  * An attempt whose lease was lost three times, with no answer between, is set aside as a failed
  * problem.
  *
  * @metrics  where to count commits, operations and the log's size; may be NULL
- * @return  ERR_BUSY (another process has it: names the lock file and the pid) | ERR_CORRUPT (not
+ * @return  ERR_BUSY (another process has the file: names the lock file and the pid; or an older
+ *          Stumper has the server for itself) | ERR_CORRUPT (not
  *          ours, or a newer schema) | ERR_READ_ONLY | ERR_DISK_FULL | ERR_IO | ERR_UNAVAILABLE (no
  * server) | ERR_USAGE (a wrong address); the file or server is named, without its secrets
  */

@@ -1,0 +1,312 @@
+/* What a server's store promises to processes that have it at the same time, each here a store of
+ * its own: connections, threads, a loop. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "contract/postgres_rig.h"
+#include "contract/store_rig.h"
+
+#include "base/mem.h"
+#include "base/rng.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define PARTIES_MAX 4
+
+/* The first process is the rig itself. */
+struct parties {
+    struct rig *first;
+    struct rig others[PARTIES_MAX - 1];
+};
+
+static void open_other(const struct rig *first, struct rig *ret) {
+    *ret = (struct rig){.loop = NULL};
+    (void)snprintf(ret->path, sizeof ret->path, "%s", first->path);
+    ASSERT(rig_open(ret) == ERR_OK);
+}
+
+static int64_t join(struct rig *r) {
+    struct store_join o = {.op = RIG_OP(r), .name = S("here/1/0"), .slots = 4};
+    store_join(r->store, &o);
+    ASSERT(rig_wait(r, &o.op) == ERR_OK);
+    return o.ret_worker;
+}
+
+static enum err take(struct rig *r, const char *job_id, int64_t worker) {
+    struct store_take o = {.op = RIG_OP(r), .job_id = job_id, .worker = worker, .now_ms = 2000};
+    store_take(r->store, &o);
+    return rig_wait(r, &o.op);
+}
+
+static enum err claim(struct rig *r, const char *job_id, int64_t worker, struct lease *ret) {
+    struct store_claim o = {
+        .op = RIG_OP(r), .job_id = job_id, .worker = worker, .n = 1, .ret = ret};
+    store_claim(r->store, &o);
+    return rig_wait(r, &o.op);
+}
+
+static enum err submit(struct rig *r, const char *job_id, int64_t tenant) {
+    struct store_submit o = {.op = RIG_OP(r),
+                             .job_id = job_id,
+                             .tenant = tenant,
+                             .spec = S("{}"),
+                             .taxonomy = S("[\"all of it\"]"),
+                             .wanted = 10,
+                             .created_ms = 1000};
+    store_submit(r->store, &o);
+    return rig_wait(r, &o.op);
+}
+
+/* --- one truth */
+
+static void test_two_processes_see_and_change_the_same_jobs(void **state) {
+    struct rig *r = *state, other;
+    struct lease lease;
+    open_other(r, &other);
+    assert_int_equal(rig_submit(r, 2), ERR_OK);
+    int64_t here = join(r), there = join(&other);
+    assert_true(there > here);
+    assert_int_equal(take(&other, RIG_JOB, there), ERR_OK);
+    assert_int_equal(take(r, RIG_JOB, here), ERR_CONFLICT);
+    assert_int_equal(claim(r, RIG_JOB, here, &lease), ERR_STALE);
+    assert_int_equal(claim(&other, RIG_JOB, there, &lease), ERR_OK);
+    assert_int_equal(rig_finish(&other, lease, OUTCOME_ACCEPTED, NULL), ERR_OK);
+    assert_int_equal(rig_job(r, &r->arena).outcomes[OUTCOME_ACCEPTED], 1);
+    rig_close(&other);
+}
+
+static void test_a_process_that_closes_leaves_its_jobs_to_the_others(void **state) {
+    struct rig *r = *state, other;
+    struct lease lease, again;
+    open_other(r, &other);
+    assert_int_equal(rig_submit(r, 2), ERR_OK);
+    int64_t here = join(r), there = join(&other);
+    assert_int_equal(take(&other, RIG_JOB, there), ERR_OK);
+    assert_int_equal(claim(&other, RIG_JOB, there, &lease), ERR_OK);
+    rig_close(&other);
+    assert_int_equal(take(r, RIG_JOB, here), ERR_OK);
+    assert_int_equal(claim(r, RIG_JOB, here, &again), ERR_OK);
+    assert_int_equal(again.attempt_no, lease.attempt_no);
+    assert_int_equal(rig_finish(r, lease, OUTCOME_ACCEPTED, NULL), ERR_STALE);
+}
+
+static void test_a_process_that_opens_takes_nothing_from_the_living(void **state) {
+    struct rig *r = *state, other;
+    struct lease lease;
+    assert_int_equal(rig_submit(r, 2), ERR_OK);
+    int64_t here = join(r);
+    assert_int_equal(take(r, RIG_JOB, here), ERR_OK);
+    assert_int_equal(claim(r, RIG_JOB, here, &lease), ERR_OK);
+    open_other(r, &other);
+    assert_int_equal(rig_finish(r, lease, OUTCOME_ACCEPTED, NULL), ERR_OK);
+    rig_close(&other);
+}
+
+/* --- anything, by many at once */
+
+enum { JOBS = 5, STEPS = 150, OPS = 6, TOKENS_MAX = STEPS * OPS * 2 };
+
+struct party {
+    struct rig *rig;
+    pthread_t thread;
+    struct rng rng;
+    int64_t worker;
+    struct lease leases[JOBS][4]; /* live or stale */
+    int64_t tokens[TOKENS_MAX];   /* that it was given */
+    size_t tokens_n;
+    int64_t accepted[JOBS], calls;
+};
+
+static void job_name(uint64_t n, char ret[16]) {
+    (void)snprintf(ret, 16, "job_%d", (int)n);
+}
+
+static bool flip(struct party *p, double chance) {
+    return rng_chance(&p->rng, chance);
+}
+
+/* Several operations on several jobs, which are one batch or few. */
+static void step(struct party *p) {
+    struct store_finish finish[OPS];
+    struct store_claim claims[OPS];
+    struct store_record record[OPS];
+    struct store_ask ask[OPS];
+    struct lease given[OPS];
+    struct ledger_call calls[OPS];
+    struct problem problems[OPS];
+    char ids[OPS][16], problem_ids[OPS][32];
+    int kinds[OPS];
+    uint64_t jobs[OPS];
+    struct rig *r = p->rig;
+    for (int i = 0; i < OPS; i++) {
+        jobs[i] = rng_below(&p->rng, JOBS);
+        job_name(jobs[i], ids[i]);
+        kinds[i] = (int)rng_below(&p->rng, 4);
+        struct lease lease = p->leases[jobs[i]][rng_below(&p->rng, 4)];
+        calls[i] = rig_call(lease.attempt_no, (int64_t)rng_below(&p->rng, 3), S("x"));
+        switch (kinds[i]) {
+        case 0:
+            (void)snprintf(problem_ids[i], sizeof problem_ids[i], "p%" PRId64, lease.token);
+            problems[i] = (struct problem){.outcome = OUTCOME_ACCEPTED, .problem = S("?")};
+            finish[i] = (struct store_finish){
+                .op = RIG_OP(r),
+                .job_id = ids[i],
+                .lease = lease,
+                .problem = &problems[i],
+                .ids = {.id = problem_ids[i], .job_id = ids[i], .attempt = lease.attempt_no}};
+            store_finish(r->store, &finish[i]);
+            break;
+        case 1:
+            claims[i] = (struct store_claim){
+                .op = RIG_OP(r), .job_id = ids[i], .worker = p->worker, .n = 1, .ret = &given[i]};
+            store_claim(r->store, &claims[i]);
+            break;
+        case 2:
+            record[i] = (struct store_record){
+                .op = RIG_OP(r), .job_id = ids[i], .lease = lease, .call = &calls[i]};
+            store_record(r->store, &record[i]);
+            break;
+        default:
+            ask[i] = (struct store_ask){.op = RIG_OP(r),
+                                        .job_id = ids[i],
+                                        .tenant = STORE_TENANT_ANY,
+                                        .wish = flip(p, 0.4) ? STORE_PAUSE : STORE_RESUME};
+            store_ask(r->store, &ask[i]);
+            break;
+        }
+    }
+    loop_run(r->loop);
+    for (int i = 0; i < OPS; i++) {
+        if (kinds[i] == 0) {
+            ASSERT(finish[i].op.err == ERR_OK || finish[i].op.err == ERR_STALE);
+            p->accepted[jobs[i]] +=
+                finish[i].op.err == ERR_OK && finish[i].ret_outcome == OUTCOME_ACCEPTED;
+        } else if (kinds[i] == 1) {
+            ASSERT(claims[i].op.err == ERR_OK || claims[i].op.err == ERR_STALE ||
+                   claims[i].op.err == ERR_CONFLICT);
+            if (claims[i].op.err == ERR_OK && claims[i].ret_n == 1) {
+                p->leases[jobs[i]][rng_below(&p->rng, 4)] = given[i];
+                p->tokens[p->tokens_n++] = given[i].token;
+            }
+        } else if (kinds[i] == 2) {
+            ASSERT(record[i].op.err == ERR_OK || record[i].op.err == ERR_STALE);
+        } else {
+            ASSERT(ask[i].op.err == ERR_OK);
+        }
+    }
+}
+
+/* A job changes hands now and then. */
+static void move(struct party *p) {
+    char id[16];
+    job_name(rng_below(&p->rng, JOBS), id);
+    if (flip(p, 0.7)) {
+        (void)take(p->rig, id, p->worker);
+        return;
+    }
+    struct store_leave o = {.op = RIG_OP(p->rig),
+                            .job_id = id,
+                            .worker = p->worker,
+                            .state = JOB_QUEUED,
+                            .now_ms = 9000};
+    store_leave(p->rig->store, &o);
+    enum err e = rig_wait(p->rig, &o.op);
+    ASSERT(e == ERR_OK || e == ERR_STALE);
+}
+
+static void *make_a_mess(void *ctx) {
+    struct party *p = ctx;
+    p->worker = join(p->rig);
+    for (int i = 0; i < STEPS; i++) {
+        move(p);
+        step(p);
+    }
+    return NULL;
+}
+
+static int compare(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void check_tokens(const struct party *parties) {
+    int64_t *all = mem_new_array((size_t)PARTIES_MAX * TOKENS_MAX, sizeof *all);
+    size_t n = 0;
+    for (int i = 0; i < PARTIES_MAX; i++) {
+        for (size_t k = 0; k < parties[i].tokens_n; k++) {
+            all[n++] = parties[i].tokens[k];
+        }
+    }
+    assert_true(n > 50);
+    qsort(all, n, sizeof *all, compare);
+    for (size_t i = 1; i < n; i++) {
+        assert_true(all[i] > all[i - 1]);
+    }
+    free(all);
+}
+
+static void test_whatever_many_processes_do_at_once_the_invariants_hold(void **state) {
+    struct rig *r = *state, *others = mem_new_array(PARTIES_MAX, sizeof *others);
+    struct party *parties = mem_new_array(PARTIES_MAX, sizeof *parties);
+    char id[16], text[128];
+    for (uint64_t i = 0; i < JOBS; i++) {
+        job_name(i, id);
+        assert_int_equal(submit(r, id, 1 + (int64_t)i % 2), ERR_OK);
+    }
+    for (int i = 0; i < PARTIES_MAX; i++) {
+        parties[i].rig = i == 0 ? r : &others[i];
+        rng_init(&parties[i].rng, 20261126 + (uint64_t)i);
+        for (int j = 0; j < JOBS * 4; j++) {
+            parties[i].leases[j / 4][j % 4] = (struct lease){.attempt_no = 1, .token = 1};
+        }
+        if (i > 0) {
+            open_other(r, &others[i]);
+        }
+        assert_int_equal(pthread_create(&parties[i].thread, NULL, make_a_mess, &parties[i]), 0);
+    }
+    for (int i = 0; i < PARTIES_MAX; i++) {
+        assert_int_equal(pthread_join(parties[i].thread, NULL), 0);
+    }
+    check_tokens(parties);
+    int64_t total = 0;
+    for (int j = 0; j < JOBS; j++) {
+        int64_t accepted = 0;
+        for (int i = 0; i < PARTIES_MAX; i++) {
+            accepted += parties[i].accepted[j];
+        }
+        (void)snprintf(text, sizeof text, "SELECT accepted FROM jobs WHERE id = 'job_%d'", j);
+        assert_int_equal(postgres_rig_ask(r->path, text), accepted);
+        total += accepted;
+    }
+    assert_true(total > 20);
+    assert_int_equal(postgres_rig_ask(r->path, "SELECT sum(cost_nusd) FROM key_spend"),
+                     postgres_rig_ask(r->path, "SELECT sum(cost_nusd) FROM calls"));
+    assert_int_equal(rig_check(r), ERR_OK);
+    for (int i = 1; i < PARTIES_MAX; i++) {
+        rig_close(&others[i]);
+    }
+    free(others);
+    free(parties);
+}
+
+#define MANY_TEST(f) cmocka_unit_test_setup_teardown(f, rig_set_up, rig_tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        MANY_TEST(test_two_processes_see_and_change_the_same_jobs),
+        MANY_TEST(test_a_process_that_closes_leaves_its_jobs_to_the_others),
+        MANY_TEST(test_a_process_that_opens_takes_nothing_from_the_living),
+        MANY_TEST(test_whatever_many_processes_do_at_once_the_invariants_hold),
+    };
+    assert_int_equal(setenv("STUMPER_TEST_STORE", "postgres", 1), 0);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
