@@ -130,6 +130,7 @@ static void responses_usage(const struct brain_reply *reply, struct jwrite *w) {
     jwrite_key(w, "input_tokens_details");
     jwrite_object(w);
     format_int(w, "cached_tokens", reply->cached_tokens);
+    format_int(w, "cache_write_tokens", 0);
     jwrite_end(w);
     format_int(w, "output_tokens", reply->output_tokens);
     jwrite_key(w, "output_tokens_details");

