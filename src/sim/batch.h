@@ -16,8 +16,9 @@
 
 #define BATCH_ITEMS_MAX 100000
 #define BATCH_ID_BYTES 48
-#define BATCH_UPLOAD_BYTES_MAX ((size_t)128 * 1024 * 1024) /* a file, a body */
-#define BATCH_KEPT_BYTES_MAX ((size_t)512 * 1024 * 1024)   /* of everything */
+#define BATCH_FILE_BYTES_MAX ((size_t)200 * 1000 * 1000)  /* OpenAI's: of the questions */
+#define BATCH_BODY_BYTES_MAX ((size_t)256 * 1000 * 1000)  /* Anthropic's: of the request */
+#define BATCH_KEPT_BYTES_MAX ((size_t)1024 * 1024 * 1024) /* of everything */
 #define BATCH_WINDOW_S (INT64_C(24) * 3600)
 
 struct sim_server;

@@ -18,6 +18,18 @@ void exchange_refuse(struct exchange *x, const struct sim_error *e) {
     sim_error_write(e, x->dialect, id, &x->answer.body->data);
 }
 
+void exchange_too_large(struct exchange *x) {
+    static const struct {
+        enum trouble what;
+        const char *message;
+    } said[DIALECT_COUNT] = {
+        [DIALECT_OPENAI] = {TROUBLE_REQUEST, "File is too large."},
+        [DIALECT_ANTHROPIC] = {TROUBLE_TOO_LARGE, "Request exceeds the maximum size"},
+        [DIALECT_GEMINI] = {TROUBLE_TOO_LARGE, "Request payload size exceeds the limit."},
+    };
+    EXCHANGE_REFUSE(x, said[x->dialect].what, NULL, NULL, "%s", said[x->dialect].message);
+}
+
 struct str exchange_key(const struct exchange *x) {
     static const char *const names[] = {"x-api-key", "x-goog-api-key"};
     struct str sent = httpd_header(x->q, "authorization");

@@ -86,6 +86,9 @@ struct sim_server {
  * milliseconds to send it; EXCHANGE_NEVER: never. */
 double handler_answer(struct exchange *x);
 
+/** Set x->dialect, for one that is refused before it is read. */
+void handler_identify(struct exchange *x);
+
 /** A question to a model in format @f (and @stream, where the path tells). As handler_answer(). */
 double ask(struct exchange *x, const struct format *f, bool stream);
 
@@ -126,6 +129,9 @@ int64_t exchange_limit(const struct exchange *x);
 
 /** An answer made of an error, in x->dialect. */
 void exchange_refuse(struct exchange *x, const struct sim_error *e);
+
+/** What each provider says to what is larger than it takes. */
+void exchange_too_large(struct exchange *x);
 
 /** The key that came with a request, whichever way; empty: none. */
 struct str exchange_key(const struct exchange *x);

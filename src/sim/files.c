@@ -82,6 +82,8 @@ double files_create(struct exchange *x) {
         EXCHANGE_REFUSE(x, TROUBLE_REQUEST, "purpose", "invalid_value",
                         "'%.*s' is not one of ['batch'] - 'purpose'",
                         STR_ARG(str_take(form.purpose, 40)));
+    } else if (form.file.n > BATCH_FILE_BYTES_MAX) {
+        exchange_too_large(x);
     } else if ((f = depot_file_new(x->server, form.filename, form.purpose, form.file)) == NULL) {
         EXCHANGE_REFUSE(x, TROUBLE_TOO_LARGE, NULL, NULL, "This simulator keeps no more.");
     } else {

@@ -167,6 +167,10 @@ static bool handler_version(struct exchange *x, const struct route *r) {
     return false;
 }
 
+void handler_identify(struct exchange *x) {
+    x->dialect = handler_dialect(x, handler_route(x, &x->answer.allow));
+}
+
 double handler_answer(struct exchange *x) {
     const struct route *r = handler_route(x, &x->answer.allow);
     x->dialect = handler_dialect(x, r);

@@ -49,14 +49,14 @@ static void server_refuse(void *ctx, struct httpd_request *q, int status, const 
     struct exchange *x = q->state;
     struct sim_error e;
     server_begin(ctx, q);
+    handler_identify(x);
     if (status == 413) {
-        (void)sim_error_set(&e, TROUBLE_TOO_LARGE, NULL, NULL,
-                            "The request is larger than %zu bytes.", BATCH_UPLOAD_BYTES_MAX);
+        exchange_too_large(x);
     } else {
         (void)sim_error_set(&e, TROUBLE_REQUEST, NULL, NULL, "%s", reason);
+        e.status = status;
+        exchange_refuse(x, &e);
     }
-    e.status = status;
-    exchange_refuse(x, &e);
     x->answer.close = true;
     exchange_send(x);
 }
@@ -99,7 +99,7 @@ static enum err server_listen(struct sim_server *s, struct errinfo *reterr) {
         .handler = &server_handler,
         .ctx = s,
         .state_bytes = sizeof(struct exchange),
-        .body_bytes_max = BATCH_UPLOAD_BYTES_MAX,
+        .body_bytes_max = BATCH_BODY_BYTES_MAX,
         .stream_bytes_max = SIM_STREAM_BYTES_MAX,
         .input_ms = o->input_ms,
         .idle_ms = o->idle_ms,

@@ -1,5 +1,6 @@
 // The simulator against the official Anthropic client: Messages whole and streamed, error classes, limits, models.
 import assert from 'node:assert/strict';
+import http from 'node:http';
 import { test } from 'node:test';
 
 import Anthropic from '@anthropic-ai/sdk';
@@ -171,4 +172,16 @@ test('requests of a batch expire, a batch is cancelled; the server has them when
   assert.match(await refused('fine', 'job/1/2'), /^requests\.1\.custom_id: String should match pattern/);
   assert.match(await refused('x'.repeat(65)), /custom_id/);
   assert.match(await refused('twice', 'twice'), /^requests\.1\.custom_id: must be unique/);
+});
+
+test('a batch of more than 256 MB is refused as Anthropic does', async (t) => {
+  const { base } = await sim(t);
+  const headers = { 'x-api-key': KEY, 'anthropic-version': '2023-06-01', 'content-length': 256_000_001 };
+  const answer = await new Promise((done, fail) => {
+    const request = http.request(`${base}/v1/messages/batches`, { method: 'POST', headers }, done).on('error', fail);
+    request.flushHeaders(); // it is refused by its size alone
+  });
+  const { type, error } = JSON.parse(await answer.setEncoding('utf8').reduce((all, more) => all + more, ''));
+  assert.equal(answer.statusCode, 413);
+  assert.deepEqual([type, error], ['error', { type: 'request_too_large', message: 'Request exceeds the maximum size' }]);
 });

@@ -300,3 +300,10 @@ test('requests of a batch expire, a batch is cancelled', async (t) => {
   assert.equal((await batchEnd(slow, begun.id)).batch.status, 'cancelled');
   assert((await failure(slow.batches.retrieve('batch_0'))) instanceof OpenAI.NotFoundError);
 });
+
+test('questions of more than 200 MB are refused as OpenAI does', async (t) => {
+  const file = new File([Buffer.alloc(200_000_001, 32)], 'batch.jsonl');
+  const error = await failure(client(await sim(t)).files.create({ file, purpose: 'batch' }));
+  assert(error instanceof OpenAI.BadRequestError);
+  assert.deepEqual(error.error, { message: 'File is too large.', type: 'invalid_request_error', param: null, code: null });
+});
