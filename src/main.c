@@ -2,6 +2,7 @@
  *
  *   generate ─► cli/cmd_generate.c   submits a job to a store and runs a worker on it
  *   serve    ─► cli/cmd_serve.c      the service: store, broker, workers, API in one process
+ *   worker   ─► cli/cmd_worker.c     the same without the API, for a store that others share
  *   submit jobs keys ─► one file each in cli/, over cli/client.c: clients of a running service
  *   sim      ─► cli/cmd_sim.c        a simulated provider, a real HTTP server (sim/)
  *   score    ─► cli/cmd_score.c      kept problems against what the simulator planted
@@ -27,6 +28,7 @@ struct command {
 static const struct command commands[] = {
     {"generate", cmd_generate, "make problems that are valid and that the target model fails"},
     {"serve", cmd_serve, "the service: jobs over HTTP, a durable queue, workers"},
+    {"worker", cmd_worker, "works on the jobs of a store that others share"},
     {"submit", cmd_submit, "hand a job to a running service"},
     {"jobs", cmd_jobs, "the jobs of a running service: look, follow, steer, fetch"},
     {"keys", cmd_keys, "who may use a service"},

@@ -58,7 +58,7 @@ static bool api_is_near(const struct httpd_listen *l) {
 static enum err api_listen(struct api *api) {
     const struct api_options *o = &api->o;
     api->near = api_is_near(&o->listen);
-    if (!api->auth.any && !api->near && !o->open_elsewhere) {
+    if (!api->auth.any && !api->near && !o->open_elsewhere && !o->health_only) {
         return errinfo_set(
             &api->start.why, ERR_AUTH,
             "everybody who can reach %s could spend your money: make a key first, "

@@ -51,6 +51,7 @@ struct api_options {
                                     while one replaces another; NULL: webhooks are not taken */
     bool private_webhooks;       /* deliver also to addresses that are not public */
     bool open_elsewhere;         /* listen beyond loopback although there is no key */
+    bool health_only;            /* /livez, /readyz and /metrics, nothing else */
     struct metrics *metrics;     /* or NULL */
 };
 

@@ -20,6 +20,10 @@
 static bool call_route(struct call *c) {
     char allow[ROUTE_ALLOW_BYTES];
     c->route = route_find(c->q->method, c->q->path, c->id, allow);
+    if (c->api->o.health_only && (c->route == NULL || !c->route->health)) {
+        problem_send(c, PROBLEM_NOT_FOUND, "Here are /livez, /readyz and /metrics only.");
+        return false;
+    }
     if (c->route != NULL) {
         return true;
     }

@@ -17,6 +17,7 @@ struct route {
     void (*run)(struct call *c);
     unsigned scope; /* STORE_SCOPE_…; 0: anybody */
     bool body;      /* takes JSON */
+    bool health;    /* about the process: also where nothing else is served */
 };
 
 /** The route of a method and path, its {id} copied. NULL: there is no such path, then @ret_allow is

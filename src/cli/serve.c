@@ -39,7 +39,9 @@ static void serve_on_signal(void *ctx, int signum) {
     }
     s->draining = true;
     systemd_notify("STOPPING=1");
-    api_drain(s->api);
+    if (s->api != NULL) {
+        api_drain(s->api);
+    }
     if (s->options->draining != NULL) {
         s->options->draining(s->options->ctx);
     }
@@ -51,7 +53,7 @@ static void serve_until_drained(struct serve *s) {
     loop_on_signal(s->loop, SIGTERM, serve_on_signal, s);
     systemd_notify("READY=1");
     if (s->options->ready != NULL) {
-        s->options->ready(s->options->ctx, api_port(s->api));
+        s->options->ready(s->options->ctx, s->api != NULL ? api_port(s->api) : -1);
     }
     loop_run(s->loop);
 }
@@ -81,23 +83,38 @@ static bool serve_is_degraded(void *ctx) {
     return broker_degraded(ctx) != NULL;
 }
 
-static enum err serve_on_store(struct serve *s, struct errinfo *reterr) {
+static bool serve_listens(const struct serve_options *o) {
+    const struct httpd_listen *l = &o->api.listen;
+    return l->address != NULL || l->unix_path != NULL || l->fd > 0;
+}
+
+static enum err serve_start_api(struct serve *s, struct errinfo *reterr) {
     struct api_options api = s->options->api;
+    api.store = s->store;
+    api.metrics = s->metrics;
+    api.degraded = serve_is_degraded;
+    api.degraded_ctx = s->broker;
+    api.health_only = s->options->worker_only;
+    return api_start(&api, &s->api, reterr);
+}
+
+static enum err serve_on_store(struct serve *s, struct errinfo *reterr) {
     enum err e = serve_start_crew(s, reterr);
-    if (e == ERR_OK) {
-        api.store = s->store;
-        api.metrics = s->metrics;
-        api.degraded = serve_is_degraded;
-        api.degraded_ctx = s->broker;
-        e = api_start(&api, &s->api, reterr);
-        if (e == ERR_OK) {
-            serve_until_drained(s);
-            api_stop(s->api);
-        } else {
-            serve_dismiss(s);
-        }
-        crew_free(s->crew);
+    if (e != ERR_OK) {
+        return e;
     }
+    if (serve_listens(s->options)) {
+        e = serve_start_api(s, reterr);
+    }
+    if (e == ERR_OK) {
+        serve_until_drained(s);
+    } else {
+        serve_dismiss(s);
+    }
+    if (s->api != NULL) {
+        api_stop(s->api);
+    }
+    crew_free(s->crew);
     return e;
 }
 

@@ -1,5 +1,5 @@
-/* serve.h - the service in one process, once it is known what is wanted: store, broker, workers,
- * API, from the start to the end of a drain. */
+/* serve.h - a process of the service, once it is known what is wanted: store, broker, workers, API,
+ * from the start to the end of a drain. Alone, or with others on the same store. */
 #ifndef STUMPER_CLI_SERVE_H
 #define STUMPER_CLI_SERVE_H
 
@@ -11,10 +11,12 @@ struct serve_options {
     const char *broker; /* the URL of a server, or NULL: tokens stay in this process */
     const struct llm_config *llm;
     const struct prompts *prompts;
-    int64_t workers, slots; /* slots of each */
+    int64_t workers, slots; /* slots of each; no workers: the API alone */
+    bool worker_only; /* of the API nothing but health and metrics, and that only if it is to listen;
+                         ends when others have asked all its workers to go */
     int64_t drain_ms, retain_ms;
     struct api_options api; /* without store and metrics */
-    /** Called once, when requests are answered. */
+    /** Called once, when requests are answered. @port: -1 if none ever are. */
     void (*ready)(void *ctx, int port);
     /** Called at the first SIGTERM or Ctrl-C. */
     void (*draining)(void *ctx);

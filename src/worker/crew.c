@@ -36,7 +36,7 @@ struct crew {
     int64_t grace_ms; /* under the lock */
     struct crew_hand *hands;
     int64_t hands_n, working;
-    struct loop_timer reap_timer, sweep_timer;
+    struct loop_timer reap_timer, sweep_timer, end_timer;
     struct store_reap reap;
     struct store_sweep sweep;
     int64_t chores; /* under way in the store */
@@ -45,7 +45,8 @@ struct crew {
     void *ctx;
 };
 
-static void crew_end_if_done(struct crew *c) {
+static void crew_end_if_done(void *ctx) {
+    struct crew *c = ctx;
     if (c->draining && c->working == 0 && c->chores == 0) {
         c->draining = false; /* once */
         loop_unhold(c->options.loop);
@@ -173,7 +174,7 @@ static enum err crew_hire(struct crew *c, struct crew_hand *h, struct errinfo *r
 enum err crew_start(const struct crew_options *options, struct crew **ret, struct errinfo *reterr) {
     struct crew *c = mem_new(sizeof *c);
     enum err e = ERR_OK;
-    ASSERT(options->workers > 0 && options->workers <= CREW_WORKERS_MAX);
+    ASSERT(options->workers >= 0 && options->workers <= CREW_WORKERS_MAX);
     c->options = *options;
     c->purses = purses_new();
     (void)pthread_mutex_init(&c->lock, NULL);
@@ -221,10 +222,14 @@ void crew_drain(struct crew *c, int64_t grace_ms, void (*done)(void *ctx), void 
         }
     }
     (void)pthread_mutex_unlock(&c->lock);
+    if (c->working == 0) { /* nobody will say that he has ended */
+        loop_timer_start(c->options.loop, &c->end_timer, 0, crew_end_if_done, c);
+    }
 }
 
 void crew_free(struct crew *c) {
     ASSERT(c->working == 0);
+    loop_timer_stop(&c->end_timer);
     for (int64_t i = 0; i < c->hands_n; i++) {
         loop_free(c->hands[i].loop);
     }

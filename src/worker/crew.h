@@ -20,7 +20,7 @@ struct crew_options {
     const struct llm_config *llm;
     const struct prompts *prompts;
     struct judge_pool *judge; /* as of worker.h */
-    int64_t workers;          /* 1..CREW_WORKERS_MAX */
+    int64_t workers;          /* 0..CREW_WORKERS_MAX; without any the chores alone are done */
     int64_t slots;            /* of each worker */
     int64_t retain_ms;        /* jobs are deleted so long after their end; 0: never */
     struct metrics *metrics;
