@@ -202,10 +202,10 @@ enum err rabbit_link_publish(struct rabbit_link *l, const char *queue, struct st
 /* It has @tag, or, if @multiple, all up to it; or it has no room for them, which is as good: the
  * reconciler publishes again what the store says is needed. */
 static void link_on_confirm(struct rabbit_link *l, uint64_t tag, bool multiple) {
-    for (uint64_t t = multiple ? l->confirmed_below : tag; t <= tag; t++) {
+    uint64_t last = MIN(tag, l->published);
+    for (uint64_t t = multiple ? l->confirmed_below : tag; t <= last; t++) {
         uint64_t at = t - l->confirmed_below;
-        if (t >= l->confirmed_below && at < RABBIT_UNCONFIRMED_MAX && t <= l->published &&
-            !l->confirmed[at]) {
+        if (t >= l->confirmed_below && at < RABBIT_UNCONFIRMED_MAX && !l->confirmed[at]) {
             l->confirmed[at] = true;
             l->unconfirmed--;
         }

@@ -175,12 +175,14 @@ static void remote_depart(struct remote *r, enum err e, const struct errinfo *wh
     }
 }
 
-/* Turn after turn, until the connection fails or somebody stops the thread. */
+/* Turn after turn, until the connection fails or somebody stops the thread: then one more, for what
+ * was handed in before. */
 static void remote_stay(struct remote *r) {
     struct errinfo why = {0};
     enum err e = remote_turn(r, &why);
-    while (e == ERR_OK && !atomic_load(&r->stopping)) {
+    for (bool last = false; e == ERR_OK && !last;) {
         remote_sleep(r, r->ops->fd(r->server), r->tend_at_ms - clock_mono_ms());
+        last = atomic_load(&r->stopping);
         e = remote_turn(r, &why);
     }
     if (e == ERR_OK) {

@@ -110,6 +110,9 @@ static void test_what_others_write_there_is_dropped(void **state) {
                        (size_t)3);
     (void)server_redis(&server, "XADD %s * job good tenant one priority 0", KEY("high"));
     (void)server_redis(&server, "HSET %s job nonsense", KEY("waiting"));
+    static char large[6 << 20];
+    (void)server_redis(&server, "XADD %s * job good tenant 1 priority %b", KEY("high"), large,
+                       sizeof large);
     publish(b, "job", 0);
     broker_want(one.consumer, 1);
     eater_run(&one, 1, LONG_MS);

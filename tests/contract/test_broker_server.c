@@ -13,6 +13,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <time.h>
 
 #define LONG_MS 20000 /* on a slow machine; what is waited for ends the wait */
 
@@ -139,6 +140,24 @@ static void test_what_was_given_and_not_acknowledged_is_handed_in_again_at_the_e
     assert_string_equal(other.seen[0], "again");
 }
 
+/* Each time at another moment of what the thread does with the first. */
+static void test_what_waits_at_the_end_is_given_to_the_server(void **state) {
+    char id[BROKER_JOB_ID_BYTES];
+    (void)state;
+    broker_want(other.consumer, 80);
+    for (int i = 0; i < 40; i++) {
+        struct broker *brief = backend_open(backend, &server, fleet);
+        (void)snprintf(id, sizeof id, "first%d", i);
+        publish(brief, id, 0);
+        (void)nanosleep(&(struct timespec){.tv_nsec = i * 25000}, NULL);
+        (void)snprintf(id, sizeof id, "last%d", i);
+        publish(brief, id, 0);
+        broker_free(brief);
+    }
+    eater_run(&other, 80, LONG_MS);
+    assert_int_equal(other.n, 80);
+}
+
 #define server_test(name)                                                                          \
     { #name, name, set_up, tear_down, (void *)(uintptr_t)&backends[i] }
 
@@ -152,6 +171,7 @@ int main(void) {
             server_test(test_while_the_server_is_away_tokens_pass_within_the_process),
             server_test(test_a_server_that_answers_nothing_is_as_one_that_is_away),
             server_test(test_what_was_given_and_not_acknowledged_is_handed_in_again_at_the_end),
+            server_test(test_what_waits_at_the_end_is_given_to_the_server),
         };
         server_init(&server);
         backends[i].start(&server, NULL);

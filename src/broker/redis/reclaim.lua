@@ -8,7 +8,7 @@ for band = 3, 5 do
   local got = redis.pcall('XAUTOCLAIM', KEYS[band], group, consumer, ARGV[3], '0-0', 'COUNT', ARGV[5])
   for _, entry in ipairs(not got.err and got[2] or {}) do
     local field = {}
-    for i = 1, #(entry and entry[2] or {}) - 1, 2 do field[entry[2][i]] = entry[2][i + 1] end
+    for i = 1, #(entry and entry[2] or {}) - 1, 2 do field[entry[2][i]] = string.sub(entry[2][i + 1], 1, 64) end
     if entry then
       taken[#taken + 1] = {band, entry[1], field.job or '', field.tenant or '', field.priority or ''}
     end

@@ -1,5 +1,6 @@
 -- Be given tokens, the most urgent first. KEYS: as of put.lua. ARGV: group, consumer, how many.
--- Returns {band, id, job, tenant, priority} for each; what of an entry is no token's is "".
+-- Returns {band, id, job, tenant, priority} for each; what of an entry is no token's is "", or cut off where no token is so
+-- long.
 --
 -- One bell wakes one consumer; whoever leaves tokens behind rings for the next.
 local waiting, bell, group, consumer, left = KEYS[1], KEYS[2], ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -20,7 +21,7 @@ for band = 3, 5 do
   if got and got.err then return got end
   for _, entry in ipairs(got and got[1][2] or {}) do
     local id, field = entry[1], {}
-    for i = 1, #entry[2] - 1, 2 do field[entry[2][i]] = entry[2][i + 1] end
+    for i = 1, #entry[2] - 1, 2 do field[entry[2][i]] = string.sub(entry[2][i + 1], 1, 64) end
     local job = field.job or ''
     if redis.call('HGET', waiting, job) == band .. ' ' .. id then
       redis.call('HDEL', waiting, job)
