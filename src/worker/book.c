@@ -42,7 +42,9 @@ struct book {
 
 static void book_closed(void *ctx) {
     struct book *b = ctx;
-    b->closed(b->closed_ctx);
+    if (b->entries == 0) { /* else something was begun meanwhile, and its end comes here again */
+        b->closed(b->closed_ctx);
+    }
 }
 
 static void book_tell_closed(struct book *b) {
