@@ -89,9 +89,10 @@ struct llm_model {
     int64_t cap; /* of output tokens, as the model itself said; 0: it did not */
     struct llm_lane *lanes;
     size_t lanes_n;
-    size_t lane_last; /* the lane that was used last: keys take turns */
-    int64_t answers;  /* ever; tells a call whether anybody got through meanwhile */
-    bool out;         /* no lane lets calls through, as far as was told */
+    size_t lane_last;                /* the lane that was used last: keys take turns */
+    int64_t answers;                 /* ever; tells a call whether anybody got through meanwhile */
+    char trouble[LLM_TROUBLE_BYTES]; /* no lane lets calls through, as far as was told; "": some do
+                                      */
     struct llm_queue waiting[LLM_PRIORITY_MAX + 1];
     struct llm_batch *wave; /* that gathers its calls; NULL: none does */
     struct loop_timer next_turn;

@@ -126,21 +126,19 @@ static void llm_lanes_pump(struct llm_model *model) {
 
 /* Tell when the model goes out and when it is back. */
 static void llm_model_tell(struct llm_model *model, const struct llm_lane *lane, int64_t now_ms) {
-    struct llm *m = model->llm;
-    bool out = llm_model_is_out(model, now_ms);
-    if (out == model->out) {
+    const struct llm_config *config = model->llm->config;
+    bool out = llm_model_is_out(model, now_ms), was_out = model->trouble[0] != '\0';
+    if (out == was_out) {
         return;
     }
-    model->out = out;
+    model->trouble[0] = '\0';
     if (out) {
-        (void)snprintf(m->stats.trouble, sizeof m->stats.trouble, "%.*s: %s",
-                       STR_ARG(model->full_name), errinfo_text(&lane->why, lane->err));
-        log_redact(m->stats.trouble);
-    } else {
-        m->stats.trouble[0] = '\0';
+        (void)snprintf(model->trouble, sizeof model->trouble, "%.*s: %s", STR_ARG(model->full_name),
+                       errinfo_text(&lane->why, lane->err));
+        log_redact(model->trouble);
     }
-    if (m->config->on_trouble != NULL) {
-        m->config->on_trouble(model->full_name, out ? m->stats.trouble : NULL);
+    if (config->on_trouble != NULL) {
+        config->on_trouble(model->full_name, out ? model->trouble : NULL);
     }
 }
 

@@ -247,7 +247,13 @@ int64_t llm_chain_bound(const struct llm_chain *chain, const struct call_spec *s
 }
 
 struct llm_stats llm_stats(const struct llm *m) {
-    return m->stats;
+    struct llm_stats stats = m->stats;
+    for (const struct llm_model *model = m->models; model != NULL; model = model->next) {
+        if (model->trouble[0] != '\0') {
+            memcpy(stats.trouble, model->trouble, sizeof stats.trouble);
+        }
+    }
+    return stats;
 }
 
 enum err llm_adopt(struct llm *m, const struct llm_note *note, struct errinfo *reterr) {

@@ -264,6 +264,35 @@ test_a_model_that_answers_nobody_is_told_of_once_and_once_when_it_is_back(void *
     assert_string_equal(llm_stats(f->llm).trouble, "");
 }
 
+/* Ask @model until the server's failures have closed its circuit. */
+static void ask_until_out(struct fixture *f, const char *model) {
+    const struct model_name name = {.provider = S("lab"), .model = str_of(model)};
+    struct outcome o[10] = {0};
+    struct llm_call *calls[ARRAY_LEN(o)];
+    struct llm_chain all = f->chain;
+    assert_int_equal(llm_resolve(f->llm, &name, &f->chain.models[0], NULL), ERR_OK);
+    for (size_t i = 0; i < ARRAY_LEN(o); i++) {
+        call_with(f, "t", &o[i], &calls[i]);
+    }
+    loop_run(f->loop);
+    f->chain = all;
+}
+
+static void test_the_trouble_of_one_model_is_told_until_it_is_over(void **state) {
+    struct fixture *f = *state;
+    struct outcome o;
+    START(f, {.status = 503});
+    f->config.tries_max = 1;
+    ask_until_out(f, "other");
+    assert_non_null(strstr(llm_stats(f->llm).trouble, "lab/other: "));
+    ask_until_out(f, "m");
+    f->config.tries_max = 6;
+    f->steps[0] = (struct step)GOOD;
+    o = ask(f); /* the probe */
+    assert_int_equal(o.err, ERR_OK);
+    assert_non_null(strstr(llm_stats(f->llm).trouble, "lab/other: "));
+}
+
 static void test_lost_connections_and_garbage_are_tried_again(void **state) {
     struct fixture *f = *state;
     START(f, {.then = TINY_RESET}, {.status = 200, .body = "<html>"}, GOOD);
@@ -752,6 +781,7 @@ int main(void) {
         LLM_TEST(test_another_key_takes_over_from_one_that_is_of_no_use),
         LLM_TEST(test_what_is_unavailable_is_tried_again),
         LLM_TEST(test_a_model_that_answers_nobody_is_told_of_once_and_once_when_it_is_back),
+        LLM_TEST(test_the_trouble_of_one_model_is_told_until_it_is_over),
         LLM_TEST(test_lost_connections_and_garbage_are_tried_again),
         LLM_TEST(test_retry_after_is_waited_for),
         LLM_TEST(test_a_wait_longer_than_allowed_fails_the_call_and_says_so),
