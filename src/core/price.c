@@ -117,7 +117,7 @@ static void price_read_tiers(struct jcheck *c, struct jplace place, struct price
     }
 }
 
-/* "dddd" in the form's places is a number. */
+/* The @n characters at @at are a number, 0 to @max. */
 static bool price_read_number(struct str text, size_t at, size_t n, int64_t max, int64_t *ret) {
     return str_to_i64(str_take(str_skip(text, at), n), ret) && *ret >= 0 && *ret <= max;
 }

@@ -105,6 +105,11 @@ int64_t price_bound(const struct price *p, const struct call_spec *call, int64_t
     if (call->schema != NULL) {
         input += (int64_t)call->schema->json.n + MESSAGE_FRAME_TOKENS;
     }
-    return MAX(price_bound_by(price_at(p, wall_ms), input, output, tariff),
-               price_bound_by(price_at(p, until_ms), input, output, tariff));
+    p = price_at(p, wall_ms);
+    int64_t bound = price_bound_by(p, input, output, tariff);
+    while (p->later != NULL && p->later->from_ms <= until_ms) {
+        p = p->later;
+        bound = MAX(bound, price_bound_by(p, input, output, tariff));
+    }
+    return bound;
 }

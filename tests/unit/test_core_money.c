@@ -250,6 +250,20 @@ static void test_a_batch_costs_its_part_rounded_up(void **state) {
     arena_release(&a);
 }
 
+static void test_a_bound_knows_every_price_until_the_answer(void **state) {
+    (void)state;
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    const struct price *p = only_price(
+        &a, S("{\"p/m\": [{\"input\": 1, \"output\": 0}, {\"from\": \"2027-01-01\", \"input\": 40,"
+              "\"output\": 0}, {\"from\": \"2027-01-03\", \"input\": 1, \"output\": 0}]}"));
+    struct call_spec call = {.messages = {{CALL_USER, S("a")}}, .messages_n = 1};
+    int64_t begun_ms = DAY_2027_MS - INT64_C(86400000) * 3;
+    assert_true(price_bound(p, &call, begun_ms, PRICE_BATCH) >= 40000);
+    assert_true(price_bound(p, &call, begun_ms, PRICE_DIRECT) < 40000);
+    arena_release(&a);
+}
+
 static void test_what_is_known_of_batches_stays_with_a_price_from_a_flag(void **state) {
     (void)state;
     struct arena a;
@@ -447,6 +461,7 @@ int main(void) {
         cmocka_unit_test(test_long_requests_pay_their_tier_for_all_of_it),
         cmocka_unit_test(test_a_price_holds_from_its_day_on_and_in_its_hours),
         cmocka_unit_test(test_a_batch_costs_its_part_rounded_up),
+        cmocka_unit_test(test_a_bound_knows_every_price_until_the_answer),
         cmocka_unit_test(test_what_is_known_of_batches_stays_with_a_price_from_a_flag),
         cmocka_unit_test(test_prices_that_cannot_be_are_refused),
         cmocka_unit_test(test_a_bound_covers_every_byte_and_all_output),
