@@ -461,6 +461,9 @@ static void batch_look_read(struct llm_once *once, const struct http_reply *repl
         return;
     }
     const struct jnode *page = batch_doc(once, reply, &r);
+    if (r.err == ERR_OK && jnode_type(jnode_get(page, "data")) != JNODE_ARRAY) {
+        r.err = errinfo_set(&r.detail, ERR_PROTOCOL, "the answer is no list of batches");
+    }
     int64_t looked_ms = loop_now_ms(b->llm->loop) - b->since_ms;
     if (r.err != ERR_OK) {
         batch_again(b, &r);
@@ -612,15 +615,16 @@ static void batch_own(struct llm_batch *b) {
     b->ours = true;
 }
 
-static void batch_take_line(struct llm_batch *b, struct str line, struct arena *a) {
+/* False: it is no result. */
+static bool batch_take_line(struct llm_batch *b, struct str line, struct arena *a) {
     struct batch_result r;
     if (line.n > BATCH_LINE_BYTES_MAX || !batch_result(b, line, a, &r) ||
         r.custom_id.n >= BATCH_CUSTOM_BYTES) {
-        return; /* its call goes without an answer */
+        return false; /* its call goes without an answer */
     }
     struct batch_member *member = batch_find(b, str_cstr(a, r.custom_id));
     if (member == NULL) {
-        return;
+        return true; /* somebody else's */
     }
     batch_own(b);
     if (member->call != NULL) {
@@ -629,6 +633,17 @@ static void batch_take_line(struct llm_batch *b, struct str line, struct arena *
         member->kept = mem_new(line.n + 1);
         memcpy(member->kept, line.p, line.n);
     }
+    return true;
+}
+
+/* Take all lines; false if they are no results at all, but a page of a proxy's, say. */
+static bool batch_take(struct llm_batch *b, struct str lines, struct arena *a) {
+    bool none = str_trim(lines).n == 0, any = false;
+    while (lines.n > 0) {
+        any = batch_take_line(b, str_split(&lines, '\n'), a) || any;
+        arena_reset(a);
+    }
+    return any || none;
 }
 
 static bool batch_has_kept(const struct llm_batch *b) {
@@ -704,14 +719,12 @@ static void batch_fetch_read(struct llm_once *once, const struct http_reply *rep
     if (reply->err == ERR_OK && reply->status != 200) {
         wire_read_document(once->wire, reply, &once->arena, &r, &doc);
     }
+    if (r.err == ERR_OK && !batch_take(b, reply->body, &once->arena)) {
+        r.err = errinfo_set(&r.detail, ERR_PROTOCOL, "the answer holds no results");
+    }
     if (r.err != ERR_OK) {
         batch_again(b, &r);
         return;
-    }
-    struct str rest = reply->body;
-    while (rest.n > 0) {
-        batch_take_line(b, str_split(&rest, '\n'), &once->arena);
-        arena_reset(&once->arena);
     }
     FAILPOINT("llm.batch.taken");
     for (size_t i = 0; i < BATCH_RESULTS_MAX; i++) {

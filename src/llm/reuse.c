@@ -30,7 +30,9 @@ bool llm_reuse_get(struct llm_call *c, struct call_answer *ret) {
     bool found = !sbuf_overflowed(&key) &&
                  cache->get(cache->ctx, sbuf_str(&key), c->request.job, &c->body, ret);
     sbuf_release(&key);
-    ret->model = found ? c->model->full_name : ret->model;
+    if (found) {
+        ret->model = c->model->full_name;
+    }
     return found;
 }
 

@@ -169,20 +169,20 @@ static struct str wire_request_id(const struct http_reply *reply, const struct j
     return id.n > 0 ? id : jnode_get_str(doc, "id");
 }
 
-/* A 200 that is no JSON. What begins like an answer was one, and was paid for: it goes up with
- * nothing in it, and at a cost that nobody knows. */
+/* A 200 that is no JSON. */
 static void wire_no_json(struct str text, const struct errinfo *why, struct wire_result *ret) {
     bool page = str_starts(text, S("<"));
-    if (str_starts(text, S("{"))) {
-        ret->answer = (struct call_answer){.finish = CALL_FINISH_OTHER,
-                                           .usage = {.input_tokens = -1, .output_tokens = -1},
-                                           .cost_nusd = MONEY_UNKNOWN};
-        return;
-    }
     ret->answer.clue = page ? CALL_CLUE_WEB_PAGE : CALL_CLUE_NONE;
     ret->err = errinfo_set(&ret->detail, ERR_PROTOCOL, "the answer is %s: %s",
                            page ? "a web page" : "not JSON", why->text);
 }
+
+/* What begins like an answer was one, and was paid for: it goes up with nothing in it, and at a
+ * cost that nobody knows. */
+static const struct call_answer wire_lost_answer = {
+    .finish = CALL_FINISH_OTHER,
+    .usage = {.input_tokens = -1, .output_tokens = -1},
+    .cost_nusd = MONEY_UNKNOWN};
 
 void wire_read(const struct wire *wire, const struct wire_ask *ask, const struct http_reply *reply,
                unsigned *known, struct arena *a, struct wire_result *ret) {
@@ -194,6 +194,8 @@ void wire_read(const struct wire *wire, const struct wire_ask *ask, const struct
     enum err e = jnode_parse(text, a, &doc, &why);
     if (reply->status != 200 || wire_holds_error(doc)) {
         wire_read_error(wire, ask, reply, doc, known, a, ret);
+    } else if (e != ERR_OK && str_starts(text, S("{"))) {
+        ret->answer = wire_lost_answer;
     } else if (e != ERR_OK) {
         wire_no_json(text, &why, ret);
     } else {

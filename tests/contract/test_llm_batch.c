@@ -26,6 +26,7 @@ struct fixture {
     struct tiny_server *server;
     bool lose_order, cancels, refuses_first_model, cannot_make, answers_at_length;
     int looks_until_listed; /* OpenAI: b1 is not in the list before it was asked for so often */
+    int garbled;            /* OpenAI: so many lists and results are a proxy's page, or half */
     const char *foreign;    /* Anthropic: somebody else's batch of the same size; or NULL */
     int looks_until_ended;  /* Anthropic: b1 is at work until the list was asked for so often */
     bool ended;
@@ -179,6 +180,11 @@ static void serve(void *ctx, const struct tiny_request *request, struct tiny_rep
         tiny_reply_set(ret, 403, "", S("{\"error\":{\"message\":\"not for you\"}}"));
     } else if (order && f->cannot_make) {
         tiny_reply_set(ret, 500, "", S("{\"error\":{\"message\":\"no idea\"}}"));
+    } else if (f->garbled > 0 && str_starts(line, S("GET /v1/batches?"))) {
+        tiny_reply_set(ret, 200, "", f->garbled-- == 2 ? S("{\"data\":[{\"id\":") : S("{}"));
+    } else if (f->garbled > 0 && str_starts(line, S("GET /v1/files"))) {
+        f->garbled--;
+        tiny_reply_set(ret, 200, "", S("<html>\nMaintenance"));
     } else if (f->answers_at_length && str_starts(line, S("GET /v1/files"))) {
         serve_at_length(f, ret);
     } else {
@@ -386,6 +392,26 @@ static void test_a_batch_that_is_not_listed_yet_is_not_made_again(void **state) 
     assert_int_equal(seen(f, "POST "), 0);
 }
 
+static void test_a_list_that_cannot_be_read_says_nothing_of_a_batch(void **state) {
+    struct fixture *f = *state;
+    f->lose_order = true;
+    f->garbled = 2;
+    begin(f);
+    ask_and_wait(f);
+    assert_all_told(f, "ok lab/m four");
+    assert_int_equal(seen(f, "POST /v1/batches"), 1);
+    assert_int_equal(seen(f, "GET /v1/batches?"), 3);
+}
+
+static void test_results_that_cannot_be_read_are_fetched_again(void **state) {
+    struct fixture *f = *state;
+    f->garbled = 1;
+    begin(f);
+    ask_and_wait(f);
+    assert_all_told(f, "ok lab/m four");
+    assert_int_equal(seen(f, "POST /v1/batches"), 1);
+}
+
 static void test_calls_end_where_batches_cannot_be_made(void **state) {
     struct fixture *f = *state;
     f->cannot_make = true;
@@ -566,6 +592,8 @@ int main(void) {
         BATCH_TEST(test_a_batch_whose_making_was_not_answered_is_looked_for_not_made_again),
         BATCH_TEST(test_a_batch_that_was_noted_and_never_made_is_made),
         BATCH_TEST(test_a_batch_that_is_not_listed_yet_is_not_made_again),
+        BATCH_TEST(test_a_list_that_cannot_be_read_says_nothing_of_a_batch),
+        BATCH_TEST(test_results_that_cannot_be_read_are_fetched_again),
         BATCH_TEST(test_calls_end_where_batches_cannot_be_made),
         BATCH_TEST(test_what_nobody_needs_is_not_made_after_all),
         BATCH_TEST(test_an_answer_has_no_more_bytes_than_it_may),
