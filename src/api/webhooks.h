@@ -1,7 +1,7 @@
 /* webhooks.h - inside the room: telling others that a job has ended.
  *
  * By the rules of Standard Webhooks: signed with a secret of the job's API key (webhook-id,
- * webhook-timestamp, webhook-signature: HMAC -SHA256), at least once, tried again for two days.
+ * webhook-timestamp, webhook-signature: HMAC-SHA256), at least once, tried again for three days.
  * Only a 2xx within WEBHOOK_TIMEOUT_MS counts; redirects are not followed; 410 ends it. A name is
  * looked up here, every address that is not public is refused (unless the operator allows them),
  * and the connection goes to the address that was checked.

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "store/cache.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -222,9 +223,10 @@ static void test_one_process_at_a_time_has_it(void **state) {
     closed(opened(f));
 }
 
-/* Version 1 did not know whose an answer was. */
-static void test_a_file_of_version_1_is_taken_over(void **state) {
+/* Version 1 did not know whose an answer was: everybody's. */
+static void test_a_file_of_version_1_is_taken_over_with_its_answers(void **state) {
     struct fixture *f = *state;
+    char row[160];
     sqlite3 *db;
     assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
     assert_int_equal(
@@ -236,12 +238,18 @@ static void test_a_file_of_version_1_is_taken_over(void **state) {
                      "CREATE INDEX answers_by_hash ON answers (hash)",
                      NULL, NULL, NULL),
         SQLITE_OK);
+    (void)snprintf(row, sizeof row,
+                   "INSERT INTO answers VALUES (%" PRId64 ", 'stop', 'm-1', 1000, '1+1?', 'two')",
+                   (int64_t)str_hash(S("1+1?")));
+    assert_int_equal(sqlite3_exec(db, row, NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
     struct cache *c = opened(f);
     cache_put(c, S("2+2?"), S("job_1"), &paid);
     closed(c);
     c = opened(f);
-    assert_true(gets(f, c, "2+2?", "job_2"));
+    assert_true(cache_get(c, S("2+2?"), S("job_2"), &f->text, &f->answer));
+    assert_true(cache_get(c, S("1+1?"), S("job_1"), &f->text, &f->answer));
+    assert_true(str_eq(f->answer.text, S("two")));
     closed(c);
 }
 
@@ -272,7 +280,7 @@ int main(void) {
         CACHE_TEST(test_the_first_answer_to_a_question_stays),
         CACHE_TEST(test_many_answers_and_large_ones_come_back),
         CACHE_TEST(test_one_process_at_a_time_has_it),
-        CACHE_TEST(test_a_file_of_version_1_is_taken_over),
+        CACHE_TEST(test_a_file_of_version_1_is_taken_over_with_its_answers),
         CACHE_TEST(test_another_file_is_refused_and_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

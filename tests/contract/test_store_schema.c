@@ -135,6 +135,8 @@ static void test_killed_while_it_is_taken_over_it_is_taken_over_the_next_time(vo
     static const char *const failpoints[] = {
         "store.migrate.before_commit:1", "store.migrate.after_commit:1",
         "store.migrate.before_commit:1", "store.migrate.after_commit:1",
+        "store.migrate.before_commit:1", "store.migrate.after_commit:1",
+        "store.migrate.before_commit:1", "store.migrate.after_commit:1",
         "store.open.before_commit",
     };
     struct rig *r = *state;
