@@ -13,6 +13,7 @@
  * {accepted … failed: count} · calls, calls_unpriced, replayed, input_tokens, output_tokens (of
  * this run) · cost_usd (of all runs), max_cost_usd (null: no cap) · requests, retries,
  * rate_limited, waiting (HTTP requests; the last: calls now waiting for their turn or a retry) ·
+ * batches, batched (under way; calls in them) ·
  * trouble (a model that cannot be asked for the time being, and why; null: none) ·
  * errors_in_row, cause (null: none) · stop (null while it goes on; then done, max_attempts,
  * max_cost, deadline, …).
@@ -74,7 +75,8 @@ void progress_update(struct progress *p, const struct work_view *view,
  * "note" and text. */
 PRINTF(2, 3) void progress_note(struct progress *p, const char *fmt, ...);
 
-/** The first Ctrl-C was taken: say what happens now. */
+/** The first Ctrl-C was taken: say what happens now, to what is in @batches as of the last update,
+ * or to what is in flight. */
 void progress_interrupted(struct progress *p, const struct work_view *view, bool batches);
 
 /** Wipe the picture and give the cursor back; with JSON write the last object. Harmless when called

@@ -47,8 +47,8 @@ NODISCARD enum err jnode_parse(struct str text, struct arena *a, const struct jn
 /* Where a text is no JSON. */
 struct jnode_where {
     size_t line, column;               /* from 1 */
-    char pointer[JNODE_POINTER_BYTES]; /* RFC 6901, of the innermost value that was begun; "" also
-                                          if it would be too long */
+    char pointer[JNODE_POINTER_BYTES]; /* RFC 6901, of the innermost value that was begun or due;
+                                          "" also if it would be too long */
 };
 
 /** The same, telling also in parts where it went wrong; @ret_where is filled only then. */

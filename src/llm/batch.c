@@ -21,7 +21,7 @@
 #define BATCH_PAUSE_MS_MIN 500
 #define BATCH_PAUSE_MS_MAX 60000
 #define BATCH_CROWDED_MS 1200000            /* until one is tried that there was no room for */
-#define BATCH_SETTLE_MS 5000                /* after which what was made is in the list */
+#define BATCH_SETTLE_MS 5000                /* after which what was made can be seen */
 #define BATCH_SLACK_MS INT64_C(3600000)     /* between two clocks */
 #define BATCH_PATIENCE_MS INT64_C(86400000) /* with a provider that cannot be asked */
 #define BATCH_QUESTIONS_BYTES_MAX ((size_t)200 * 1000 * 1000)
@@ -178,7 +178,8 @@ static void batch_again(struct llm_batch *b, const struct wire_result *r) {
     const struct llm_config *config = b->llm->config;
     int64_t now_ms = loop_now_ms(b->llm->loop), asked_ms = r->retry_after_ms;
     b->failing_ms = b->failures++ == 0 ? now_ms : b->failing_ms;
-    if (r->err == ERR_NOT_FOUND && (b->state == BATCH_RUNNING || b->state == BATCH_FETCHING)) {
+    bool settled = now_ms - b->since_ms >= BATCH_SETTLE_MS;
+    if (r->err == ERR_NOT_FOUND && batch_is_under_way(b->state) && settled) {
         batch_fail(b, ERR_UNAVAILABLE, &(struct errinfo){.text = "its batch is gone"});
         return;
     }
@@ -193,9 +194,8 @@ static void batch_again(struct llm_batch *b, const struct wire_result *r) {
         log_warn("batch %s of %.*s: %s; trying again", b->id[0] != '\0' ? b->id : b->mark,
                  STR_ARG(b->model->full_name), r->detail.text);
     }
-    batch_later(b, asked_ms >= 0
-                       ? MIN(asked_ms, (int64_t)BATCH_PAUSE_MS_MAX)
-                       : BATCH_PAUSE_MS_MIN + backoff_ms(b->failures - 1, rng_u64(&b->llm->rng)));
+    int64_t wait_ms = asked_ms >= 0 ? asked_ms : backoff_ms(b->failures - 1, rng_u64(&b->llm->rng));
+    batch_later(b, BATCH_PAUSE_MS_MIN + MIN(wait_ms, (int64_t)BATCH_PAUSE_MS_MAX));
 }
 
 static struct llm_once *batch_once(struct llm_batch *b, size_t body_bytes_max, llm_once_fn *read) {
@@ -504,22 +504,28 @@ static void batch_ended(struct llm_batch *b, const struct batch_told *told) {
     batch_act(b);
 }
 
-/* Other batches have to end first. */
 static void batch_crowded_out(void *ctx) {
     batch_fail(ctx, ERR_UNAVAILABLE, &(struct errinfo){.text = "too much is in batches already"});
+}
+
+/* Other batches have to end first, if anybody needs it. */
+static void batch_await_room(struct llm_batch *b, int64_t ms) {
+    b->crowded = true;
+    loop_timer_start(b->llm->loop, &b->timer, ms, batch_crowded_out, b);
 }
 
 static void batch_heard(struct llm_batch *b, const struct batch_told *told) {
     struct errinfo why = {0};
     b->failures = 0;
+    b->ending = false; /* it was not heard, say */
     if (told->progress == BATCH_ENDED) {
         batch_ended(b, told);
     } else if (told->progress == BATCH_UNDER_WAY) {
-        b->ending = false; /* it was not heard, say */
         batch_relinquish(b);
         batch_later(b, batch_next_pause(b));
     } else if (told->crowded) {
-        loop_timer_start(b->llm->loop, &b->timer, BATCH_CROWDED_MS, batch_crowded_out, b);
+        batch_await_room(b, BATCH_CROWDED_MS);
+        batch_relinquish(b);
     } else {
         (void)errinfo_set(&why, ERR_REJECTED, "its batch: %.*s", STR_ARG(told->reason));
         batch_fail(b, ERR_REJECTED, &why);
@@ -562,6 +568,10 @@ void batch_relinquish(struct llm_batch *b) {
         wanted = batch_member_is_wanted(&b->members[i]);
     }
     if (wanted || b->n == 0) {
+        return;
+    }
+    if (b->crowded) {
+        batch_await_room(b, 0);
         return;
     }
     struct llm_once *once = batch_once(b, BATCH_OBJECT_BYTES_MAX, batch_cancel_read);

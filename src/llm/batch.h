@@ -52,6 +52,7 @@ struct llm_batch {
     bool rivalled;                /* LOOKING: another of ours claims one that may be this one's */
     bool ours;                    /* a result had one of our ids */
     bool ending;                  /* the provider was asked to cancel it */
+    bool crowded;                 /* RUNNING: it was refused for a while, and waits to be over */
     struct llm_queue calls;       /* while GATHERING */
     size_t n, bytes;              /* calls; of their bodies */
     int64_t first_ms;             /* when the first call came, on the loop's clock */

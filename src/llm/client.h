@@ -91,8 +91,7 @@ struct llm_model {
     size_t lanes_n;
     size_t lane_last;                /* the lane that was used last: keys take turns */
     int64_t answers;                 /* ever; tells a call whether anybody got through meanwhile */
-    char trouble[LLM_TROUBLE_BYTES]; /* no lane lets calls through, as far as was told; "": some do
-                                      */
+    char trouble[LLM_TROUBLE_BYTES]; /* why no lane lets calls through; "": one does */
     struct llm_queue waiting[LLM_PRIORITY_MAX + 1];
     struct llm_batch *wave; /* that gathers its calls; NULL: none does */
     struct loop_timer next_turn;

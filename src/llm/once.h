@@ -22,7 +22,7 @@ struct llm_once {
     struct http_request http;
 };
 
-/** One with an empty arena and body of at most @bytes_max each, to be sent or freed. */
+/** One with an empty arena and body of at most @bytes_max each, to be sent, which frees it. */
 struct llm_once *llm_once_new(const struct llm_provider *provider, size_t bytes_max);
 
 /**

@@ -26,6 +26,8 @@ struct fixture {
     struct tiny_server *server;
     bool lose_order, cancels, refuses_first_model, cannot_make, answers_at_length;
     int looks_until_listed; /* OpenAI: b1 is not in the list before it was asked for so often */
+    bool crowded;           /* OpenAI: too much is in batches already */
+    int looks_until_seen;   /* OpenAI: nor is it there before */
     int garbled;            /* OpenAI: so many lists and results are a proxy's page, or half */
     const char *foreign;    /* Anthropic: somebody else's batch of the same size; or NULL */
     int looks_until_ended;  /* Anthropic: b1 is at work until the list was asked for so often */
@@ -74,6 +76,11 @@ static void take_ids(struct fixture *f, struct str body) {
 }
 
 static int object(const struct fixture *f, char *to, size_t bytes) {
+    if (f->crowded) {
+        return snprintf(to, bytes,
+                        "{\"id\":\"b1\",\"status\":\"failed\",\"errors\":{\"data\":[{\"code\":"
+                        "\"token_limit_exceeded\"}]}}");
+    }
     return snprintf(to, bytes,
                     "{\"id\":\"b1\",\"status\":\"%s\",\"output_file_id\":%s,"
                     "\"metadata\":{\"stumper\":\"%s\"}}",
@@ -180,6 +187,10 @@ static void serve(void *ctx, const struct tiny_request *request, struct tiny_rep
         tiny_reply_set(ret, 403, "", S("{\"error\":{\"message\":\"not for you\"}}"));
     } else if (order && f->cannot_make) {
         tiny_reply_set(ret, 500, "", S("{\"error\":{\"message\":\"no idea\"}}"));
+    } else if (f->looks_until_seen > 0 && str_starts(line, S("GET /v1/batches/b1"))) {
+        f->looks_until_seen--;
+        tiny_reply_set(ret, 404, "retry-after: 0\r\n",
+                       S("{\"error\":{\"message\":\"no such batch\"}}"));
     } else if (f->garbled > 0 && str_starts(line, S("GET /v1/batches?"))) {
         tiny_reply_set(ret, 200, "", f->garbled-- == 2 ? S("{\"data\":[{\"id\":") : S("{}"));
     } else if (f->garbled > 0 && str_starts(line, S("GET /v1/files"))) {
@@ -412,6 +423,17 @@ static void test_results_that_cannot_be_read_are_fetched_again(void **state) {
     assert_int_equal(seen(f, "POST /v1/batches"), 1);
 }
 
+static void test_a_batch_that_is_not_there_yet_is_looked_for_at_leisure(void **state) {
+    struct fixture *f = *state;
+    int64_t begun_ms = clock_mono_ms();
+    f->looks_until_seen = 2;
+    begin(f);
+    ask_and_wait(f);
+    assert_all_told(f, "ok lab/m four");
+    assert_int_equal(seen(f, "POST /v1/batches"), 1);
+    assert_true(clock_mono_ms() - begun_ms >= 1900); /* half a second in the wave, and each look */
+}
+
 static void test_calls_end_where_batches_cannot_be_made(void **state) {
     struct fixture *f = *state;
     f->cannot_make = true;
@@ -511,6 +533,22 @@ static void test_a_batch_that_nobody_needs_is_cancelled(void **state) {
     assert_true(seen(f, "POST /v1/batches/b1/cancel") >= 1);
 }
 
+static void test_nobody_waits_for_room_for_what_nobody_needs(void **state) {
+    struct fixture *f = *state;
+    struct llm_call *calls[CALLS];
+    f->crowded = true;
+    begin(f);
+    ask(f, calls);
+    while (seen(f, "GET /v1/batches/b1") == 0) {
+        tick(f);
+    }
+    tick(f);
+    llm_relinquish(calls[0]);
+    llm_relinquish(calls[1]);
+    loop_run(f->loop);
+    assert_all_told(f, "canceled lab/m ");
+}
+
 static void test_a_wave_that_nobody_needs_does_not_leave(void **state) {
     struct fixture *f = *state;
     struct llm_call *calls[CALLS];
@@ -594,12 +632,14 @@ int main(void) {
         BATCH_TEST(test_a_batch_that_is_not_listed_yet_is_not_made_again),
         BATCH_TEST(test_a_list_that_cannot_be_read_says_nothing_of_a_batch),
         BATCH_TEST(test_results_that_cannot_be_read_are_fetched_again),
+        BATCH_TEST(test_a_batch_that_is_not_there_yet_is_looked_for_at_leisure),
         BATCH_TEST(test_calls_end_where_batches_cannot_be_made),
         BATCH_TEST(test_what_nobody_needs_is_not_made_after_all),
         BATCH_TEST(test_an_answer_has_no_more_bytes_than_it_may),
         BATCH_TEST(test_another_one_s_batch_of_the_same_size_is_found_out_by_its_results),
         BATCH_TEST(test_a_batch_that_another_of_ours_claims_is_not_made_again_meanwhile),
         BATCH_TEST(test_a_batch_that_nobody_needs_is_cancelled),
+        BATCH_TEST(test_nobody_waits_for_room_for_what_nobody_needs),
         BATCH_TEST(test_a_wave_that_nobody_needs_does_not_leave),
         BATCH_TEST(test_a_model_stands_in_for_one_whose_batch_is_refused),
         BATCH_TEST(test_what_went_to_a_stand_in_is_awaited_from_there),
