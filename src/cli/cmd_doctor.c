@@ -220,6 +220,7 @@ static const char *doctor_limits(struct doctor *d, const struct llm_model *model
     static const char *const units[LIMIT_KINDS] = {[LIMIT_REQUESTS] = "requests",
                                                    [LIMIT_TOKENS] = "tokens",
                                                    [LIMIT_INPUT] = "tokens in",
+                                                   [LIMIT_FRESH] = "uncached tokens in",
                                                    [LIMIT_OUTPUT] = "tokens out"};
     struct str text = S("");
     for (int k = 0; k < LIMIT_KINDS; k++) {

@@ -10,8 +10,8 @@
  * tier in use. After it, if it told none: twice as many every so often. */
 #define LIMIT_COLD_CALLS 4.0
 #define LIMIT_COLD_PER_MS (500 / 60000.0)
-#define LIMIT_DOUBLES_MS 200.0
-#define LIMIT_LOOK_MS 20         /* how often to look whether time has made room */
+#define LIMIT_DOUBLES_MS 400.0
+#define LIMIT_FULL_MS 20         /* how often to look whether time has made room */
 #define LIMIT_SHARE_WEIGHT 0.05  /* of one answer: the last twenty or so count */
 #define LIMIT_SHARE_NOTICED 0.15 /* three or four 429s in a row from a clean start */
 #define LIMIT_TRIM 0.9
@@ -33,6 +33,16 @@
 #define LIMIT_GUESS_CALLS 8 /* the same of a bound that is a guess */
 #define LIMIT_GUESS_MS 500
 #define LIMIT_GUESS_STEP 0.03
+#define LIMIT_NAMED_SLACK_MS 100.0 /* calls may overtake each other by so much */
+#define LIMIT_LOOK_MIN (-3.0)
+#define LIMIT_LOOK_MS_MIN 5000       /* from one refusal to the next look */
+#define LIMIT_LOOK_DOUBLES_MS 4000.0 /* the pace, meanwhile */
+#define LIMIT_SINGLE_MS 900.0
+#define LIMIT_SINGLE_SLACK_MS 40.0
+#define LIMIT_RAMP_FROM 1e6 /* input tokens a minute that may come at once (OpenAI) */
+#define LIMIT_RAMP_CUT 0.5  /* of the recent rate */
+#define LIMIT_RAMP_GROWTH (0.405465 / 900000) /* ln 1.5 in 15 minutes (OpenAI) */
+#define LIMIT_RAMP_RECENT_MS 10000.0
 #define LIMIT_START_SHARE 8          /* a slow start begins at this part of the window, … */
 #define LIMIT_START_DOUBLES_MS 500.0 /* … and doubles every so often */
 #define LIMIT_RESUME_MS 1000.0       /* the pace goes from a half to the whole in this time */
@@ -67,7 +77,9 @@ void limit_init(struct limit *l, enum limit_rule rule, const struct limit_set *s
                         .mark_ms = -1,
                         .trim = 1,
                         .retries = LIMIT_RETRIES_START,
+                        .ramp.level = HUGE_VAL,
                         .tokens_per_byte = 0.3,
+                        .fresh_share = 1,
                         .output_tokens = 1000};
     for (int k = 0; k < LIMIT_KINDS; k++) {
         l->buckets[k].set_per_ms = (double)set->per_minute[k] / LIMIT_MS_PER_MINUTE;
@@ -120,6 +132,17 @@ static void bucket_take(struct limit_bucket *b, double now_ms, double cost, doub
     bucket_pay(b, cost, pace);
 }
 
+/* A call a second, or fewer, may mean just that: a bucket that holds a single one. Then no call
+ * makes up for a late one, and the gap allows for one that overtakes. */
+static void bucket_take_single(struct limit_bucket *b, double now_ms, double pace) {
+    double refill = bucket_refill(b), gap_ms = refill > 0 ? 1 / (refill * pace) : 0;
+    bucket_take(b, now_ms, 1, pace);
+    if (gap_ms >= LIMIT_SINGLE_MS && gap_ms <= LIMIT_MS_PER_MINUTE) {
+        double gap_needed_ms = MAX(gap_ms, 1 / refill + LIMIT_SINGLE_SLACK_MS);
+        b->due_ms = MAX(b->due_ms, now_ms + LIMIT_BURST_MS + gap_needed_ms);
+    }
+}
+
 /* What the provider has left, as it told the call that was sent at @sent_ms with @taken taken until
  * then: since then it has refilled, and more was taken. */
 static void bucket_tell(struct limit_bucket *b, double now_ms, double sent_ms, double taken,
@@ -169,6 +192,8 @@ static void limit_pass_time(struct limit *l, int64_t now_ms) {
     }
     l->trim = MIN(1, l->trim + ((double)now_ms - l->trim_ms) * LIMIT_TRIM_PER_MS);
     l->trim_ms = (double)now_ms;
+    l->ramp.set_per_ms *= exp(((double)now_ms - l->ramp_ms) * l->ramp_growth);
+    l->ramp_ms = (double)now_ms;
 }
 
 /* The part of the refill that this client uses now. */
@@ -312,6 +337,58 @@ static double limit_room(const struct limit *l, int64_t now_ms) {
                limit_doubled(start, now_ms - l->since_ms, LIMIT_START_DOUBLES_MS));
 }
 
+/* --- what refusals say in words --- */
+
+/* A call goes. One that had to wait for a limit that only a refusal named: there may be more. */
+static void limit_look(struct limit *l, int64_t now_ms) {
+    bool may = l->look >= 0 && now_ms - l->named_ms >= LIMIT_LOOK_MS_MIN;
+    for (int k = 0; k < LIMIT_KINDS; k++) {
+        struct limit_bucket *b = &l->buckets[k];
+        double debt_ms = b->due_ms - (double)now_ms;
+        bool binds =
+            b->named && debt_ms >= LIMIT_BURST_MS * 0.5 && bucket_refill(b) == b->told_per_ms;
+        if (binds && may) { /* the debt stays the same number of tokens */
+            double ms = MIN((double)now_ms - b->looked_ms, LIMIT_BURST_MS);
+            double growth = limit_doubled(1, (int64_t)ms, LIMIT_LOOK_DOUBLES_MS);
+            b->told_per_ms *= growth;
+            b->due_ms = (double)now_ms + debt_ms / growth;
+        }
+        b->looked_ms = binds ? (double)now_ms : b->looked_ms;
+    }
+}
+
+/* A call of so many tokens goes. */
+static void limit_ramp_send(struct limit *l, int64_t now_ms, double input) {
+    double past_ms = (double)now_ms - l->input_recent_ms;
+    l->input_recent = l->input_recent * exp(-past_ms / LIMIT_RAMP_RECENT_MS) + input;
+    l->input_recent_ms = (double)now_ms;
+    if (l->ramp.set_per_ms > 0) {
+        bucket_take(&l->ramp, (double)now_ms, input, LIMIT_SHARE);
+    }
+}
+
+/* The rate rose too quickly: half of it, or what may be; those that were on their way are refused
+ * for the same. False: it was no more than anybody may send at once. */
+static bool limit_slow_down(struct limit *l, int64_t now_ms, const struct limit_ticket *t,
+                            const struct limit_words *words) {
+    double recent = l->input_recent / LIMIT_RAMP_RECENT_MS;
+    double least = LIMIT_RAMP_FROM / LIMIT_MS_PER_MINUTE;
+    double told = (double)words->input_per_minute, next = (double)words->input_next_minute;
+    if (t->seq <= l->ramp_seq) {
+        return true;
+    }
+    if (told <= 0 && recent * LIMIT_RAMP_CUT < least) {
+        return false;
+    }
+    l->ramp_seq = l->seq;
+    l->ramp.set_per_ms = told > 0 ? told / LIMIT_MS_PER_MINUTE : recent * LIMIT_RAMP_CUT;
+    l->ramp.due_ms = (double)now_ms + LIMIT_BURST_MS + LIMIT_PROBE_MS;
+    l->ramp_growth =
+        told > 0 && next > told ? log(next / told) / LIMIT_MS_PER_MINUTE : LIMIT_RAMP_GROWTH;
+    l->ramp_ms = (double)now_ms;
+    return true;
+}
+
 /* --- costs --- */
 
 static void limit_costs(const struct limit *l, const struct limit_cost *cost,
@@ -322,11 +399,12 @@ static void limit_costs(const struct limit *l, const struct limit_cost *cost,
     ret[LIMIT_REQUESTS] = 1;
     ret[LIMIT_TOKENS] = input + (at_admission ? (double)cost->output_tokens_max : likely);
     ret[LIMIT_INPUT] = input;
+    ret[LIMIT_FRESH] = input * l->fresh_share;
     ret[LIMIT_OUTPUT] = likely;
 }
 
 int64_t limit_wait_ms(struct limit *l, int64_t now_ms, const struct limit_cost *cost) {
-    double costs[LIMIT_KINDS], wait_ms = 0;
+    double costs[LIMIT_KINDS], wait_ms;
     limit_pass_time(l, now_ms);
     if (l->stopped_to_ms > now_ms) {
         return l->stopped_to_ms - now_ms;
@@ -338,11 +416,12 @@ int64_t limit_wait_ms(struct limit *l, int64_t now_ms, const struct limit_cost *
         return LIMIT_PROBE_MS - (now_ms - l->since_ms);
     }
     if (l->state == LIMIT_OPEN && (double)l->in_flight >= limit_room(l, now_ms)) {
-        return LIMIT_LOOK_MS; /* a probe goes, whatever is in flight */
+        return LIMIT_FULL_MS; /* a probe goes, whatever is in flight */
     }
     limit_costs(l, cost, costs);
+    wait_ms = bucket_wait_ms(&l->ramp, (double)now_ms, costs[LIMIT_INPUT]);
     if (!limit_is_known(l)) {
-        wait_ms = bucket_wait_ms(&l->steady, (double)now_ms, 1);
+        wait_ms = MAX(wait_ms, bucket_wait_ms(&l->steady, (double)now_ms, 1));
     }
     for (int k = 0; k < LIMIT_KINDS; k++) {
         wait_ms = MAX(wait_ms, bucket_wait_ms(&l->buckets[k], (double)now_ms, costs[k]));
@@ -357,9 +436,16 @@ void limit_send(struct limit *l, int64_t now_ms, const struct limit_cost *cost,
                                  .in_flight = l->in_flight,
                                  .input_bytes = cost->input_bytes};
     limit_costs(l, cost, ret->cost);
+    limit_ramp_send(l, now_ms, ret->cost[LIMIT_INPUT]);
+    limit_look(l, now_ms);
     for (int k = 0; k < LIMIT_KINDS; k++) {
-        bucket_take(&l->buckets[k], (double)now_ms, ret->cost[k], limit_pace(l, now_ms));
-        ret->taken[k] = l->buckets[k].taken;
+        struct limit_bucket *b = &l->buckets[k];
+        if (k == LIMIT_REQUESTS) {
+            bucket_take_single(b, (double)now_ms, limit_pace(l, now_ms));
+        } else {
+            bucket_take(b, (double)now_ms, ret->cost[k], limit_pace(l, now_ms));
+        }
+        ret->taken[k] = b->taken;
     }
     limit_found_send(l, now_ms);
     l->in_flight++;
@@ -378,6 +464,7 @@ void limit_tell(struct limit *l, int64_t now_ms, const struct limit_ticket *t,
         struct limit_bucket *b = &l->buckets[k];
         if (told->of[k].per_minute > 0 && t->seq > b->told_seq) {
             b->told_seq = t->seq;
+            b->named = false;
             bucket_tell(b, (double)now_ms, (double)t->sent_ms, t->taken[k],
                         (double)told->of[k].per_minute, (double)told->of[k].remaining);
         }
@@ -400,20 +487,24 @@ static void limit_learn(double *average, double observed) {
 }
 
 static void limit_settle(struct limit *l, const struct limit_ticket *t, double pace,
-                         int64_t input_tokens, int64_t output_tokens) {
-    double used[LIMIT_KINDS];
+                         const struct call_usage *usage) {
+    double used[LIMIT_KINDS], input = (double)usage->input_tokens;
     for (int k = 0; k < LIMIT_KINDS; k++) {
         used[k] = t->cost[k];
     }
-    if (input_tokens >= 0) {
-        used[LIMIT_INPUT] = (double)input_tokens;
+    if (input >= 0) {
+        used[LIMIT_INPUT] = input;
+        used[LIMIT_FRESH] = MAX(input - (double)MAX(usage->cached_tokens, 0), 0);
         if (t->input_bytes > 0) {
-            limit_learn(&l->tokens_per_byte, (double)input_tokens / (double)t->input_bytes);
+            limit_learn(&l->tokens_per_byte, input / (double)t->input_bytes);
+        }
+        if (input > 0) {
+            limit_learn(&l->fresh_share, used[LIMIT_FRESH] / input);
         }
     }
-    if (output_tokens >= 0) {
-        used[LIMIT_OUTPUT] = (double)output_tokens;
-        limit_learn(&l->output_tokens, (double)output_tokens);
+    if (usage->output_tokens >= 0) {
+        used[LIMIT_OUTPUT] = (double)usage->output_tokens;
+        limit_learn(&l->output_tokens, used[LIMIT_OUTPUT]);
     }
     if (l->rule == LIMIT_AS_PRODUCED) {
         used[LIMIT_TOKENS] = used[LIMIT_INPUT] + used[LIMIT_OUTPUT];
@@ -425,18 +516,66 @@ static void limit_settle(struct limit *l, const struct limit_ticket *t, double p
 }
 
 void limit_answered(struct limit *l, int64_t now_ms, const struct limit_ticket *t,
-                    int64_t input_tokens, int64_t output_tokens) {
+                    const struct call_usage *usage) {
     limit_note(l, false);
     l->answers++;
+    l->look = MIN(l->look + LIMIT_LOOK_SHARE, 0);
     l->trouble = l->barren = 0;
     l->retries = MIN(LIMIT_RETRIES_MAX, l->retries + LIMIT_RETRY_SHARE);
     if (t->sent_ms >= l->mark_ms) {
         l->mark_carried = MAX(l->mark_carried, (double)t->in_flight);
     }
-    limit_settle(l, t, limit_pace(l, now_ms), input_tokens, output_tokens);
+    limit_settle(l, t, limit_pace(l, now_ms), usage);
     if (limit_is_probe(l, t)) {
         limit_set_state(l, now_ms, LIMIT_OPEN);
     }
+}
+
+/* The provider's bucket @k was empty for this call, and is covered for it when the provider says,
+ * or soon. True if that had to be expected: it is news, or was looked for. */
+static bool limit_name(struct limit *l, int64_t now_ms, const struct limit_ticket *t,
+                       enum limit_kind k, double per_minute, int64_t wait_ms) {
+    struct limit_bucket *b = &l->buckets[k];
+    double per_ms = per_minute / LIMIT_MS_PER_MINUTE;
+    bool expected = !b->named || b->named_per_ms != per_ms || b->told_per_ms != per_ms;
+    if (t->seq <= b->told_seq) {
+        return false; /* a later call knows better */
+    }
+    *b = (struct limit_bucket){.set_per_ms = b->set_per_ms,
+                               .told_per_ms = per_ms,
+                               .level = HUGE_VAL,
+                               .taken = b->taken,
+                               .told_seq = t->seq,
+                               .named = true,
+                               .named_per_ms = per_ms};
+    double covered_ms = MIN(t->cost[k] / bucket_refill(b), LIMIT_PROBE_MS);
+    b->due_ms = (double)now_ms + LIMIT_BURST_MS + LIMIT_NAMED_SLACK_MS +
+                (wait_ms > 0 ? (double)wait_ms : covered_ms);
+    return expected;
+}
+
+/* A refusal whose words leave nothing to find out; false: it is to be judged like any other. */
+static bool limit_heed(struct limit *l, int64_t now_ms, const struct limit_ticket *t,
+                       int64_t wait_ms, const struct limit_words *words) {
+    bool names = false, expected = t->seq <= l->named_seq;
+    if (words->slow_down) {
+        return limit_slow_down(l, now_ms, t, words);
+    }
+    for (int k = 0; k < LIMIT_KINDS; k++) {
+        const struct limit_bucket *b = &l->buckets[k];
+        double per_minute = (double)words->per_minute[k];
+        if (per_minute > 0 && (b->named || b->told_per_ms <= 0)) {
+            bool news = limit_name(l, now_ms, t, (enum limit_kind)k, per_minute, wait_ms);
+            expected = expected || news;
+            names = true;
+        }
+    }
+    if (names) {
+        l->look = MAX(l->look - 1, LIMIT_LOOK_MIN);
+        l->named_ms = now_ms;
+        l->named_seq = expected && t->seq > l->named_seq ? l->seq : l->named_seq;
+    }
+    return names && expected;
 }
 
 /* Twice as long with each probe that failed. */
@@ -444,10 +583,15 @@ static int64_t limit_patience(int64_t first_ms, int64_t barren) {
     return MIN(first_ms << MIN(barren, 20), LIMIT_CIRCUIT_MS_MAX);
 }
 
-void limit_refused(struct limit *l, int64_t now_ms, const struct limit_ticket *t, int64_t wait_ms) {
+void limit_refused(struct limit *l, int64_t now_ms, const struct limit_ticket *t, int64_t wait_ms,
+                   const struct limit_words *words) {
     bool probe = limit_is_probe(l, t), known = limit_is_known(l);
-    limit_note(l, true);
+    bool heeded = limit_heed(l, now_ms, t, wait_ms, words);
+    limit_note(l, !heeded);
     l->passed--;
+    if (heeded && !probe) {
+        return;
+    }
     if (t->seq <= l->closed_seq) { /* of the burst that closed it: one cut a burst */
         l->closed_to_ms = MAX(l->closed_to_ms, now_ms + wait_ms);
         l->window.value = MAX(1, l->window.value - 1);

@@ -16,12 +16,15 @@
  *           that time, for its bucket was empty at both ends; or at least that much, if a pause has
  *           let it run over. The bound is set just below, and raised while it binds and nothing is
  *           refused: quickly while it is a guess; once it is sure a little at first, then more.
- * Refusals  a lone 429 concerns the call that got it. When a noticeable share of the answers are
- *           429, it concerns everybody: closed for as long as the provider asks, then one probe,
- *           then a slow start.
- * Trouble   LIMIT_TROUBLE_IN_ROW failures in a row open the circuit: closed for a second, twice as
- *           long with each probe that fails.
- * Retries   of failures may make up a tenth of the answers; beyond that they wait.
+ * Named     a refusal may say in words what the limit is: then one teaches it. Nothing tells when
+ * it rises, so it is looked for: while it binds, the pace grows until one more is refused, but
+ * never for more than LIMIT_LOOK_SHARE of the answers. Ramp      a provider may say that the rate
+ * rose too quickly, whatever the limit: then it is halved, or what the provider says it may be, and
+ * grows by half in 15 minutes. Refusals  a lone 429 concerns the call that got it. When a
+ * noticeable share of the answers are 429, it concerns everybody: closed for as long as the
+ * provider asks, then one probe, then a slow start. Trouble   LIMIT_TROUBLE_IN_ROW failures in a
+ * row open the circuit: closed for a second, twice as long with each probe that fails. Retries   of
+ * failures may make up a tenth of the answers; beyond that they wait.
  *
  * No stall is longer than the wait that the provider asked for and LIMIT_PROBE_MS; but where
  * nothing is told, nobody goes while as many calls are in flight as were found to be allowed.
@@ -29,9 +32,10 @@
 #ifndef STUMPER_CORE_LIMIT_H
 #define STUMPER_CORE_LIMIT_H
 
-#include "base/str.h"
+#include "core/call.h"
 
 #define LIMIT_SHARE 0.99
+#define LIMIT_LOOK_SHARE (1 / 300.0)
 #define LIMIT_BURST_MS 200
 #define LIMIT_PROBE_MS 1000 /* a probe that nothing bad is heard of for so long has passed */
 #define LIMIT_TROUBLE_IN_ROW 10
@@ -45,7 +49,14 @@ enum limit_rule {
                            written: what is likely is set aside, what was used is settled */
 };
 
-enum limit_kind { LIMIT_REQUESTS, LIMIT_TOKENS, LIMIT_INPUT, LIMIT_OUTPUT, LIMIT_KINDS };
+enum limit_kind {
+    LIMIT_REQUESTS,
+    LIMIT_TOKENS,
+    LIMIT_INPUT,
+    LIMIT_FRESH, /* input that was not read from the provider's cache */
+    LIMIT_OUTPUT,
+    LIMIT_KINDS
+};
 
 #define LIMIT_SET_MAX INT64_C(1000000000000)
 
@@ -72,7 +83,9 @@ struct limit_told {
 /**
  * Read the limits out of a header block ("Name: value\r\n…"): x-ratelimit-… (OpenAI and those like
  * it), anthropic-ratelimit-…, Fireworks' tokens per second. Limits that are not positive, that are
- * no number, or that refill over hours (a quota per day) count as not told.
+ * no number, or that refill over hours (a quota per day) count as not told. An answer that was
+ * given over the limit (x-ratelimit-over-limit: Fireworks, Nebius) tells that nothing is left of
+ * it.
  */
 void limit_read_headers(struct str headers, struct limit_told *ret);
 
@@ -80,13 +93,31 @@ void limit_read_headers(struct str headers, struct limit_told *ret);
  * it is neither. */
 int64_t limit_duration_ms(struct str text);
 
+/* What a refusal says in words; zeroes: nothing. */
+struct limit_words {
+    int64_t per_minute[LIMIT_KINDS]; /* the limit that it is for */
+    bool slow_down;                  /* the rate rose too quickly */
+    int64_t input_per_minute;        /* … and may be so much, in tokens of input, … */
+    int64_t input_next_minute;       /* … and so much a minute later */
+};
+
+/** Read a refusal's message: OpenAI's "requests per min (RPM): Limit 500, Used …" and that of those
+ * who took it over; Anthropic's words on "acceleration". What it says is added to *@ret. */
+void limit_read_words(struct str message, struct limit_words *ret);
+
+/** Google's quota @id (GenerateRequestsPerMinutePerProjectPerModel) allows @per_minute; added to
+ * *@ret unless it is none per minute. */
+void limit_read_quota(struct str id, int64_t per_minute, struct limit_words *ret);
+
 struct limit_bucket {
     double set_per_ms, told_per_ms; /* 0: unknown */
     double due_ms;                  /* when all that was taken is paid for, at the pace */
     double level;                   /* what the provider has left, at level_ms; INFINITY: unknown */
     double level_ms;
-    double taken;     /* ever */
-    int64_t told_seq; /* of the call that told last */
+    double taken;                   /* ever */
+    int64_t told_seq;               /* of the call that told last */
+    bool named;                     /* told by refusals alone, … */
+    double named_per_ms, looked_ms; /* … last as; the pace grew last. told_per_ms: grown */
 };
 
 /* A bound that nobody told. */
@@ -123,14 +154,21 @@ struct limit {
     int64_t mark_ms;             /* … which was then; -1: none yet */
     double mark_carried;         /* the most in flight at a call sent since then, and answered */
     bool mark_paused;            /* it was closed since then */
-    double refused_share;        /* of the last answers, exponentially weighted */
-    double trim;                 /* of the limits that are told: less after they proved too high */
+    double look;                 /* refusals that may be risked; below 0: none */
+    int64_t named_ms;            /* the last refusal with a name came; calls sent … */
+    int64_t named_seq;           /* … until then may be refused for the same */
+    struct limit_bucket ramp;    /* input tokens, while the rate may not rise quickly */
+    double ramp_growth, ramp_ms; /* per ms; to this moment */
+    int64_t ramp_seq;
+    double input_recent, input_recent_ms; /* tokens sent, exponentially weighted; at this moment */
+    double refused_share;                 /* of the last answers, exponentially weighted */
+    double trim; /* of the limits that are told: less after they proved too high */
     double trim_ms;
     int64_t trouble;       /* failures since the last answer */
     int64_t barren;        /* probes that failed since the last answer */
     int64_t stopped_to_ms; /* 0: not stopped */
     double retries, retries_ms;
-    double tokens_per_byte, output_tokens; /* as far as observed */
+    double tokens_per_byte, fresh_share, output_tokens; /* as far as observed */
 };
 
 /* What a call will take. */
@@ -163,12 +201,13 @@ void limit_tell(struct limit *l, int64_t now_ms, const struct limit_ticket *t,
 
 /* Then exactly one of these for each call that was sent. */
 
-/** It was answered; tokens as reported, -1: not told. */
+/** It was answered, with this usage as reported. */
 void limit_answered(struct limit *l, int64_t now_ms, const struct limit_ticket *t,
-                    int64_t input_tokens, int64_t output_tokens);
+                    const struct call_usage *usage);
 
 /** It was refused: 429, and asked to wait @wait_ms (0 if the wait concerns it alone). */
-void limit_refused(struct limit *l, int64_t now_ms, const struct limit_ticket *t, int64_t wait_ms);
+void limit_refused(struct limit *l, int64_t now_ms, const struct limit_ticket *t, int64_t wait_ms,
+                   const struct limit_words *words);
 
 /** It failed for no reason of its own: no connection, 5xx, a deadline. */
 void limit_failed(struct limit *l, int64_t now_ms, const struct limit_ticket *t);

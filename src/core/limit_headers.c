@@ -3,8 +3,10 @@
  *     OpenAI, Groq, xAI …  x-ratelimit-{limit,remaining,reset}-{requests,tokens}; reset is a Go
  *                          duration ("6m0s"); numbers may carry commas; 0 and -1 mean nothing
  *     Anthropic            anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-
- *                          {limit,remaining}; tokens are rounded to thousands
- *     Fireworks            x-ratelimit-limit-tokens-{prompt,generated}, per second
+ *                          {limit,remaining}; tokens are rounded to thousands; what its cache gave
+ *                          is not counted
+ *     Fireworks            x-ratelimit-limit-tokens-{prompt,cache-adjusted-prompt,generated}, per
+ *                          second; x-ratelimit-over-limit: yes, though it was answered
  */
 #include "core/limit.h"
 
@@ -26,10 +28,11 @@ static const struct {
     {"x-ratelimit-", "-project-tokens", LIMIT_TOKENS,
      1}, /* beside the other: the lower one counts */
     {"x-ratelimit-", "-tokens-prompt", LIMIT_INPUT, 60},
+    {"x-ratelimit-", "-tokens-cache-adjusted-prompt", LIMIT_FRESH, 60},
     {"x-ratelimit-", "-tokens-generated", LIMIT_OUTPUT, 60},
     {"anthropic-ratelimit-requests-", "", LIMIT_REQUESTS, 1},
     {"anthropic-ratelimit-tokens-", "", LIMIT_TOKENS, 1},
-    {"anthropic-ratelimit-input-tokens-", "", LIMIT_INPUT, 1},
+    {"anthropic-ratelimit-input-tokens-", "", LIMIT_FRESH, 1},
     {"anthropic-ratelimit-output-tokens-", "", LIMIT_OUTPUT, 1},
 };
 
@@ -149,6 +152,7 @@ static void header_tell(const double numbers[PARTS], double per_minute, struct l
 }
 
 void limit_read_headers(struct str headers, struct limit_told *ret) {
+    bool over = false;
     double numbers[ARRAY_LEN(header_forms)][PARTS];
     for (size_t f = 0; f < ARRAY_LEN(header_forms); f++) {
         for (int part = 0; part < PARTS; part++) {
@@ -162,12 +166,15 @@ void limit_read_headers(struct str headers, struct limit_told *ret) {
         if (header_find(name, &f, &part)) {
             numbers[f][part] = header_value(part, value);
         }
+        over = over || (str_eq_nocase(name, S("x-ratelimit-over-limit")) &&
+                        str_eq_nocase(str_trim(value), S("yes")));
     }
     for (int k = 0; k < LIMIT_KINDS; k++) {
         ret->of[k].per_minute = ret->of[k].remaining = -1;
     }
     for (size_t f = 0; f < ARRAY_LEN(header_forms); f++) {
         if (numbers[f][PART_LIMIT] >= 1 && header_is_per_minute(numbers[f])) {
+            numbers[f][PART_REMAINING] = over ? 0 : numbers[f][PART_REMAINING];
             header_tell(numbers[f], header_forms[f].per_minute, &ret->of[header_forms[f].kind]);
         }
     }

@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "core/histogram.h"
 #include "core/limit.h"
+#include "core/turn.h"
 #include "llm/stream.h"
 
 #include <sys/queue.h>
@@ -34,6 +35,7 @@ struct llm_call {
     size_t chain_at;            /* its model's place in the chain */
     struct llm_model *model;
     enum llm_call_state state;
+    int64_t joined;                 /* its model's queue, as the how manieth; while WAITING there */
     struct http_transfer *transfer; /* while SENT */
     struct llm_lane *lane;          /* that it was sent on last */
     struct limit_ticket ticket;     /* of that sending */
@@ -93,6 +95,8 @@ struct llm_model {
     int64_t answers;                 /* ever; tells a call whether anybody got through meanwhile */
     char trouble[LLM_TROUBLE_BYTES]; /* why no lane lets calls through; "": one does */
     struct llm_queue waiting[LLM_PRIORITY_MAX + 1];
+    struct turn turn;
+    int64_t joined;         /* calls that have waited, ever */
     struct llm_batch *wave; /* that gathers its calls; NULL: none does */
     struct loop_timer next_turn;
     struct histogram latency_ms;

@@ -1,7 +1,7 @@
 /* Who may go next, and with which key. A model has a lane for each of its keys; each lane has
- * limits of its own (core/limit.h says what they mean). The head of the model's queue takes the
- * lane that lets it go first; those behind it wait, so that a large call is not passed for ever by
- * small ones.
+ * limits of its own (core/limit.h says what they mean). Whose turn it is (core/turn.h) takes the
+ * lane that lets it go first; the others wait, so that a large call is not passed for ever by small
+ * ones.
  *
  *     out    every lane is stopped (wrong key, no quota) or its circuit is open: a call that has
  *            another model in its chain goes there at once
@@ -13,13 +13,15 @@
 
 #include <stdio.h>
 
-/* Of those that wait the one that has cost most already, among equals the oldest; or NULL. */
+/* Whose turn it is, or NULL. */
 static struct llm_call *llm_model_head(const struct llm_model *model) {
-    struct llm_call *c = NULL;
-    for (size_t i = ARRAY_LEN(model->waiting); c == NULL && i-- > 0;) {
-        c = TAILQ_FIRST(&model->waiting[i]);
+    int64_t oldest[ARRAY_LEN(model->waiting)];
+    for (size_t i = 0; i < ARRAY_LEN(oldest); i++) {
+        const struct llm_call *c = TAILQ_FIRST(&model->waiting[i]);
+        oldest[i] = c != NULL ? c->joined : -1;
     }
-    return c;
+    size_t next = turn_next(&model->turn, oldest, ARRAY_LEN(oldest));
+    return next == TURN_NOBODY ? NULL : TAILQ_FIRST(&model->waiting[next]);
 }
 
 static struct limit_cost llm_call_cost(const struct llm_call *c) {
@@ -85,6 +87,7 @@ static struct llm_queue *llm_call_queue(const struct llm_call *c) {
 }
 
 static void llm_lanes_join(struct llm_call *c) {
+    c->joined = c->model->joined++;
     TAILQ_INSERT_TAIL(llm_call_queue(c), c, link);
 }
 
@@ -119,6 +122,7 @@ static void llm_lanes_pump(struct llm_model *model) {
             return; /* the next reply makes room */
         }
         limit_send(&lane->limit, now_ms, &cost, &c->ticket);
+        turn_use(&model->turn);
         model->lane_last = (size_t)(lane - model->lanes);
     }
     loop_timer_stop(&model->next_turn);
@@ -166,15 +170,15 @@ void llm_lane_note(struct llm_call *c, const struct http_reply *reply,
     }
     if (e == ERR_OK) {
         c->model->answers++;
-        limit_answered(l, now_ms, &c->ticket, result->answer.usage.input_tokens,
-                       result->answer.usage.output_tokens);
+        limit_answered(l, now_ms, &c->ticket, &result->answer.usage);
     } else if (e == ERR_RATE_LIMIT) {
         /* A wait that ends this call is not one that the others would have to sit out: they ask,
          * and end with the same words. */
         bool too_long = result->retry_after_ms > m->config->retry_wait_ms_max;
         m->stats.rate_limited++;
         llm_lane_blame(lane, e, &result->detail);
-        limit_refused(l, now_ms, &c->ticket, too_long ? 0 : MAX(result->retry_after_ms, 0));
+        limit_refused(l, now_ms, &c->ticket, too_long ? 0 : MAX(result->retry_after_ms, 0),
+                      &result->words);
     } else if (err_class(e) == ERR_CLASS_RETRY) {
         llm_lane_blame(lane, e, result != NULL ? &result->detail : &reply->detail);
         limit_failed(l, now_ms, &c->ticket);

@@ -78,9 +78,13 @@ static void provider_headers(struct jcheck *check, struct jplace provider, struc
 }
 
 static void provider_limits(struct jcheck *check, struct jplace place, struct limit_set *ret) {
-    static const char *const known[] = {
-        [LIMIT_REQUESTS] = "rpm",      [LIMIT_TOKENS] = "tpm", [LIMIT_INPUT] = "input_tpm",
-        [LIMIT_OUTPUT] = "output_tpm", "concurrency",          NULL};
+    static const char *const known[] = {[LIMIT_REQUESTS] = "rpm",
+                                        [LIMIT_TOKENS] = "tpm",
+                                        [LIMIT_INPUT] = "input_tpm",
+                                        [LIMIT_FRESH] = "uncached_input_tpm",
+                                        [LIMIT_OUTPUT] = "output_tpm",
+                                        "concurrency",
+                                        NULL};
     if (!jcheck_is(check, place, JNODE_OBJECT, false)) {
         return;
     }

@@ -44,11 +44,12 @@ struct wire_ask {
 };
 
 struct wire_result {
-    enum err err;           /* OK: `answer` is filled */
-    struct errinfo detail;  /* provider's message, for a person; holds no registered secret */
-    int64_t retry_after_ms; /* -1: not told */
-    bool learned;           /* the quirks know better than the request did: ask again at once */
-    int64_t cap;            /* with WIRE_CAPPED learned: the output tokens to ask for from now on */
+    enum err err;             /* OK: `answer` is filled */
+    struct errinfo detail;    /* provider's message, for a person; holds no registered secret */
+    int64_t retry_after_ms;   /* -1: not told */
+    struct limit_words words; /* of a refusal */
+    bool learned;             /* the quirks know better than the request did: ask again at once */
+    int64_t cap; /* with WIRE_CAPPED learned: the output tokens to ask for from now on */
     struct call_answer answer; /* text and ids borrowed; without an error no clue, else only that */
 };
 

@@ -10,15 +10,27 @@
 
 /* --- what the shapes have in common ---------------------------------------------------------- */
 
+/* {"quotaId":"GenerateRequestsPerMinute…","quotaValue":"15"} */
+static void wire_error_violation(const struct jnode *v, struct wire_error *e) {
+    int64_t value;
+    struct str id = jnode_get_str(v, "quotaId");
+    if (str_to_i64(jnode_get_str(v, "quotaValue"), &value)) {
+        limit_read_quota(id, value, &e->words);
+    }
+    e->quota = e->quota.n == 0 || str_find(id, S("PerDay")) != STR_NPOS ? id : e->quota;
+}
+
 /* Gemini's details: what is used up, how long to wait, why a key is no good. */
 static void wire_error_details(const struct jnode *details, struct wire_error *e) {
     for (size_t i = 0; i < jnode_len(details); i++) {
         const struct jnode *d = jnode_at(details, i);
-        const struct jnode *violation = jnode_at(jnode_get(d, "violations"), 0);
-        struct str quota = jnode_get_str(violation, "quotaId"), reason = jnode_get_str(d, "reason");
-        struct str delay = jnode_get_str(d, "retryDelay");
-        e->quota = quota.n > 0 ? quota : reason.n > 0 ? reason : e->quota;
+        const struct jnode *violations = jnode_get(d, "violations");
+        struct str reason = jnode_get_str(d, "reason"), delay = jnode_get_str(d, "retryDelay");
+        e->quota = reason.n > 0 ? reason : e->quota;
         e->retry_delay = delay.n > 0 ? delay : e->retry_delay;
+        for (size_t k = 0; k < jnode_len(violations); k++) {
+            wire_error_violation(jnode_at(violations, k), e);
+        }
     }
 }
 
@@ -50,6 +62,8 @@ static struct wire_error wire_error_of(const struct jnode *doc, struct str text,
     if (error.message.n == 0) {
         error.message = str_trim(text);
     }
+    error.words.slow_down = str_eq(error.code, S("slow_down"));
+    limit_read_words(str_take(error.message, WIRE_MESSAGE_BYTES_READ), &error.words);
     return error;
 }
 
@@ -144,6 +158,9 @@ static int wire_status_of(int status, const struct wire_error *e) {
 static enum err wire_classify(int status, const struct wire_error *e) {
     if (status < 500 && status != 401 && wire_is_out_of_quota(e)) {
         return ERR_QUOTA;
+    }
+    if (e->words.slow_down && (status == 429 || status == 503)) {
+        return ERR_RATE_LIMIT;
     }
     switch (status) {
     case 400: /* Gemini's answer to a wrong key */
@@ -245,6 +262,7 @@ void wire_read_error(const struct wire *wire, const struct wire_ask *ask,
     if (ret->retry_after_ms < 0) {
         ret->retry_after_ms = wire_delay_ms(error.retry_delay);
     }
+    ret->words = error.words;
     ret->learned = (status == 400 || status == 422) && wire_learn(ask, &error, known, &ret->cap);
     ret->answer.clue = wire_clue(wire, status, reply->body, doc, &error);
     (void)errinfo_set(&ret->detail, ret->err, "HTTP %d%s%.*s", status, shown.n > 0 ? ": " : "",

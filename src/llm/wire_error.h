@@ -25,8 +25,9 @@ struct wire_error {
     struct str status;      /* Gemini: "RESOURCE_EXHAUSTED" */
     struct str quota;       /* Gemini: the quota that is used up, or the reason of a refusal */
     struct str retry_delay; /* Gemini: "22s" */
-    bool is_object;         /* the reply had an error of this kind at all */
-    bool is_moderation;     /* OpenRouter: the input was flagged */
+    struct limit_words words;
+    bool is_object;     /* the reply had an error of this kind at all */
+    bool is_moderation; /* OpenRouter: the input was flagged */
 };
 
 /** Does this 400 tell how to ask? Measured by what was asked, not by what was learned meanwhile:

@@ -11,6 +11,13 @@
 #define ASK_EARLY_MS 3 /* a limit or an overload shows at once */
 #define ASK_QUOTA "You exceeded your current quota, please check your plan and billing details."
 #define ASK_OVERLOADED "Overloaded"
+#define ASK_SLOW_DOWN                                                                              \
+    "Slow down: a sudden increase in your request rate is impacting service reliability. Please "  \
+    "reduce it to its original level and raise it gradually."
+#define ASK_ACCELERATION                                                                           \
+    "This request would exceed your organization's maximum usage increase rate for input tokens "  \
+    "per minute. Please scale up your input tokens usage more gradually to stay within the "       \
+    "acceleration limit."
 #define ASK_WAIT_MS_MIN 50
 #define ASK_WAIT_MS_SPAN 400
 
@@ -55,6 +62,7 @@ bool ask_check(const struct sim_server *s, enum dialect d, const struct sim_requ
 static enum trouble ask_limit_trouble(enum quota_kind k) {
     return k == QUOTA_TOKENS || k == QUOTA_OUTPUT ? TROUBLE_TOKENS
            : k == QUOTA_DAY                       ? TROUBLE_DAY
+           : k == QUOTA_RAMP                      ? TROUBLE_RAMP
            : k == QUOTA_SPEND                     ? TROUBLE_SPEND
                                                   : TROUBLE_REQUESTS;
 }
@@ -70,6 +78,9 @@ static void ask_over_limit(struct exchange *x, struct str model, const struct qu
     enum trouble what = ask_limit_trouble(v->refused);
     if (v->refused == QUOTA_SPEND) {
         (void)sim_error_set(&e, what, NULL, NULL, ASK_QUOTA);
+    } else if (v->refused == QUOTA_RAMP) {
+        (void)sim_error_set(&e, what, NULL, NULL, "%s",
+                            x->dialect == DIALECT_ANTHROPIC ? ASK_ACCELERATION : ASK_SLOW_DOWN);
     } else if (v->never) {
         (void)sim_error_set(&e, what, NULL, NULL,
                             "Request too large for %.*s in organization org-sim on %s: Limit "
@@ -84,6 +95,8 @@ static void ask_over_limit(struct exchange *x, struct str model, const struct qu
                             v->requested, wait_ms);
     }
     e.wait_ms = wait_ms;
+    e.limit = v->limit;
+    (void)snprintf(e.model, sizeof e.model, "%.*s", STR_ARG(str_take(model, 60)));
     exchange_refuse(x, &e);
     ledger_refused(&x->server->ledger, v->refused);
 }

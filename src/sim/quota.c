@@ -6,6 +6,7 @@
 
 #define QUOTA_US_PER_S INT64_C(1000000)
 #define QUOTA_MINUTE_S 60.0
+#define QUOTA_RAMP_GROWTH 1.5
 #define QUOTA_FOREVER_S (INT64_C(10) * 365 * 86400)
 
 const char *quota_name(enum quota_kind k) {
@@ -14,6 +15,7 @@ const char *quota_name(enum quota_kind k) {
                                                    [QUOTA_OUTPUT] = "output_tokens",
                                                    [QUOTA_CONCURRENCY] = "concurrency",
                                                    [QUOTA_DAY] = "day",
+                                                   [QUOTA_RAMP] = "ramp",
                                                    [QUOTA_SPEND] = "spend"};
     return names[k];
 }
@@ -143,6 +145,24 @@ static bool quota_buckets_pass(struct quotas *l, struct quota_account *a, enum q
     return true;
 }
 
+/* Has the use risen too quickly? */
+static bool quota_ramp_passes(struct quotas *l, struct quota_account *a, int64_t input,
+                              int64_t now_us, struct quota_verdict *ret) {
+    int64_t start = quota_now(l, QUOTA_RAMP, now_us);
+    if (start == 0) {
+        return true;
+    }
+    double passed_s = a->ramp.at_us == 0 ? 0 : (double)(now_us - a->ramp.at_us) / 1e6;
+    double grown = pow(QUOTA_RAMP_GROWTH, passed_s / l->options->ramp_s);
+    double limit = fmax(a->ramp_limit, (double)start);
+    quota_refill(l, &a->ramp, (int64_t)limit, now_us);
+    bool used = a->ramp.level < quota_capacity(l, (int64_t)limit) / 2;
+    a->ramp_limit =
+        fmin(fmax(used ? limit * grown : limit / grown, (double)start), (double)QUOTA_MAX);
+    quota_refill(l, &a->ramp, (int64_t)a->ramp_limit, now_us); /* may hold less now */
+    return quota_passes(l, &a->ramp, QUOTA_RAMP, (int64_t)a->ramp_limit, input, ret);
+}
+
 /* Limits that are counted, not refilled. */
 static bool quota_counts_pass(struct quotas *l, const struct quota_account *a, int64_t now_us,
                               struct quota_verdict *ret) {
@@ -187,8 +207,10 @@ bool quotas_admit(struct quotas *l, struct quota_account *a, enum quota_rule rul
         l->first_us = now_us;
     }
     bool admitted = quota_counts_pass(l, a, now_us, ret) &&
-                    quota_buckets_pass(l, a, rule, input, output_max, now_us, ret);
+                    quota_buckets_pass(l, a, rule, input, output_max, now_us, ret) &&
+                    quota_ramp_passes(l, a, input, now_us, ret);
     if (admitted) {
+        a->ramp.level -= (double)input;
         for (enum quota_kind k = QUOTA_REQUESTS; k < QUOTA_BUCKETS; k++) {
             a->buckets[k].level -= (double)quota_cost(k, rule, input, output_max);
         }

@@ -5,6 +5,9 @@
  * single request that is larger than a bucket passes when the bucket is full, and leaves a debt;
  * one that is larger than a whole minute never passes.
  *
+ * A ramp is what may come at once; beyond it the use may rise by half in ramp_s, and what is not
+ * used is lost as quickly.
+ *
  *     quotas_admit() ─► refused: when to come again
  *                    └► admitted ─► quotas_produced() as output comes ─► quotas_leave()
  *
@@ -49,16 +52,18 @@ enum quota_kind {
     QUOTA_BUCKETS,
     QUOTA_CONCURRENCY = QUOTA_BUCKETS, /* requests at once */
     QUOTA_DAY,                         /* requests a day */
+    QUOTA_RAMP,                        /* input tokens a minute that may come at once */
     QUOTA_SPEND,                       /* money */
     QUOTA_KINDS                        /* none of them */
 };
 
-/** "requests", "tokens", "output_tokens", "concurrency", "day", "spend". */
+/** "requests", "tokens", "output_tokens", "concurrency", "day", "ramp", "spend". */
 const char *quota_name(enum quota_kind k);
 
 struct quota_options {
     struct quota_plan of[QUOTA_SPEND]; /* by kind */
     double burst_s;                    /* what a bucket holds, at least one request; 0: 60 s */
+    double ramp_s;                     /* use beyond QUOTA_RAMP may rise by half in so long */
 };
 
 /* A bucket as headers tell it. */
@@ -85,7 +90,8 @@ struct quota_bucket {
 
 struct quota_account {
     uint64_t id;
-    struct quota_bucket buckets[QUOTA_BUCKETS];
+    struct quota_bucket buckets[QUOTA_BUCKETS], ramp;
+    double ramp_limit; /* as far as use has risen */
     int64_t in_flight, today;
 };
 

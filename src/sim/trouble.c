@@ -61,28 +61,53 @@ static void trouble_anthropic(const struct sim_error *e, const char *request_id,
     jwrite_cstr(w, request_id);
 }
 
-/* The id of the quota that Gemini names, or NULL. */
-static const char *trouble_quota(enum trouble what) {
-    return what == TROUBLE_REQUESTS ? "GenerateRequestsPerMinutePerProjectPerModel"
-           : what == TROUBLE_TOKENS ? "GenerateContentInputTokensPerModelPerMinute"
-           : what == TROUBLE_DAY    ? "GenerateRequestsPerDayPerProjectPerModel"
-                                    : NULL;
+/* What Gemini calls its quotas. */
+static const struct quota_words {
+    const char *id, *metric;
+} quota_words[TROUBLE_COUNT] = {
+    [TROUBLE_REQUESTS] = {"GenerateRequestsPerMinutePerProjectPerModel",
+                          "generativelanguage.googleapis.com/generate_requests_per_model"},
+    [TROUBLE_TOKENS] = {"GenerateContentInputTokensPerModelPerMinute",
+                        "generativelanguage.googleapis.com/"
+                        "generate_content_paid_tier_input_token_count"},
+    [TROUBLE_DAY] = {"GenerateRequestsPerDayPerProjectPerModel",
+                     "generativelanguage.googleapis.com/generate_requests_per_model_per_day"},
+};
+
+/* "violations":[{"quotaMetric":…,"quotaId":…,"quotaDimensions":{…},"quotaValue":"500"}]; what was
+ * refused for no limit has no value. */
+static void trouble_gemini_violation(const struct sim_error *e, struct jwrite *w) {
+    char value[24];
+    jwrite_object(w);
+    jwrite_key(w, "quotaMetric");
+    jwrite_cstr(w, quota_words[e->what].metric);
+    jwrite_key(w, "quotaId");
+    jwrite_cstr(w, quota_words[e->what].id);
+    if (e->limit > 0) {
+        (void)snprintf(value, sizeof value, "%" PRId64, e->limit);
+        jwrite_key(w, "quotaDimensions");
+        jwrite_object(w);
+        jwrite_key(w, "location");
+        jwrite_cstr(w, "global");
+        jwrite_key(w, "model");
+        jwrite_cstr(w, e->model);
+        jwrite_end(w);
+        jwrite_key(w, "quotaValue");
+        jwrite_cstr(w, value);
+    }
+    jwrite_end(w);
 }
 
 static void trouble_gemini_details(const struct sim_error *e, struct jwrite *w) {
     char delay[40];
-    const char *quota = trouble_quota(e->what);
     jwrite_array(w);
-    if (quota != NULL) {
+    if (quota_words[e->what].id != NULL) {
         jwrite_object(w);
         jwrite_key(w, "@type");
         jwrite_cstr(w, "type.googleapis.com/google.rpc.QuotaFailure");
         jwrite_key(w, "violations");
         jwrite_array(w);
-        jwrite_object(w);
-        jwrite_key(w, "quotaId");
-        jwrite_cstr(w, quota);
-        jwrite_end(w);
+        trouble_gemini_violation(e, w);
         jwrite_end(w);
         jwrite_end(w);
     }
@@ -111,7 +136,7 @@ static void trouble_gemini(const struct sim_error *e, struct jwrite *w) {
     jwrite_cstr(w, e->message);
     jwrite_key(w, "status");
     jwrite_cstr(w, wordings[e->what][DIALECT_GEMINI].type);
-    if (trouble_quota(e->what) != NULL || e->what == TROUBLE_BAD_KEY || e->wait_ms > 0) {
+    if (quota_words[e->what].id != NULL || e->what == TROUBLE_BAD_KEY || e->wait_ms > 0) {
         jwrite_key(w, "details");
         trouble_gemini_details(e, w);
     }

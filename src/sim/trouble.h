@@ -39,6 +39,7 @@ enum dialect { DIALECT_OPENAI, DIALECT_ANTHROPIC, DIALECT_GEMINI, DIALECT_COUNT 
       "RESOURCE_EXHAUSTED")                                                                        \
     X(DAY, 429, "requests", "rate_limit_exceeded", 429, "rate_limit_error", 429,                   \
       "RESOURCE_EXHAUSTED")                                                                        \
+    X(RAMP, 429, "requests", "slow_down", 429, "rate_limit_error", 429, "RESOURCE_EXHAUSTED")      \
     X(SPEND, 429, "insufficient_quota", "insufficient_quota", 429, "enforced_spend_limit_reached", \
       429, "RESOURCE_EXHAUSTED")                                                                   \
     X(INTERNAL, 500, "server_error", NULL, 500, "api_error", 500, "INTERNAL")                      \
@@ -60,6 +61,8 @@ struct sim_error {
     const char *param; /* OpenAI: null if NULL */
     const char *code;  /* OpenAI: the one of the table if NULL */
     int64_t wait_ms;   /* when to come again; 0: not told */
+    int64_t limit;     /* that was reached; 0: none */
+    char model[64];    /* … by this model, as Gemini tells it */
     char message[384];
 };
 

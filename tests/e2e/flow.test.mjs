@@ -25,6 +25,33 @@ test('limits that fall in mid-run are followed', async (t) => {
   assert(refusals(await provider.sums()) <= 10);
 });
 
+const others = (type, base, key) => `{type: ${type}, base_url: '${base}', api_key_env: ${key}}`;
+
+test('where no header tells a limit, the first refusal does', async (t) => {
+  const cwd = folder(t);
+  const provider = await sim(t, '--accept-all', '--rpm', 600, '--limit-burst', 1, '--latency', 100);
+  writeFileSync(join(cwd, 'stumper.yaml'),
+    `providers: {lab: ${others('gemini', provider.env.OPENAI_BASE_URL.replace(/\/v1$/, ''), 'KEY')}}\n`);
+  const models = ['--engineer', 'lab/engineer', '--checker', 'lab/checker', '--target', 'lab/target'];
+  const from = Date.now();
+  await run(t, ['generate', '-n', 60, '--judge', 'llm', ...models, '--concurrency', 200], { cwd, env: { KEY: 'k' } });
+  assertExactly(60, jsonl(join(cwd, 'problems.jsonl')));
+  assert(Date.now() - from > 9000, '120 calls of the checker at ten a second, ten at once');
+  const sums = await provider.sums();
+  assert(refusals(sums) <= 12, `${refusals(sums)} of ${sums.calls} refused, three models`);
+});
+
+test('a provider that asks to slow down is obeyed, and the job ends with all', async (t) => {
+  const cwd = folder(t);
+  const provider = await sim(t, '--accept-all', '--ramp', 300000, '--ramp-time', 5, '--limit-burst', 1,
+    '--latency', 50);
+  await run(t, generate(50, '--judge', 'llm', '--concurrency', 150), { cwd, env: provider.env });
+  assertExactly(50, jsonl(join(cwd, 'problems.jsonl')));
+  const sums = await provider.sums();
+  assert(sums.refused.ramp > 0, 'it was too quick at first');
+  assert(refusals(sums) < 0.5 * sums.calls, `${refusals(sums)} of ${sums.calls} refused`);
+});
+
 test('--rpm holds where the provider tells nothing', async (t) => {
   const cwd = folder(t);
   const provider = await sim(t, '--accept-all');

@@ -18,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         ASSERT(wait_ms >= 0 && wait_ms <= calls * 200000);
         limit_send(&l, now_ms, &cost, &t);
         limit_tell(&l, now_ms, &t, &told);
-        limit_answered(&l, now_ms, &t, 1000, 500);
+        limit_answered(&l, now_ms, &t,
+                       &(struct call_usage){.input_tokens = 1000, .output_tokens = 500});
     }
     for (int k = 0; k < LIMIT_KINDS; k++) {
         ASSERT(told.of[k].per_minute == -1 || told.of[k].per_minute > 0);

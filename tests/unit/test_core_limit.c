@@ -1,6 +1,5 @@
-/* Promises of core/limit.h, against a provider that is played with simulated time: its buckets
- * refill continuously, a request is admitted or refused when it arrives, and the reply tells the
- * limits as they stood then. */
+/* Promises of core/limit.h: what it does with what it is told, and how it finds out the rest. The
+ * laws that hold over any span of time are in test_core_limit_laws.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,216 +7,14 @@
 
 #include <cmocka.h>
 
-#include "base/mem.h"
-#include "base/rng.h"
-#include "core/limit.h"
+#include "limit_play.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define RING_MS 8192 /* longer than any call takes */
-
-/* What the provider does. */
-struct play {
-    int64_t rpm, tpm;       /* 0: none */
-    double hold_s;          /* its buckets hold so many seconds' worth */
-    int64_t in_flight_max;  /* 0: none */
-    bool tells;             /* in headers */
-    bool in_force;          /* false: it answers everything */
-    int64_t latency_ms[2];  /* from, to */
-    int64_t network_ms[2];  /* one way */
-    int64_t retry_after_ms; /* in its refusals */
-    int64_t change_ms, change_rpm;
-    int64_t down_from_ms, down_to_ms; /* fails everything meanwhile */
-    int64_t lone_refusals;            /* one of so many, for no reason; 0: none */
-    enum limit_rule rule;
-    struct limit_set set;
-    int64_t slots; /* calls that want to go, and come again at once */
-    int64_t for_ms;
-    int64_t output_tokens[2], output_tokens_max;
-};
-
-enum fate { FATE_ANSWER, FATE_REFUSE, FATE_FAIL };
-
-struct sent {
-    struct sent *next;
-    struct limit_ticket ticket;
-    enum fate fate;
-    bool arrived;
-    int64_t input_tokens, output_tokens;
+static struct limit_told read_headers(const char *text) {
     struct limit_told told;
-};
-
-struct stage {
-    const struct play *p;
-    struct limit limit;
-    struct rng rng;
-    struct sent *ring[RING_MS];
-    double requests, tokens; /* the provider's levels */
-    int64_t rpm, serving;
-    int64_t sent, answered, refused, failed;
-    int64_t last_sent_ms, longest_pause_ms;
-    int64_t used_tokens;
-    int64_t *sent_at; /* every sending */
-};
-
-static int64_t between(struct stage *s, const int64_t range[2]) {
-    return range[0] + (int64_t)(rng_u64(&s->rng) % (uint64_t)(range[1] - range[0] + 1));
-}
-
-static void put(struct stage *s, struct sent *c, int64_t at_ms) {
-    c->next = s->ring[at_ms % RING_MS];
-    s->ring[at_ms % RING_MS] = c;
-}
-
-static void refill(struct stage *s) {
-    double rpm = (double)s->rpm, tpm = (double)s->p->tpm;
-    s->requests = MIN(s->requests + rpm / 60000, rpm / 60 * s->p->hold_s);
-    s->tokens = MIN(s->tokens + tpm / 60000, tpm / 60 * s->p->hold_s);
-}
-
-/* At the provider's door. */
-static void arrive(struct stage *s, struct sent *c, int64_t now_ms) {
-    const struct play *p = s->p;
-    double counted =
-        (double)c->input_tokens +
-        (double)(p->rule == LIMIT_AT_ADMISSION ? p->output_tokens_max : c->output_tokens);
-    bool fits = (s->rpm == 0 || s->requests >= 1) && (p->tpm == 0 || s->tokens >= counted) &&
-                (p->in_flight_max == 0 || s->serving < p->in_flight_max);
-    c->arrived = true;
-    c->fate = FATE_ANSWER;
-    if (now_ms >= p->down_from_ms && now_ms < p->down_to_ms) {
-        c->fate = FATE_FAIL;
-    } else if (!fits ||
-               (p->lone_refusals > 0 && between(s, (int64_t[]){1, p->lone_refusals}) == 1)) {
-        c->fate = FATE_REFUSE;
-    }
-    if (c->fate == FATE_ANSWER) {
-        s->requests -= 1;
-        s->tokens -= counted;
-        s->serving++;
-    }
-    memset(&c->told, -1, sizeof c->told);
-    if (p->tells) {
-        c->told.of[LIMIT_REQUESTS].per_minute = s->rpm > 0 ? s->rpm : -1;
-        c->told.of[LIMIT_REQUESTS].remaining = (int64_t)MAX(s->requests, 0);
-        c->told.of[LIMIT_TOKENS].per_minute = p->tpm > 0 ? p->tpm : -1;
-        c->told.of[LIMIT_TOKENS].remaining = (int64_t)MAX(s->tokens, 0);
-    }
-    int64_t work_ms = c->fate == FATE_ANSWER ? between(s, p->latency_ms) : 0;
-    put(s, c, now_ms + work_ms + MAX(between(s, p->network_ms), 1));
-}
-
-static void come_back(struct stage *s, struct sent *c, int64_t now_ms) {
-    limit_tell(&s->limit, now_ms, &c->ticket, &c->told);
-    if (c->fate == FATE_ANSWER) {
-        s->serving--;
-        s->answered++;
-        s->used_tokens += c->input_tokens + c->output_tokens;
-        limit_answered(&s->limit, now_ms, &c->ticket, c->input_tokens, c->output_tokens);
-    } else if (c->fate == FATE_REFUSE) {
-        s->refused++;
-        limit_refused(&s->limit, now_ms, &c->ticket, s->p->retry_after_ms);
-    } else {
-        s->failed++;
-        limit_failed(&s->limit, now_ms, &c->ticket);
-    }
-    free(c);
-}
-
-static void send_all(struct stage *s, int64_t now_ms) {
-    const struct limit_cost cost = {.input_bytes = 4000,
-                                    .output_tokens_max = s->p->output_tokens_max};
-    while (s->limit.in_flight < s->p->slots && limit_wait_ms(&s->limit, now_ms, &cost) == 0) {
-        struct sent *c = mem_new(sizeof *c);
-        limit_send(&s->limit, now_ms, &cost, &c->ticket);
-        c->input_tokens = between(s, (int64_t[]){900, 1100});
-        c->output_tokens = between(s, s->p->output_tokens);
-        s->sent_at[s->sent++] = now_ms;
-        s->last_sent_ms = now_ms;
-        put(s, c, now_ms + MAX(between(s, s->p->network_ms), 1));
-    }
-    if (s->limit.in_flight < s->p->slots) { /* somebody would like to go */
-        s->longest_pause_ms = MAX(s->longest_pause_ms, now_ms - s->last_sent_ms);
-    } else {
-        s->last_sent_ms = now_ms;
-    }
-}
-
-/* Play it; free with leave(). */
-static struct stage *perform(const struct play *p, uint64_t seed) {
-    struct stage *s = mem_new(sizeof *s);
-    *s = (struct stage){.p = p, .rpm = p->rpm};
-    s->sent_at = mem_new_array((size_t)(p->for_ms * 10), sizeof *s->sent_at);
-    rng_init(&s->rng, seed);
-    limit_init(&s->limit, p->rule, &p->set);
-    s->requests = (double)p->rpm / 60 * p->hold_s;
-    s->tokens = (double)p->tpm / 60 * p->hold_s;
-    for (int64_t now_ms = 1; now_ms <= p->for_ms; now_ms++) {
-        struct sent *due = s->ring[now_ms % RING_MS], *next;
-        s->ring[now_ms % RING_MS] = NULL;
-        s->rpm = p->change_ms > 0 && now_ms >= p->change_ms ? p->change_rpm : s->rpm;
-        refill(s);
-        for (; due != NULL; due = next) {
-            next = due->next;
-            if (due->arrived) {
-                come_back(s, due, now_ms);
-            } else {
-                arrive(s, due, now_ms);
-            }
-        }
-        send_all(s, now_ms);
-    }
-    return s;
-}
-
-static void leave(struct stage *s) {
-    for (size_t i = 0; i < RING_MS; i++) {
-        for (struct sent *c = s->ring[i], *next; c != NULL; c = next) {
-            next = c->next;
-            free(c);
-        }
-    }
-    free(s->sent_at);
-    free(s);
-}
-
-static struct play usual(int64_t rpm) {
-    return (struct play){.rpm = rpm,
-                         .hold_s = 60,
-                         .tells = true,
-                         .latency_ms = {300, 3000},
-                         .network_ms = {1, 20},
-                         .retry_after_ms = 500,
-                         .slots = MAX(rpm / 60 * 8, 64),
-                         .for_ms = 60000,
-                         .output_tokens = {200, 1000},
-                         .output_tokens_max = 2000};
-}
-
-/* The most that was sent in any span of @span_ms. */
-static int64_t most_within(const struct stage *s, int64_t span_ms) {
-    int64_t most = 0;
-    for (int64_t from = 0, to = 0; to < s->sent; to++) {
-        while (s->sent_at[to] - s->sent_at[from] >= span_ms) {
-            from++;
-        }
-        most = MAX(most, to - from + 1);
-    }
-    return most;
-}
-
-static void assert_refused_below(const struct stage *s, double share) {
-    if ((double)s->refused > share * (double)s->sent) {
-        fail_msg("%lld of %lld refused", (long long)s->refused, (long long)s->sent);
-    }
-}
-
-static void assert_used(const struct stage *s, double calls) {
-    if ((double)s->answered + (double)s->serving < 0.95 * calls) {
-        fail_msg("%lld of %.0f answered", (long long)(s->answered + s->serving), calls);
-    }
+    limit_read_headers(str_of(text), &told);
+    return told;
 }
 
 /* --- the goal --- */
@@ -351,7 +148,7 @@ static void test_what_others_use_up_is_waited_for(void **state) {
     told.of[LIMIT_REQUESTS].per_minute = 60;
     told.of[LIMIT_REQUESTS].remaining = 0; /* somebody else with our key */
     limit_tell(&l, 1010, &t, &told);
-    limit_answered(&l, 1010, &t, 100, 20);
+    limit_answered(&l, 1010, &t, &(struct call_usage){.input_tokens = 100, .output_tokens = 20});
     assert_in_range(limit_wait_ms(&l, 1010, &cost), 900, 1000);
     assert_int_equal(limit_wait_ms(&l, 2010, &cost), 0);
 }
@@ -454,6 +251,87 @@ static void test_where_nothing_is_told_a_limit_that_changes_is_followed(void **s
     }
 }
 
+/* Gemini: no headers, but the words of a refusal. */
+static void test_a_limit_that_a_refusal_names_is_used_to_the_full_from_a_cold_start(void **state) {
+    (void)state;
+    static const int64_t rpms[] = {500, 3000, 20000, 100000};
+    for (size_t i = 0; i < ARRAY_LEN(rpms); i++) {
+        for (int held = 0; held < 2; held++) {
+            struct play p = usual(rpms[i]);
+            p.tells = false;
+            p.names = true;
+            p.hold_s = held == 0 ? 60 : 1;
+            struct stage *s = perform(&p, i + 1);
+            assert_refused_below(s, 0.005);
+            assert_used(s, (double)rpms[i]); /* the first minute */
+            leave(s);
+        }
+    }
+}
+
+static void test_a_limit_that_a_refusal_named_is_followed_when_it_changes(void **state) {
+    (void)state;
+    static const struct {
+        int64_t from, to;
+        double found_ms; /* a rise: a look costs a refusal, and 300 calls must have earned it */
+    } changes[] = {{3000, 1500, 0}, {3000, 9000, 8000}, {20000, 60000, 6000}, {500, 1000, 40000}};
+    for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+        struct play p = usual(changes[i].from);
+        p.tells = false;
+        p.names = true;
+        p.hold_s = 1;
+        p.slots = changes[i].to / 60 * 8 + 200;
+        p.change_rpm = changes[i].to;
+        p.change_ms = 60000;
+        p.for_ms = 180000;
+        struct stage *s = perform(&p, i + 1);
+        assert_refused_below(s, 0.005);
+        assert_used(s, (double)(p.rpm + 2 * p.change_rpm) -
+                           (double)p.change_rpm * changes[i].found_ms / 60000);
+        leave(s);
+    }
+}
+
+static void test_a_limit_on_tokens_that_a_refusal_names_is_used_to_the_full(void **state) {
+    (void)state;
+    struct play p = usual(0);
+    p.tells = false;
+    p.names = true;
+    p.tpm = 2000000; /* 3,000 a call: 667 a minute */
+    p.hold_s = 2;
+    p.slots = 200;
+    p.for_ms = 120000;
+    struct stage *s = perform(&p, 1);
+    assert_refused_below(s, 0.006);
+    assert_used(s, (double)p.tpm / 3000 * (double)(p.for_ms - 3000) / 60000);
+    leave(s);
+}
+
+static void test_a_refusal_that_names_no_limit_is_not_taken_for_one(void **state) {
+    (void)state;
+    struct play p = usual(3000);
+    p.tells = false;
+    p.names = true;
+    p.hold_s = 1;
+    p.lone_refusals = 100; /* a proxy's, say: with nothing in it */
+    struct stage *s = perform(&p, 1);
+    assert_int_equal(limit_per_minute(&s->limit, LIMIT_TOKENS), -1);
+    assert_used(s, 3000 * 0.95);
+    leave(s);
+}
+
+static void test_one_call_a_second_is_never_two_within_it(void **state) {
+    (void)state;
+    struct play p = usual(60);
+    p.set.per_minute[LIMIT_REQUESTS] = 60;
+    p.hold_s = 1; /* a bucket of one */
+    p.for_ms = 300000;
+    struct stage *s = perform(&p, 1);
+    assert_int_equal(s->refused, 0);
+    assert_used(s, 300);
+    leave(s);
+}
+
 static void test_a_fixed_number_of_calls_in_flight_is_kept(void **state) {
     (void)state;
     struct play p = usual(0);
@@ -514,15 +392,18 @@ static void test_after_a_pause_one_probe_goes_before_the_others(void **state) {
         limit_send(&l, 0, &cost, &t[i]);
     }
     for (size_t i = 0; i < 10; i++) {
-        limit_refused(&l, 10, &t[i], 700);
+        limit_refused(&l, 10, &t[i], 700, &(struct limit_words){0});
     }
     assert_int_equal(limit_wait_ms(&l, 10, &cost), 700);
     assert_int_equal(limit_wait_ms(&l, 710, &cost), 0);
     limit_send(&l, 710, &cost, &t[0]);
     assert_true(limit_wait_ms(&l, 720, &cost) > 0);
-    limit_answered(&l, 730, &t[10], 1, 1); /* sent before the pause: proves nothing */
+    limit_answered(
+        &l, 730, &t[10],
+        &(struct call_usage){.input_tokens = 1,
+                             .output_tokens = 1}); /* sent before the pause: proves nothing */
     assert_true(limit_wait_ms(&l, 740, &cost) > 0);
-    limit_answered(&l, 750, &t[0], 1, 1);
+    limit_answered(&l, 750, &t[0], &(struct call_usage){.input_tokens = 1, .output_tokens = 1});
     assert_int_equal(limit_wait_ms(&l, 750, &cost), 0);
 }
 
@@ -559,13 +440,164 @@ static void test_retries_of_failures_stay_a_tenth_of_the_answers(void **state) {
     assert_true(limit_retry_ms(&l, 1000) > limit_retry_ms(&l, 1000) - 200);
     for (int i = 0; i < 1000; i++) {
         limit_send(&l, 1000, &(struct limit_cost){.input_bytes = 10}, &t);
-        limit_answered(&l, 1000, &t, 1, 1);
+        limit_answered(&l, 1000, &t, &(struct call_usage){.input_tokens = 1, .output_tokens = 1});
     }
     at_once = 0;
     while (limit_retry_ms(&l, 1000) == 0) {
         at_once++;
     }
     assert_in_range(at_once, 90, 100);
+}
+
+/* --- ramps --- */
+
+static void test_a_rate_that_rose_too_quickly_is_halved_and_grows_by_half_in_a_quarter_of_an_hour(
+    void **state) {
+    (void)state;
+    const struct limit_set set = {.per_minute = {[LIMIT_REQUESTS] = 60000}};
+    const struct limit_cost cost = {.input_bytes = 40000, .output_tokens_max = 100};
+    const struct limit_words words = {.slow_down = true};
+    struct limit_ticket t = {0};
+    struct limit l;
+    int64_t sent[3] = {0};
+    limit_init(&l, LIMIT_AT_ADMISSION, &set);
+    for (int64_t ms = 0; ms < 1860000; ms++) {
+        while (limit_wait_ms(&l, ms, &cost) == 0) {
+            limit_send(&l, ms, &cost, &t);
+            limit_left(&l, ms, &t);
+            sent[0] += ms >= 40000 && ms < 60000;
+            sent[1] += ms >= 61000 && ms < 81000;
+            sent[2] += ms >= 961000 && ms < 981000;
+        }
+        if (ms == 60000) {
+            limit_send(&l, ms, &cost, &t);
+            limit_refused(&l, ms, &t, 0, &words);
+        }
+    }
+    assert_in_range(sent[0], 19700, 20100);
+    assert_in_range(sent[1], 9000, 10400);
+    assert_in_range(sent[2], 13500, 15600);
+}
+
+static void test_a_provider_that_says_how_quickly_the_rate_may_rise_is_followed(void **state) {
+    (void)state;
+    const struct limit_set set = {0};
+    const struct limit_cost cost = {.input_bytes = 4000, .output_tokens_max = 100};
+    struct limit_words words = {0};
+    struct limit_ticket t;
+    struct limit l;
+    int64_t sent = 0;
+    limit_read_words(
+        S("This request would exceed your organization's maximum usage increase rate for input "
+          "tokens "
+          "per minute. Your current limit is 60,000 input tokens per minute, and will increase to "
+          "70,000 at the next minute boundary."),
+        &words);
+    assert_int_equal(words.input_per_minute, 60000);
+    assert_int_equal(words.input_next_minute, 70000);
+    limit_init(&l, LIMIT_AS_PRODUCED, &set);
+    limit_send(&l, 0, &cost, &t);
+    limit_refused(&l, 0, &t, 0, &words);
+    for (int64_t ms = 0; ms < 120000; ms++) {
+        while (limit_wait_ms(&l, ms, &cost) == 0) {
+            limit_send(&l, ms, &cost, &t);
+            limit_left(&l, ms, &t);
+            sent++; /* 1,200 tokens, as far as is known */
+        }
+    }
+    assert_in_range(sent, 110, 130);
+}
+
+static void test_a_small_client_that_is_told_to_slow_down_waits_as_for_any_refusal(void **state) {
+    (void)state;
+    const struct limit_set set = {0};
+    const struct limit_cost cost = {.input_bytes = 4000, .output_tokens_max = 100};
+    struct limit_ticket t;
+    struct limit l;
+    limit_init(&l, LIMIT_AT_ADMISSION, &set);
+    for (int i = 0; i < 4; i++) {
+        limit_send(&l, 0, &cost, &t);
+        limit_refused(&l, 10, &t, 5000, &(struct limit_words){.slow_down = true});
+    }
+    assert_int_equal(limit_wait_ms(&l, 10, &cost), 5000);
+}
+
+/* --- what refusals say --- */
+
+static struct limit_words read_words(const char *text) {
+    struct limit_words words = {0};
+    limit_read_words(str_of(text), &words);
+    return words;
+}
+
+static void test_the_limit_is_read_out_of_each_providers_words(void **state) {
+    (void)state;
+    struct limit_words w =
+        read_words("Rate limit reached for gpt-4o in organization org-x on tokens per min (TPM): "
+                   "Limit 30,000, Used 29000, Requested 2000. Please try again in 2s.");
+    assert_int_equal(w.per_minute[LIMIT_TOKENS], 30000);
+    assert_int_equal(w.per_minute[LIMIT_REQUESTS], 0);
+    w = read_words("Rate limit reached for model `x` on requests per minute (RPM): Limit 30, Used "
+                   "30, Requested 1.");
+    assert_int_equal(w.per_minute[LIMIT_REQUESTS], 30);
+    w = read_words(
+        "Rate limit reached on tokens per day (TPD): Limit 100000, Used 97050, Requested 3619.");
+    for (int k = 0; k < LIMIT_KINDS; k++) {
+        assert_int_equal(w.per_minute[k], 0);
+    }
+    w = read_words(
+        "Rate limit reached for x on requests per min (RPM): Limit 99999999999999999999, Used 1.");
+    assert_true(w.per_minute[LIMIT_REQUESTS] <= LIMIT_SET_MAX);
+    assert_false(w.slow_down);
+    assert_true(read_words("stay within the acceleration limit").slow_down);
+}
+
+static void test_googles_quotas_are_read_by_their_ids(void **state) {
+    (void)state;
+    struct limit_words w = {0};
+    limit_read_quota(S("GenerateRequestsPerMinutePerProjectPerModel-FreeTier"), 15, &w);
+    limit_read_quota(S("GenerateContentInputTokensPerModelPerMinute-FreeTier"), 250000, &w);
+    limit_read_quota(S("GenerateRequestsPerDayPerProjectPerModel-FreeTier"), 20, &w);
+    assert_int_equal(w.per_minute[LIMIT_REQUESTS], 15);
+    assert_int_equal(w.per_minute[LIMIT_INPUT], 250000);
+    assert_int_equal(w.per_minute[LIMIT_TOKENS], 0);
+}
+
+static void test_fireworks_headers_are_read(void **state) {
+    (void)state;
+    struct limit_told t = read_headers("x-ratelimit-limit-tokens-prompt: 60000\r\n"
+                                       "x-ratelimit-remaining-tokens-prompt: 50000\r\n"
+                                       "x-ratelimit-limit-tokens-cache-adjusted-prompt: 15000\r\n"
+                                       "x-ratelimit-limit-tokens-generated: 600\r\n");
+    assert_int_equal(t.of[LIMIT_INPUT].per_minute, 3600000);
+    assert_int_equal(t.of[LIMIT_INPUT].remaining, 3000000);
+    assert_int_equal(t.of[LIMIT_FRESH].per_minute, 900000);
+    assert_int_equal(t.of[LIMIT_OUTPUT].per_minute, 36000);
+    assert_int_equal(t.of[LIMIT_FRESH].remaining, -1);
+    t = read_headers("X-Ratelimit-Over-Limit: yes\r\nx-ratelimit-limit-requests: 60\r\n");
+    assert_int_equal(t.of[LIMIT_REQUESTS].per_minute, 60);
+    assert_int_equal(t.of[LIMIT_REQUESTS].remaining, 0); /* served from what others left */
+    assert_int_equal(t.of[LIMIT_TOKENS].per_minute, -1);
+}
+
+static void test_what_a_cache_gave_is_not_counted_where_it_is_free(void **state) {
+    (void)state;
+    const struct limit_set set = {.per_minute = {[LIMIT_FRESH] = 60000}};
+    const struct limit_cost cost = {.input_bytes = 4000, .output_tokens_max = 100};
+    struct limit_ticket t;
+    struct limit l;
+    int64_t sent = 0;
+    limit_init(&l, LIMIT_AS_PRODUCED, &set);
+    for (int64_t ms = 0; ms < 120000; ms++) {
+        while (limit_wait_ms(&l, ms, &cost) == 0) {
+            limit_send(&l, ms, &cost, &t);
+            limit_answered(&l, ms, &t,
+                           &(struct call_usage){
+                               .input_tokens = 1000, .cached_tokens = 900, .output_tokens = 9});
+            sent++;
+        }
+    }
+    assert_in_range(sent, 1100, 1210); /* of a hundred tokens each */
 }
 
 static void test_a_key_that_is_stopped_is_not_tried_for_a_while(void **state) {
@@ -582,12 +614,6 @@ static void test_a_key_that_is_stopped_is_not_tried_for_a_while(void **state) {
 }
 
 /* --- headers --- */
-
-static struct limit_told read_headers(const char *text) {
-    struct limit_told told;
-    limit_read_headers(str_of(text), &told);
-    return told;
-}
 
 static void test_each_providers_headers_are_read(void **state) {
     (void)state;
@@ -611,7 +637,7 @@ static void test_each_providers_headers_are_read(void **state) {
                      "anthropic-ratelimit-output-tokens-remaining: 0\r\n"
                      "anthropic-ratelimit-tokens-limit: 2400000\r\n");
     assert_int_equal(t.of[LIMIT_REQUESTS].per_minute, 4000);
-    assert_int_equal(t.of[LIMIT_INPUT].remaining, 1999000);
+    assert_int_equal(t.of[LIMIT_FRESH].remaining, 1999000); /* cache reads are not counted */
     assert_int_equal(t.of[LIMIT_OUTPUT].per_minute, 400000);
     assert_int_equal(t.of[LIMIT_OUTPUT].remaining, 0);
     assert_int_equal(t.of[LIMIT_TOKENS].per_minute, 2400000);
@@ -694,12 +720,25 @@ int main(void) {
         cmocka_unit_test(test_where_nothing_is_told_a_limit_per_minute_is_found_and_used),
         cmocka_unit_test(test_where_nothing_is_told_a_low_limit_is_found_and_used),
         cmocka_unit_test(test_where_nothing_is_told_a_limit_that_changes_is_followed),
+        cmocka_unit_test(test_a_limit_that_a_refusal_names_is_used_to_the_full_from_a_cold_start),
+        cmocka_unit_test(test_a_limit_that_a_refusal_named_is_followed_when_it_changes),
+        cmocka_unit_test(test_a_limit_on_tokens_that_a_refusal_names_is_used_to_the_full),
+        cmocka_unit_test(test_a_refusal_that_names_no_limit_is_not_taken_for_one),
+        cmocka_unit_test(test_one_call_a_second_is_never_two_within_it),
         cmocka_unit_test(test_a_fixed_number_of_calls_in_flight_is_kept),
         cmocka_unit_test(test_no_pause_is_longer_than_asked_for_and_a_second),
         cmocka_unit_test(test_a_lone_refusal_stops_nobody_else),
         cmocka_unit_test(test_after_a_pause_one_probe_goes_before_the_others),
         cmocka_unit_test(test_failures_in_a_row_open_the_circuit_and_an_answer_closes_it),
         cmocka_unit_test(test_retries_of_failures_stay_a_tenth_of_the_answers),
+        cmocka_unit_test(
+            test_a_rate_that_rose_too_quickly_is_halved_and_grows_by_half_in_a_quarter_of_an_hour),
+        cmocka_unit_test(test_a_provider_that_says_how_quickly_the_rate_may_rise_is_followed),
+        cmocka_unit_test(test_a_small_client_that_is_told_to_slow_down_waits_as_for_any_refusal),
+        cmocka_unit_test(test_the_limit_is_read_out_of_each_providers_words),
+        cmocka_unit_test(test_googles_quotas_are_read_by_their_ids),
+        cmocka_unit_test(test_fireworks_headers_are_read),
+        cmocka_unit_test(test_what_a_cache_gave_is_not_counted_where_it_is_free),
         cmocka_unit_test(test_a_key_that_is_stopped_is_not_tried_for_a_while),
         cmocka_unit_test(test_each_providers_headers_are_read),
         cmocka_unit_test(test_what_is_no_limit_per_minute_is_not_told),

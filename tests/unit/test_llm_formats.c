@@ -473,6 +473,60 @@ static void test_every_error_has_its_class_in_every_format(void **state) {
     }
 }
 
+static void test_the_limit_that_a_refusal_is_for_is_read(void **state) {
+    (void)state;
+    struct wire_result r = read_reply(
+        &wire_gemini, 429,
+        GEMINI("429", "RESOURCE_EXHAUSTED",
+               "{\"violations\":[{\"quotaMetric\":\"m\",\"quotaId\":"
+               "\"GenerateRequestsPerMinutePerProjectPerModel\",\"quotaValue\":\"15\"},"
+               "{\"quotaId\":\"GenerateContentInputTokensPerModelPerMinute\",\"quotaValue\":"
+               "\"250000\"}]},{\"retryDelay\":\"1.5s\"}"));
+    assert_int_equal(r.err, ERR_RATE_LIMIT);
+    assert_int_equal(r.retry_after_ms, 1500);
+    assert_int_equal(r.words.per_minute[LIMIT_REQUESTS], 15);
+    assert_int_equal(r.words.per_minute[LIMIT_INPUT], 250000);
+    r = read_reply(&wire_openai_chat, 429,
+                   "{\"error\":{\"message\":\"Rate limit reached on tokens per min (TPM): Limit "
+                   "30000, Used 29000, Requested 2000.\"}}");
+    assert_int_equal(r.words.per_minute[LIMIT_TOKENS], 30000);
+    assert_false(r.words.slow_down);
+    r = read_reply(&wire_anthropic, 429, ANTHROPIC("rate_limit_error"));
+    assert_false(r.words.slow_down);
+}
+
+static void test_a_day_that_is_used_up_is_seen_behind_a_minute_that_is(void **state) {
+    (void)state;
+    struct wire_result r = read_reply(
+        &wire_gemini, 429,
+        GEMINI("429", "RESOURCE_EXHAUSTED",
+               "{\"violations\":[{\"quotaId\":\"GenerateRequestsPerMinutePerProjectPerModel\"},"
+               "{\"quotaId\":\"GenerateRequestsPerDayPerProjectPerModel\"}]}"));
+    assert_int_equal(r.err, ERR_QUOTA);
+}
+
+static void test_who_is_told_to_slow_down_is_not_broken(void **state) {
+    (void)state;
+    static const struct {
+        const struct wire *wire;
+        int status;
+        const char *body;
+    } cases[] = {
+        {&wire_openai_chat, 429, "{\"error\":{\"message\":\"m\",\"code\":\"slow_down\"}}"},
+        {&wire_openai_responses, 503,
+         "{\"error\":{\"message\":\"m\",\"type\":\"x\",\"code\":\"slow_down\"}}"},
+        {&wire_anthropic, 429,
+         "{\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":\"… maximum "
+         "usage "
+         "increase rate for input tokens per minute.\"}}"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct wire_result r = read_reply(cases[i].wire, cases[i].status, cases[i].body);
+        assert_int_equal(r.err, ERR_RATE_LIMIT);
+        assert_true(r.words.slow_down);
+    }
+}
+
 static void test_refused_parameters_are_learned_in_every_format(void **state) {
     (void)state;
     static const struct {
@@ -580,6 +634,9 @@ int main(void) {
         WIRE_TEST(test_refusals_and_truncations_are_answers_of_their_own_kind),
         WIRE_TEST(test_a_hundred_thousand_messages_take_linear_memory),
         WIRE_TEST(test_every_error_has_its_class_in_every_format),
+        WIRE_TEST(test_the_limit_that_a_refusal_is_for_is_read),
+        WIRE_TEST(test_a_day_that_is_used_up_is_seen_behind_a_minute_that_is),
+        WIRE_TEST(test_who_is_told_to_slow_down_is_not_broken),
         WIRE_TEST(test_refused_parameters_are_learned_in_every_format),
         WIRE_TEST(test_the_shape_of_an_error_tells_whose_it_is),
         WIRE_TEST(test_lists_of_models_are_read_in_every_shape),

@@ -325,6 +325,8 @@ static void test_errors_have_each_providers_shape(void **state) {
         {TROUBLE_DAY, DIALECT_GEMINI, 429,
          "{\"error\":{\"code\":429,\"message\":\"no \\\"x\\\"\",\"status\":\"RESOURCE_EXHAUSTED\","
          "\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.QuotaFailure\",\"violations\":[{"
+         "\"quotaMetric\":\"generativelanguage.googleapis.com/"
+         "generate_requests_per_model_per_day\","
          "\"quotaId\":\"GenerateRequestsPerDayPerProjectPerModel\"}]}]}}"},
     };
     struct sbuf out;

@@ -226,6 +226,28 @@ static void test_keys_and_models_have_limits_of_their_own(void **state) {
     free(b.limits);
 }
 
+static void test_use_may_rise_by_half_in_its_time_and_no_quicker(void **state) {
+    (void)state;
+    struct bench b = {.options = {.of[QUOTA_RAMP] = plan("60000"), .burst_s = 1, .ramp_s = 60}};
+    struct quota_verdict v;
+    int64_t admitted[2] = {0};
+    bench_begin(&b);
+    for (int64_t ms = 0; ms < 121000; ms++) { /* 600,000 a minute are asked for */
+        bool in = admit(&b, QUOTA_RULE_INPUT, 10, 0, BEGIN_US + ms * 1000, &v);
+        assert_true(in || v.refused == QUOTA_RAMP);
+        admitted[ms >= 60000] += in && (ms < 10000 || ms >= 111000) ? 10 : 0;
+        if (in) {
+            quotas_leave(b.account);
+        }
+    }
+    assert_in_range(admitted[0], 10000, 11600);
+    assert_in_range(admitted[1], 20000, 22600);
+    bool in = admit(&b, QUOTA_RULE_INPUT, 1000, 0, BEGIN_US + 1000000000, &v);
+    assert_true(in && admit(&b, QUOTA_RULE_INPUT, 100, 0, BEGIN_US + 1000000000, &v) == false);
+    assert_true(v.limit < 61000); /* what was not used is lost */
+    free(b.limits);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_plan_is_read_or_refused),
@@ -237,6 +259,7 @@ int main(void) {
         cmocka_unit_test(test_what_is_larger_than_a_minute_never_passes),
         cmocka_unit_test(test_counts_are_of_what_is_under_way_and_of_the_day),
         cmocka_unit_test(test_keys_and_models_have_limits_of_their_own),
+        cmocka_unit_test(test_use_may_rise_by_half_in_its_time_and_no_quicker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
