@@ -223,6 +223,7 @@ void follow_begin(struct call *c, const struct follow_options *options) {
     f->o = *options;
     f->call = c;
     c->follow = f;
+    store_attend(c->api->o.store);
     LIST_INSERT_HEAD(follows_bucket(all, c->id), f, in_bucket);
     metric_set(c->api->meters.streams, ++all->n);
     follow_read(f);
@@ -236,6 +237,7 @@ void follow_end(struct call *c) {
     if (f->reading != NULL) {
         f->reading->follow = NULL;
     }
+    store_unattend(c->api->o.store);
     loop_timer_stop(&f->heartbeat);
     LIST_REMOVE(f, in_bucket);
     metric_set(c->api->meters.streams, --c->api->follows->n);

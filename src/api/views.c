@@ -5,6 +5,7 @@
  *     asked while loading, again not yet set ─► this reading will do; set ─► only the next
  *
  * so a busy job cannot keep its askers waiting for ever, and nobody is told less than they know.
+ * What other processes did is known when the store tells it: STORE_NEWS_NEAR_MS while somebody asks.
  */
 #include "api/views.h"
 
@@ -127,6 +128,7 @@ static struct view *views_get(struct views *v, const char *id) {
 /* --- answering */
 
 static void call_leave(struct call *c) {
+    store_unattend(c->api->o.store);
     loop_timer_stop(&c->patience);
     LIST_REMOVE(c, in_view);
     c->view = NULL;
@@ -291,6 +293,7 @@ static void call_on_patience_over(void *ctx) {
 void view_ask(struct call *c, const char *id, const struct view_wait *wait, view_fn *fn) {
     struct view *view = views_get(c->api->views, id);
     bool fresh = view_is_fresh(view);
+    store_attend(c->api->o.store);
     c->view = view;
     c->wait = *wait;
     c->on_view = fn;

@@ -5,9 +5,9 @@
 
 #include "store/desk.h"
 #include "store/lock.h"
+#include "store/news.h"
 #include "store/reader.h"
 #include "store/rules.h"
-#include "store/watch.h"
 
 #include "base/metrics.h"
 
@@ -22,6 +22,7 @@ struct store {
     struct store_reader *reader; /* of the reading thread */
     atomic_int waiting;          /* desks that wait for the database, with operations in hand */
     struct watches watches;
+    struct news *news; /* of other processes; NULL: there are none */
     struct {
         struct metric *commits, *operations, *failures, *log_bytes;
     } measured;

@@ -240,17 +240,21 @@ static void postgres_begin_text(struct postgres *db, char *ret, size_t size) {
     }
 }
 
+static void postgres_connect(struct sql *head) {
+    struct errinfo why = {0};
+    enum err e = postgres_link_revive(&postgres_of(head)->link, &why);
+    if (e != ERR_OK && head->err == ERR_OK) {
+        head->err = errinfo_set(&head->detail, e, "%s", why.text);
+    }
+}
+
 static void postgres_begin(struct sql *head) {
     struct postgres *db = postgres_of(head);
-    struct errinfo why = {0};
     char text[384];
     ASSERT(!db->in_transaction);
     db->in_doubt = false; /* nobody has asked */
-    enum err e = postgres_link_revive(&db->link, &why);
-    if (e != ERR_OK) {
-        if (head->err == ERR_OK) {
-            head->err = errinfo_set(&head->detail, e, "%s", why.text);
-        }
+    postgres_connect(head);
+    if (db->link.conn == NULL) {
         return;
     }
     postgres_begin_text(db, text, sizeof text);
@@ -451,6 +455,7 @@ static enum err postgres_set_up(struct postgres *db, const struct sql_schema *sc
 
 static const struct sql_driver postgres_driver = {
     .close = postgres_close,
+    .connect = postgres_connect,
     .begin = postgres_begin,
     .commit = postgres_commit,
     .fate = postgres_fate,

@@ -126,6 +126,10 @@ const char *const queries_texts[Q_COUNT] = {
     [Q_PROCESS_SIGN_OUT] = "DELETE FROM writers WHERE key = $1 AND buried",
     [Q_PROCESSES_FORGET] = "DELETE FROM writers WHERE buried AND at < now() - interval '1 day'",
 
+    /* for other processes: of a server only */
+    [Q_CHANGES_ADD] = "INSERT INTO changes (process, job, what) SELECT $1, split_part(c, ':', 1),"
+                      " split_part(c, ':', 2)::bigint FROM unnest(string_to_array($2, ',')) AS c",
+
     [Q_KEY_ADD] = "INSERT INTO keys (id, name, hash, scopes, requests_per_minute, jobs_max,"
                   " day_nusd_max, created_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
                   " ON CONFLICT DO NOTHING RETURNING key",

@@ -59,6 +59,7 @@ enum {
     Q_PROCESS_SIGN_OUT,
     Q_PROCESSES_FORGET,
     /* keys and webhooks */
+    Q_CHANGES_ADD,
     Q_KEY_ADD,
     Q_KEY_REVOKE,
     Q_KEY_SPEND_ADD,

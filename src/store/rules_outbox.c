@@ -66,6 +66,7 @@ enum err rule_outbox_tell(struct rules *r, struct store_op *op) {
     }
     sql_put_int(q, o->number);
     rules_put_process(r, q);
+    r->outbox |= again; /* whoever is there then may deliver it */
     return sql_run(q) > 0 ? ERR_OK
                           : errinfo_set(&op->detail, ERR_NOT_FOUND,
                                         "there is no webhook %" PRId64 " under way", o->number);

@@ -3,7 +3,7 @@
 extern const unsigned char store_schema_0001[], store_schema_0002[], store_schema_0003[],
     store_schema_0004[], store_schema_0005[];
 extern const unsigned char store_schema_postgres_0001[], store_schema_postgres_0002[],
-    store_schema_postgres_0003[];
+    store_schema_postgres_0003[], store_schema_postgres_0004[];
 
 static const char *const schema_texts[] = {
     (const char *)store_schema_0001, (const char *)store_schema_0002,
@@ -15,6 +15,7 @@ static const char *const schema_postgres[] = {
     (const char *)store_schema_postgres_0001,
     (const char *)store_schema_postgres_0002,
     (const char *)store_schema_postgres_0003,
+    (const char *)store_schema_postgres_0004,
 };
 
 const struct sql_schema store_schema = {

@@ -61,6 +61,12 @@ enum err sql_take_err(struct sql *db, struct errinfo *reterr) {
 
 /* --- transactions */
 
+void sql_connect(struct sql *db) {
+    if (db->driver->connect != NULL) {
+        db->driver->connect(db);
+    }
+}
+
 void sql_begin(struct sql *db) {
     db->driver->begin(db);
 }

@@ -76,6 +76,9 @@ int64_t sql_connected_ms(const struct sql *db);
 /** A writer leaves one file behind, without companions, unless a reader is still connected. */
 void sql_close(struct sql *db);
 
+/** Be connected: the queries that follow, until sql_take_err(), are a transaction each. */
+void sql_connect(struct sql *db);
+
 /** Begin a transaction: of a writer, with the right to write; of a reader, one unchanging view. */
 void sql_begin(struct sql *db);
 

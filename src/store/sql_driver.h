@@ -11,6 +11,7 @@
 
 struct sql_driver {
     void (*close)(struct sql *db);
+    void (*connect)(struct sql *db); /* NULL: it always is */
     void (*begin)(struct sql *db);
     enum err (*commit)(struct sql *db, struct errinfo *reterr);
     enum sql_fate (*fate)(struct sql *db);

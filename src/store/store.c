@@ -90,9 +90,19 @@ static void store_lock_jobs(struct store *s, const struct store_op *batch) {
     }
 }
 
+/* The end of a transaction, before its commit. @ret: what watchers are told after it. */
+static void store_flush(struct store *s, struct watch_news *ret) {
+    rules_flush(&s->rules);
+    news_gather(&s->rules, ret);
+    if (sql_process(s->db) != 0) {
+        news_write(&s->rules, ret);
+    }
+}
+
 /* One transaction with all of @batch; nothing of it is kept unless ERR_OK is returned. */
 static enum err store_try(struct store *s, struct store_op *batch, int64_t until_ms,
                           struct errinfo *reterr) {
+    struct watch_news news;
     sql_begin(s->db);
     if (sql_process(s->db) != 0) {
         store_lock_jobs(s, batch);
@@ -101,7 +111,7 @@ static enum err store_try(struct store *s, struct store_op *batch, int64_t until
         op->err = store_kind(op)->rule(&s->rules, op);
         metric_add(s->measured.operations, 1);
     }
-    rules_flush(&s->rules);
+    store_flush(s, &news);
     store_hit_failpoints(s, batch, false);
     int64_t began_us = clock_mono_us();
     enum err e = sql_commit(s->db, reterr);
@@ -112,7 +122,7 @@ static enum err store_try(struct store *s, struct store_op *batch, int64_t until
     }
     store_hit_failpoints(s, batch, true);
     if (e == ERR_OK) {
-        watches_tell(&s->watches, &s->rules);
+        watches_tell(&s->watches, &news);
     }
     rules_forget(&s->rules, e == ERR_OK);
     return e;
@@ -246,9 +256,10 @@ static void store_measure(struct store *s, struct metrics *m) {
 }
 
 static enum err store_take_over(struct store *s, struct errinfo *reterr) {
+    struct watch_news news;
     sql_begin(s->db);
     rules_take_over(&s->rules);
-    rules_flush(&s->rules);
+    store_flush(s, &news);
     FAILPOINT("store.open.before_commit");
     enum err e = sql_commit(s->db, reterr);
     FAILPOINT("store.open.after_commit");
@@ -258,9 +269,10 @@ static enum err store_take_over(struct store *s, struct errinfo *reterr) {
 
 /* If the server is not there now, others see that this process has gone. */
 static void store_sign_out(struct store *s) {
+    struct watch_news news;
     sql_begin(s->db);
     rules_sign_out(&s->rules);
-    rules_flush(&s->rules);
+    store_flush(s, &news);
     enum err e = sql_commit(s->db, NULL);
     rules_forget(&s->rules, e == ERR_OK);
 }
@@ -272,6 +284,7 @@ void store_unref(struct store *s) {
 }
 
 static void store_let_go(struct store *s) {
+    watches_release(&s->watches);
     if (sql_process(s->db) != 0) {
         store_sign_out(s);
     }
@@ -283,7 +296,6 @@ static void store_let_go(struct store *s) {
 }
 
 static void store_start(struct store *s) {
-    watches_init(&s->watches);
     s->writing = (struct desk){.batch_max = STORE_BATCH_OPS_MAX,
                                .batch_bytes_max = STORE_BATCH_BYTES_MAX,
                                .bytes = store_op_bytes,
@@ -327,11 +339,18 @@ enum err store_open(const char *path, struct metrics *metrics, struct store **re
     *s = (struct store){.lock = lock, .db = db};
     atomic_init(&s->refs, 1);
     store_measure(s, metrics);
+    watches_init(&s->watches);
     rules_init(&s->rules, db);
     sbuf_init(&s->job_ids, STORE_BATCH_OPS_MAX * (STORE_ID_BYTES + 1));
     e = store_take_over(s, reterr);
     if (e == ERR_OK) {
         e = store_reader_open(path, &s->reader, reterr);
+    }
+    if (e == ERR_OK && sql_process(db) != 0) {
+        e = news_open(path, sql_process(db), &s->watches, metrics, &s->news, reterr);
+        if (e != ERR_OK) {
+            store_reader_close(s->reader);
+        }
     }
     if (e != ERR_OK) {
         store_let_go(s);
@@ -349,9 +368,23 @@ bool store_is_away(const struct store *s) {
 void store_close(struct store *s) {
     desk_stop(&s->writing);
     desk_stop(&s->reading);
+    if (s->news != NULL) {
+        news_close(s->news);
+    }
     store_reader_close(s->reader);
-    watches_release(&s->watches);
     store_let_go(s);
+}
+
+void store_attend(struct store *s) {
+    if (s->news != NULL) {
+        news_attend(s->news);
+    }
+}
+
+void store_unattend(struct store *s) {
+    if (s->news != NULL) {
+        news_unattend(s->news);
+    }
 }
 
 struct store_watch *store_watch(struct store *s, struct loop *l, store_watch_fn *fn, void *ctx) {

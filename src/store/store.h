@@ -146,11 +146,17 @@ struct store_news {
     size_t jobs_n;
     bool keys;   /* a key was added or revoked */
     bool outbox; /* a webhook is due */
-    bool lost;   /* more jobs changed than are remembered (STORE_NEWS_JOBS_MAX): take all for
-                    changed */
+    bool lost;   /* more jobs changed than are remembered (STORE_NEWS_JOBS_MAX), or the server was
+                    away: take all for changed. Jobs at home that are to halt are named */
 };
 
 #define STORE_NEWS_JOBS_MAX ((size_t)65536)
+
+/* How late the news of commits by other processes on the same server may come, while somebody here
+ * attends to them / while nobody does; later only while the server is away, and then all is taken
+ * for changed. */
+#define STORE_NEWS_NEAR_MS 250
+#define STORE_NEWS_FAR_MS 1000
 
 typedef void store_watch_fn(void *ctx, const struct store_news *news);
 struct store_watch;
@@ -162,6 +168,11 @@ struct store_watch;
  * loop running.
  */
 struct store_watch *store_watch(struct store *s, struct loop *l, store_watch_fn *fn, void *ctx);
+
+/** Somebody waits for what other processes do, for the end of a job, say / does not any more. Each
+ * counts; news are quick for a moment longer. Any thread. */
+void store_attend(struct store *s);
+void store_unattend(struct store *s);
 
 /** Stop; @w is gone. On the thread of its loop; @fn is not called any more. */
 void store_unwatch(struct store_watch *w);

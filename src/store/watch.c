@@ -1,4 +1,4 @@
-/* A watcher has two lists of changes: one that the store thread fills, under the watcher's lock,
+/* A watcher has two lists of changes: one that the store's threads fill, under the watcher's lock,
  * and one that its loop reads. While a message is under way nothing more is posted; when it arrives
  * the lists change places. So there is never more than one message a watcher, and a slow one finds
  * everything since the last time in it, each job once.
@@ -7,13 +7,14 @@
 
 #include "base/mem.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A list of changes, each job once: found by the job's key in an open-addressed table. */
+/* A list of changes, each job once: found by the job's id in an open-addressed table. */
 struct watch_list {
     struct store_change *changes;
-    int64_t *keys; /* of the same jobs */
+    int64_t *versions; /* of the same jobs */
     size_t n, room;
     uint32_t *slots; /* index + 1 into changes; 0: free */
     size_t slots_n;  /* power of two, at least twice n; or 0 */
@@ -37,7 +38,7 @@ struct store_watch {
 
 static void watch_list_release(struct watch_list *list) {
     free(list->changes);
-    free(list->keys);
+    free(list->versions);
     free(list->slots);
 }
 
@@ -49,11 +50,10 @@ static void watch_list_clear(struct watch_list *list) {
     }
 }
 
-static uint32_t *watch_list_slot(const struct watch_list *list, int64_t key) {
-    size_t at = ((uint64_t)key * UINT64_C(0x9E3779B97F4A7C15)) >> 20;
-    for (;; at++) {
+static uint32_t *watch_list_slot(const struct watch_list *list, const char *job_id) {
+    for (size_t at = str_hash(str_of(job_id));; at++) {
         uint32_t *slot = &list->slots[at & (list->slots_n - 1)];
-        if (*slot == 0 || list->keys[*slot - 1] == key) {
+        if (*slot == 0 || strcmp(list->changes[*slot - 1].job_id, job_id) == 0) {
             return slot;
         }
     }
@@ -62,20 +62,20 @@ static uint32_t *watch_list_slot(const struct watch_list *list, int64_t key) {
 static void watch_list_grow(struct watch_list *list) {
     list->room = MAX(2 * list->room, (size_t)64);
     list->changes = mem_resize(list->changes, list->room, sizeof *list->changes);
-    list->keys = mem_resize(list->keys, list->room, sizeof *list->keys);
+    list->versions = mem_resize(list->versions, list->room, sizeof *list->versions);
     free(list->slots);
     list->slots_n = 2 * list->room;
     list->slots = mem_new_array(list->slots_n, sizeof *list->slots);
     for (size_t i = 0; i < list->n; i++) {
-        *watch_list_slot(list, list->keys[i]) = (uint32_t)(i + 1);
+        *watch_list_slot(list, list->changes[i].job_id) = (uint32_t)(i + 1);
     }
 }
 
-static void watch_list_add(struct watch_list *list, const struct rules_job *job) {
+static void watch_list_add(struct watch_list *list, const struct watch_job *job) {
     if (list->n == list->room && list->room < STORE_NEWS_JOBS_MAX) {
         watch_list_grow(list);
     }
-    uint32_t *slot = watch_list_slot(list, job->key);
+    uint32_t *slot = watch_list_slot(list, job->id);
     if (*slot == 0 && list->n == list->room) {
         list->lost = true;
         return;
@@ -83,16 +83,20 @@ static void watch_list_add(struct watch_list *list, const struct rules_job *job)
     if (*slot == 0) {
         struct store_change *change = &list->changes[list->n];
         *change = (struct store_change){.tenant = job->tenant, .priority = job->priority};
-        memcpy(change->job_id, job->id, strlen(job->id) + 1);
-        list->keys[list->n] = job->key;
+        (void)snprintf(change->job_id, sizeof change->job_id, "%s", job->id);
+        list->versions[list->n] = job->version;
         *slot = (uint32_t)++list->n;
     }
     struct store_change *change = &list->changes[*slot - 1];
-    change->state = job->state;
+    int64_t *version = &list->versions[*slot - 1];
+    if (job->version >= *version) {
+        *version = job->version;
+        change->state = job->state;
+    }
     change->what |= job->what;
 }
 
-/* --- the store thread */
+/* --- the store's threads */
 
 void watches_init(struct watches *all) {
     *all = (struct watches){0};
@@ -106,17 +110,15 @@ void watches_release(struct watches *all) {
 
 static void watch_deliver(struct loop_msg *msg);
 
-static void watch_tell(struct store_watch *w, const struct rules *r) {
+static void watch_tell(struct store_watch *w, const struct watch_news *news) {
     pthread_mutex_lock(&w->lock);
-    for (const struct rules_job *job = r->jobs; job != NULL; job = job->next) {
-        if (job->what != 0) {
-            watch_list_add(&w->filling, job);
-        }
+    for (size_t i = 0; i < news->jobs_n; i++) {
+        watch_list_add(&w->filling, &news->jobs[i]);
     }
-    w->filling.keys_changed |= r->keys;
-    w->filling.outbox |= r->outbox;
-    bool post = !w->under_way && (w->filling.n > 0 || w->filling.keys_changed || w->filling.outbox);
-    if (post) {
+    w->filling.keys_changed |= news->keys;
+    w->filling.outbox |= news->outbox;
+    w->filling.lost |= news->lost;
+    if (!w->under_way) {
         w->under_way = true;
         w->msg.fn = watch_deliver;
         loop_post(w->loop, &w->msg);
@@ -124,10 +126,13 @@ static void watch_tell(struct store_watch *w, const struct rules *r) {
     pthread_mutex_unlock(&w->lock);
 }
 
-void watches_tell(struct watches *all, const struct rules *r) {
+void watches_tell(struct watches *all, const struct watch_news *news) {
+    if (news->jobs_n == 0 && !news->keys && !news->outbox && !news->lost) {
+        return;
+    }
     pthread_mutex_lock(&all->lock);
     for (struct store_watch *w = all->first; w != NULL; w = w->next) {
-        watch_tell(w, r);
+        watch_tell(w, news);
     }
     pthread_mutex_unlock(&all->lock);
 }

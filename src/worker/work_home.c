@@ -249,11 +249,13 @@ struct work *work_new(struct worker *w, const char *job_id, const struct job_spe
     hashset_init(&k->hashes);
     LIST_INIT(&k->slots);
     k->share.tenant = &w->unknown;
+    store_attend(k->store); /* it may be cancelled elsewhere */
     return k;
 }
 
 void work_free(struct work *k) {
     ASSERT(k->busy == 0 && LIST_EMPTY(&k->slots) && k->leases == NULL);
+    store_unattend(k->store);
     loop_timer_stop(&k->again);
     purse_put(k->purse);
     hashset_release(&k->hashes);

@@ -44,7 +44,7 @@ static void test_a_store_that_an_older_stumper_has_for_itself_is_not_migrated(vo
     (void)postgres_rig_ask(r->path, "DELETE FROM stumper_schema WHERE version > 2");
     assert_int_equal(rig_open(r), ERR_BUSY);
     assert_non_null(strstr(r->detail.text, "older Stumper"));
-    (void)postgres_rig_ask(r->path, "INSERT INTO stumper_schema VALUES (3)");
+    (void)postgres_rig_ask(r->path, "INSERT INTO stumper_schema VALUES (3), (4)");
     PQfinish(older);
     assert_int_equal(rig_open(r), ERR_OK);
 }
