@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct mailbox_msg {
     struct mailbox_msg *next;
@@ -38,7 +39,8 @@ void mailbox_send(struct mailbox *m, struct mailbox_msg *msg);
  * blocks. */
 struct mailbox_msg *mailbox_take(struct mailbox *m);
 
-/** Owner only. Like mailbox_take, but waits until there is one. */
+/** Owner only. Like mailbox_take, but waits until there is one. / For @ms milliseconds at most. */
 struct mailbox_msg *mailbox_wait(struct mailbox *m);
+struct mailbox_msg *mailbox_wait_ms(struct mailbox *m, int64_t ms);
 
 #endif

@@ -77,7 +77,9 @@ static void *desk_thread(void *ctx) {
     bool more = d->idle != NULL;
     for (;;) {
         struct store_op *waiting =
-            desk_op_of(more ? mailbox_take(&d->inbox) : mailbox_wait(&d->inbox));
+            desk_op_of(more             ? mailbox_take(&d->inbox)
+                       : d->rest_ms > 0 ? mailbox_wait_ms(&d->inbox, d->rest_ms)
+                                        : mailbox_wait(&d->inbox));
         while (waiting != NULL && waiting != &d->stop) {
             struct store_op *batch = desk_take_batch(d, waiting, &waiting);
             desk_answer(d->serve(d->ctx, batch));

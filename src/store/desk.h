@@ -25,8 +25,10 @@ struct desk {
      * it, but for what desk_answer() was called for. */
     struct store_op *(*serve)(void *ctx, struct store_op *batch);
     /** Do a little of what need not be done at once; true if there is more. Called between batches
-     * and, while it is true, as long as no operation waits. May be NULL. */
+     * and, while it is true, as long as no operation waits; else every `rest_ms` (0: not). May be
+     * NULL. */
     bool (*idle)(void *ctx);
+    int64_t rest_ms;
     void *ctx;
     struct store_op stop;
 };

@@ -225,11 +225,13 @@ static bool postgres_column_is_null(struct sql_query *head, int column) {
 
 #define POSTGRES_CLOCK_MS "(extract(epoch FROM now()) * 1000)::bigint"
 
-/* With the number of the transaction, in one journey to the server, which tells the time. Whoever
- * begins one is alive. */
+/* One journey to the server, which tells the time. A writer's comes with the number of the
+ * transaction; whoever begins one is alive. */
 static void postgres_begin_text(struct postgres *db, char *ret, size_t size) {
     if (db->head.mode == SQL_READER) {
-        (void)snprintf(ret, size, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+        (void)snprintf(ret, size,
+                       "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+                       " SELECT " POSTGRES_CLOCK_MS);
     } else {
         (void)snprintf(ret, size,
                        "BEGIN ISOLATION LEVEL READ COMMITTED;"
@@ -265,6 +267,7 @@ static void postgres_begin(struct sql *head) {
         postgres_fail(db, result);
     } else if (PQntuples(result) == 1 &&
                str_to_i64(str_of(PQgetvalue(result, 0, 0)), &head->clock_ms)) {
+        head->wall_ms = head->clock_ms;
         if (db->generation != db->link.generation) {
             db->generation = db->link.generation;
             head->connected_ms = head->clock_ms;
@@ -322,8 +325,12 @@ static enum sql_fate postgres_fate(struct sql *head) {
     return commits == db->commits ? SQL_KEPT : SQL_LOST;
 }
 
+/* The tables are the business of the server's autovacuum, as the schema tells it. */
 static int64_t postgres_upkeep(struct sql *head) {
-    (void)head; /* the server's autovacuum does it, as the schema tells it to */
+    struct postgres *db = postgres_of(head);
+    postgres_link_notice(&db->link);
+    enum err e = db->in_doubt ? ERR_OK : postgres_link_revive(&db->link, NULL);
+    (void)e; /* the next transaction tells */
     return 0;
 }
 

@@ -187,10 +187,18 @@ static enum err link_end_former_session(struct postgres_link *l, struct errinfo 
 /* It may have to wait for the end of the former session, and for somebody who looks who is alive.
  */
 static enum err link_sign_in(struct postgres_link *l, struct errinfo *reterr) {
-    char text[64];
+    char text[96];
     enum err e = l->generation > 0 ? link_end_former_session(l, reterr) : ERR_OK;
     (void)snprintf(text, sizeof text, "SELECT pg_advisory_lock(%" PRId64 ")", l->key);
-    return e == ERR_OK ? postgres_link_do(l, text, reterr) : e;
+    if (e == ERR_OK) {
+        e = postgres_link_do(l, text, reterr);
+    }
+    if (e == ERR_OK && l->generation > 0) {
+        (void)snprintf(text, sizeof text,
+                       "UPDATE writers SET missing_ms = NULL WHERE key = %" PRId64, l->key);
+        e = postgres_link_do(l, text, reterr);
+    }
+    return e;
 }
 
 /* --- connecting */
@@ -259,6 +267,14 @@ enum err postgres_link_connect(struct postgres_link *l, struct errinfo *reterr) 
     l->generation++;
     l->pause_ms = 0;
     return ERR_OK;
+}
+
+void postgres_link_notice(struct postgres_link *l) {
+    struct pollfd fd = {.fd = l->conn != NULL ? PQsocket(l->conn) : -1, .events = POLLIN};
+    if (poll(&fd, 1, 0) > 0 &&
+        (PQconsumeInput(l->conn) != 1 || PQstatus(l->conn) != CONNECTION_OK)) {
+        postgres_link_drop(l);
+    }
 }
 
 enum err postgres_link_revive(struct postgres_link *l, struct errinfo *reterr) {

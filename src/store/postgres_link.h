@@ -40,6 +40,9 @@ NODISCARD enum err postgres_link_connect(struct postgres_link *l, struct errinfo
 /** Forget the connection. */
 void postgres_link_drop(struct postgres_link *l);
 
+/** Notice, without asking the server anything, that the connection has ended. */
+void postgres_link_notice(struct postgres_link *l);
+
 /** Connect if need be, but not more often than makes sense. */
 NODISCARD enum err postgres_link_revive(struct postgres_link *l, struct errinfo *reterr);
 

@@ -115,11 +115,17 @@ const char *const queries_texts[Q_COUNT] = {
 
     /* processes: of a server only */
     [Q_PROCESS_ALONE] = "SELECT pg_advisory_xact_lock(1398033745, hashtext(current_schema()))",
-    [Q_PROCESS_OTHERS] = "SELECT count(*) FROM writers WHERE key <> $1 AND NOT buried",
-    [Q_PROCESSES_MISSING] = "SELECT key, coalesce(missing_ms, 0) FROM writers WHERE key <> $1"
-                            " AND NOT buried AND pg_try_advisory_xact_lock(key)"
-                            " AND pg_postmaster_start_time() < now() - interval '15 s'"
-                            " ORDER BY key LIMIT $2 FOR UPDATE SKIP LOCKED",
+    [Q_PROCESS_LEADS] = "SELECT pg_try_advisory_lock(1398033746, hashtext(current_schema()))::int",
+    [Q_PROCESS_OTHERS] = "SELECT count(*), max(reaped_ms) FROM writers"
+                         " WHERE key <> $1 AND NOT buried",
+    [Q_PROCESS_LOOKS] = "UPDATE writers SET reaped_ms = $1 WHERE key = $2",
+    [Q_PROCESSES_GONE] =
+        "SELECT key, coalesce(missing_ms, 0), (at < to_timestamp($2 / 1000.0))::int"
+        " FROM writers WHERE key <> $1 AND NOT buried"
+        " AND (at < to_timestamp($2 / 1000.0) OR pg_try_advisory_xact_lock(key))"
+        " AND (at > pg_postmaster_start_time()" /* or there was no time to return */
+        " OR pg_postmaster_start_time() < now() - interval '15 s')"
+        " ORDER BY key LIMIT $3 FOR UPDATE SKIP LOCKED",
     [Q_PROCESS_MISSED] = "UPDATE writers SET missing_ms = $1 WHERE key = $2",
     [Q_PROCESS_BURY] = "UPDATE writers SET buried = true WHERE key = $1"
                        " AND NOT EXISTS (SELECT 1 FROM workers WHERE process = $1)",
@@ -169,6 +175,9 @@ const char *const queries_texts[Q_COUNT] = {
     [Q_GONE] = "SELECT tenant FROM gone WHERE id = $1",
     [Q_JOB_DELETED] =
         "SELECT key FROM jobs WHERE deleted_ms IS NOT NULL LIMIT 1 /*! FOR UPDATE SKIP LOCKED */",
+    [Q_SWEEP_TURN] =
+        "SELECT pg_try_advisory_xact_lock(1398033747, hashtext(current_schema()))::int", /* server
+                                                                                          */
     [Q_JOBS_ENDED] = "SELECT id FROM jobs WHERE ended_ms IS NOT NULL AND ended_ms < $1"
                      " AND deleted_ms IS NULL ORDER BY ended_ms LIMIT $2" QUERY_LOCK_IF_FREE,
     [Q_CALLS_DROP] = "DELETE FROM calls WHERE job = $1 AND (attempt_no, call_no, token) IN (SELECT"

@@ -2,8 +2,6 @@
 #include "store/reader.h"
 #include "store/store_key.h"
 
-#include "base/clock.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -72,7 +70,7 @@ static int64_t reader_tenant_int(struct store_reader *r, size_t query, int64_t t
 
 enum err read_key_use(struct store_reader *r, struct store_op *op) {
     struct store_key_use *o = CONTAINER_OF(op, struct store_key_use, op);
-    int64_t day = clock_wall_ms() / READER_DAY_MS;
+    int64_t day = sql_wall_ms(r->db) / READER_DAY_MS;
     o->ret_day_nusd = 0;
     o->ret_next_day_ms = (day + 1) * READER_DAY_MS;
     o->ret_jobs = reader_tenant_int(r, R_KEY_JOBS, o->tenant);

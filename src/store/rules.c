@@ -20,8 +20,6 @@
  */
 #include "store/rules_job.h"
 
-#include "base/clock.h"
-
 #include <inttypes.h>
 #include <string.h>
 
@@ -249,7 +247,7 @@ static void rules_add_key_spend(struct rules *r, int64_t now_ms) {
 }
 
 void rules_flush(struct rules *r) {
-    int64_t now_ms = clock_wall_ms();
+    int64_t now_ms = sql_wall_ms(r->db);
     for (struct rules_job *job = r->jobs; job != NULL; job = job->next) {
         if (job->progress) {
             rules_tell_progress(r, job, now_ms);

@@ -30,8 +30,9 @@ struct rules {
     struct sql *db;
     int64_t reaped_ms;    /* when rule_reap() ran last */
     int64_t connected_ms; /* on which connection */
-    int64_t spared_ms;    /* when all had their time begin anew */
-    int64_t returned_ms;  /* when this process was back after it had been away; or 0 */
+    int64_t leads_ms;    /* on which connection this process was made the one that looks; 0: none */
+    int64_t spared_ms;   /* when all had their time begin anew */
+    int64_t returned_ms; /* when this process was back after it had been away; or 0 */
     struct rules_text taxonomy;
     bool deleted; /* rows of deleted jobs are left; see rules_purge() */
     /* of the running transaction */

@@ -2,8 +2,6 @@
 #include "store/rules_job.h"
 #include "store/store_job.h"
 
-#include "base/clock.h"
-
 /* Of one table, in one transaction: some milliseconds. */
 #define RULES_PURGE_ROWS 500
 
@@ -43,15 +41,31 @@ enum err rule_delete(struct rules *r, struct store_op *op) {
         return errinfo_set(&op->detail, ERR_CONFLICT, "job %s is %s", o->job_id,
                            job_state_name(job->state));
     }
-    rules_mark_deleted(r, job, clock_wall_ms());
+    rules_mark_deleted(r, job, sql_wall_ms(r->db));
     return ERR_OK;
+}
+
+/* Not while another process is at it. */
+static bool rules_may_sweep(struct rules *r) {
+    bool mine = sql_process(r->db) == 0;
+    if (!mine) {
+        struct sql_query *q = sql_use(r->db, Q_SWEEP_TURN);
+        while (sql_next(q)) {
+            mine = sql_int(q, 0) == 1;
+        }
+    }
+    return mine;
 }
 
 enum err rule_sweep(struct rules *r, struct store_op *op) {
     struct store_sweep *o = CONTAINER_OF(op, struct store_sweep, op);
     const char **ids = ARENA_ARRAY(&r->arena, const char *, STORE_SWEEP_MAX);
-    struct sql_query *q = sql_use(r->db, Q_JOBS_ENDED);
     o->ret_n = 0;
+    r->deleted = true; /* perhaps: another process may have died over it */
+    if (!rules_may_sweep(r)) {
+        return ERR_OK;
+    }
+    struct sql_query *q = sql_use(r->db, Q_JOBS_ENDED);
     sql_put_int(q, o->ended_before_ms);
     sql_put_int(q, STORE_SWEEP_MAX);
     while (sql_next(q)) {
@@ -60,12 +74,11 @@ enum err rule_sweep(struct rules *r, struct store_op *op) {
     for (int64_t i = 0; i < o->ret_n; i++) {
         struct rules_job *job = rules_job(r, ids[i], STORE_TENANT_ANY);
         if (job != NULL) { /* or the database failed */
-            rules_mark_deleted(r, job, clock_wall_ms());
+            rules_mark_deleted(r, job, sql_wall_ms(r->db));
         }
     }
     (void)rules_run_int(r, Q_OUTBOX_SWEEP, o->ended_before_ms);
-    (void)rules_run_int(r, Q_KEY_SPEND_SWEEP, clock_wall_ms() / RULES_DAY_MS - RULES_SPEND_DAYS);
-    r->deleted = true; /* perhaps: another process may have died over it */
+    (void)rules_run_int(r, Q_KEY_SPEND_SWEEP, sql_wall_ms(r->db) / RULES_DAY_MS - RULES_SPEND_DAYS);
     return ERR_OK;
 }
 

@@ -3,8 +3,6 @@
 
 #include "store/names.h"
 
-#include "base/clock.h"
-
 #include <inttypes.h>
 
 #define RULES_LINE_BYTES_KEPT ((size_t)1024 * 1024)
@@ -121,7 +119,7 @@ static void rules_tell_accepted(struct rules *r, struct rules_job *job,
     jwrite_int(&w, ids->attempt);
     rules_write_counts(job, &w);
     jwrite_end(&w);
-    rules_add_event(r, job, "problem.accepted", clock_wall_ms());
+    rules_add_event(r, job, "problem.accepted", sql_wall_ms(r->db));
 }
 
 void rules_add_problem(struct rules *r, struct rules_job *job, const struct problem *p,

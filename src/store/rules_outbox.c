@@ -21,13 +21,19 @@ static bool rules_get_webhook(struct sql_query *q, struct arena *a, struct outbo
     return true;
 }
 
+/* How far the clock that all processes go by is ahead of that of who asks. */
+static int64_t rules_ahead_ms(const struct rules *r, int64_t now_ms) {
+    return sql_process(r->db) != 0 ? sql_clock_ms(r->db) - now_ms : 0;
+}
+
 enum err rule_outbox_take(struct rules *r, struct store_op *op) {
     struct store_outbox_take *o = CONTAINER_OF(op, struct store_outbox_take, op);
     ASSERT(o->limit >= 1 && o->limit <= STORE_OUTBOX_TAKE_MAX);
     struct outbox_row *rows = ARENA_ARRAY(o->a, struct outbox_row, (size_t)o->limit);
     size_t n = 0;
+    int64_t ahead_ms = rules_ahead_ms(r, o->now_ms);
     struct sql_query *q = sql_use(r->db, Q_OUTBOX_FIND_DUE);
-    sql_put_int(q, o->now_ms);
+    sql_put_int(q, o->now_ms + ahead_ms);
     sql_put_int(q, o->limit);
     while (sql_next(q)) {
         if (!rules_get_webhook(q, o->a, &rows[n++])) {
@@ -47,7 +53,7 @@ enum err rule_outbox_take(struct rules *r, struct store_op *op) {
     o->ret_next_ms = 0;
     q = sql_use(r->db, Q_OUTBOX_NEXT);
     while (sql_next(q)) {
-        o->ret_next_ms = sql_int(q, 0);
+        o->ret_next_ms = sql_is_null(q, 0) ? 0 : sql_int(q, 0) - ahead_ms;
     }
     return ERR_OK;
 }
@@ -58,7 +64,7 @@ enum err rule_outbox_tell(struct rules *r, struct store_op *op) {
     bool again = o->end == OUTBOX_RETRY;
     sql_put_str(q, o->problem);
     if (again) {
-        sql_put_int(q, o->retry_ms);
+        sql_put_int(q, o->retry_ms + rules_ahead_ms(r, o->now_ms));
         sql_put_null(q);
     } else {
         sql_put_null(q);

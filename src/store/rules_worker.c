@@ -8,12 +8,13 @@
  */
 #include "store/rules_job.h"
 
-#include "base/clock.h"
-
 #include <inttypes.h>
 
 #define RULES_REAP_MAX 100 /* at one look, of workers and of processes each */
+#define RULES_REAP_MS 1000
+#define RULES_REAP_TIMES_MAX 5 /* so much later ask those who wait for their turn */
 #define RULES_MISSING_MS 2000
+#define RULES_LOOK_LATE_MS 5000
 
 static bool rules_worker_beats(struct rules *r, int64_t worker) {
     struct sql_query *q = sql_use(r->db, Q_WORKER_BEAT);
@@ -35,7 +36,7 @@ enum err rule_join(struct rules *r, struct store_op *op) {
     sql_put_int(q, o->ret_worker);
     sql_put_str(q, o->name);
     sql_put_int(q, o->slots);
-    sql_put_int(q, clock_wall_ms());
+    sql_put_int(q, sql_wall_ms(r->db));
     sql_put_int(q, sql_clock_ms(r->db));
     rules_put_process(r, q);
     (void)sql_run(q);
@@ -80,7 +81,7 @@ static size_t rules_list_ids(struct rules *r, size_t query, int64_t value, const
 static void rules_bury_worker(struct rules *r, int64_t worker, bool crashed) {
     const char **ids;
     size_t n = rules_list_ids(r, crashed ? Q_JOBS_AT_HOME_FREE : Q_JOBS_AT_HOME, worker, &ids);
-    int64_t now_ms = clock_wall_ms();
+    int64_t now_ms = sql_wall_ms(r->db);
     for (size_t i = 0; i < n; i++) {
         struct rules_job *job = rules_job(r, ids[i], STORE_TENANT_ANY);
         if (job != NULL) {
@@ -113,7 +114,7 @@ static int64_t rules_bury_process(struct rules *r, int64_t process) {
         n += more;
     } while (more == RULES_REAP_MAX);
     struct sql_query *q = sql_use(r->db, Q_OUTBOX_UNTAKE_OF);
-    sql_put_int(q, clock_wall_ms());
+    sql_put_int(q, sql_wall_ms(r->db));
     sql_put_int(q, process);
     r->outbox |= sql_run(q) > 0;
     (void)rules_run_int(r, Q_PROCESS_BURY, process);
@@ -126,35 +127,80 @@ enum err rule_quit(struct rules *r, struct store_op *op) {
     return ERR_OK;
 }
 
-/* Processes whose lock is not held by anybody. */
-static int64_t rules_reap_processes(struct rules *r, int64_t now_ms) {
+/* Processes that did nothing since @silent_since_ms, or whose lock is not held by anybody. */
+static int64_t rules_reap_processes(struct rules *r, int64_t now_ms, int64_t silent_since_ms) {
     struct {
         int64_t process, missing_ms;
+        bool silent;
     } found[RULES_REAP_MAX];
     int64_t n = 0, buried = 0;
-    struct sql_query *q = sql_use(r->db, Q_PROCESSES_MISSING);
+    struct sql_query *q = sql_use(r->db, Q_PROCESSES_GONE);
     sql_put_int(q, sql_process(r->db));
+    sql_put_int(q, silent_since_ms);
     sql_put_int(q, RULES_REAP_MAX);
     for (; sql_next(q); n++) {
         found[n].process = sql_int(q, 0);
         found[n].missing_ms = sql_int(q, 1);
+        found[n].silent = sql_int(q, 2) == 1;
     }
     for (int64_t i = 0; i < n; i++) {
-        if (found[i].missing_ms == 0 || found[i].missing_ms > now_ms) {
+        bool new = found[i].missing_ms == 0 || found[i].missing_ms > now_ms;
+        if (found[i].silent || (!new &&now_ms - found[i].missing_ms >= RULES_MISSING_MS)) {
+            buried += rules_bury_process(r, found[i].process);
+        } else if (new) {
             q = sql_use(r->db, Q_PROCESS_MISSED);
             sql_put_int(q, now_ms);
             sql_put_int(q, found[i].process);
             (void)sql_run(q);
-        } else if (now_ms - found[i].missing_ms >= RULES_MISSING_MS) {
-            buried += rules_bury_process(r, found[i].process);
         }
     }
     return buried;
 }
 
-enum err rule_reap(struct rules *r, struct store_op *op) {
-    struct store_reap *o = CONTAINER_OF(op, struct store_reap, op);
-    int64_t now_ms = sql_clock_ms(r->db);
+/* How many other processes there are, and when one of them looked last. */
+static int64_t rules_count_others(struct rules *r, int64_t *ret_looked_ms) {
+    struct sql_query *q = sql_use(r->db, Q_PROCESS_OTHERS);
+    int64_t others = 0;
+    *ret_looked_ms = 0;
+    sql_put_int(q, sql_process(r->db));
+    while (sql_next(q)) {
+        others = sql_int(q, 0);
+        *ret_looked_ms = sql_int(q, 1);
+    }
+    return others;
+}
+
+/* One process looks for all, for as long as it has its connection, unless it has stood still for a
+ * while. @ret_others: how many wait for their turn beside this one. */
+static bool rules_has_turn(struct rules *r, int64_t now_ms, int64_t *ret_others) {
+    int64_t looked_ms, leads = r->leads_ms == sql_connected_ms(r->db);
+    *ret_others = 1;
+    if (sql_process(r->db) == 0) {
+        return true;
+    }
+    if (!leads) {
+        struct sql_query *q = sql_use(r->db, Q_PROCESS_LEADS);
+        while (sql_next(q)) {
+            leads = sql_int(q, 0);
+        }
+        r->leads_ms = leads ? sql_connected_ms(r->db) : 0;
+    }
+    if (!leads) {
+        *ret_others = rules_count_others(r, &looked_ms);
+        leads = now_ms < looked_ms || now_ms - looked_ms > RULES_LOOK_LATE_MS;
+    }
+    if (!leads) {
+        return false;
+    }
+    struct sql_query *q = sql_use(r->db, Q_PROCESS_LOOKS);
+    sql_put_int(q, now_ms);
+    sql_put_int(q, sql_process(r->db));
+    (void)sql_run(q);
+    return true;
+}
+
+/* Was this process away, or is it new, so that it cannot tell who is silent? */
+static void rules_note_absence(struct rules *r, int64_t now_ms) {
     bool first = r->reaped_ms == 0;
     bool was_away = !first && (now_ms - r->reaped_ms > STORE_REAP_LATE_MS ||
                                r->connected_ms != sql_connected_ms(r->db));
@@ -165,11 +211,20 @@ enum err rule_reap(struct rules *r, struct store_op *op) {
     r->spared_ms = first || was_away ? now_ms : r->spared_ms;
     r->returned_ms = was_away ? now_ms : r->returned_ms;
     r->reaped_ms = now_ms;
+}
+
+enum err rule_reap(struct rules *r, struct store_op *op) {
+    struct store_reap *o = CONTAINER_OF(op, struct store_reap, op);
+    int64_t now_ms = sql_clock_ms(r->db), others;
+    rules_note_absence(r, now_ms);
+    bool has_turn = rules_has_turn(r, now_ms, &others);
+    bool spared = r->spared_ms == now_ms || now_ms - r->spared_ms < o->silent_ms;
     o->ret_n = 0;
-    if (sql_process(r->db) != 0 && now_ms - r->returned_ms >= o->silent_ms) {
-        o->ret_n += rules_reap_processes(r, now_ms);
+    o->ret_again_ms = RULES_REAP_MS * MIN(MAX(others, INT64_C(1)), (int64_t)RULES_REAP_TIMES_MAX);
+    if (has_turn && sql_process(r->db) != 0 && now_ms - r->returned_ms >= o->silent_ms) {
+        o->ret_n += rules_reap_processes(r, now_ms, spared ? 0 : now_ms - o->silent_ms);
     }
-    if (r->spared_ms != now_ms && now_ms - r->spared_ms >= o->silent_ms) {
+    if (has_turn && !spared) {
         o->ret_n += rules_bury_workers(r, Q_WORKERS_SILENT, now_ms - o->silent_ms);
     }
     return ERR_OK;
@@ -178,7 +233,7 @@ enum err rule_reap(struct rules *r, struct store_op *op) {
 /* --- a process comes and goes */
 
 static bool rules_is_alone(struct rules *r) {
-    int64_t others = 0;
+    int64_t looked_ms;
     if (sql_process(r->db) == 0) {
         return true;
     }
@@ -186,12 +241,7 @@ static bool rules_is_alone(struct rules *r) {
     struct sql_query *q = sql_use(r->db, Q_PROCESS_ALONE);
     while (sql_next(q)) { /* one after the other from here */
     }
-    q = sql_use(r->db, Q_PROCESS_OTHERS);
-    sql_put_int(q, sql_process(r->db));
-    while (sql_next(q)) {
-        others = sql_int(q, 0);
-    }
-    return others == 0;
+    return rules_count_others(r, &looked_ms) == 0;
 }
 
 void rules_sign_out(struct rules *r) {
@@ -201,7 +251,7 @@ void rules_sign_out(struct rules *r) {
 
 void rules_take_over(struct rules *r) {
     const char **ids;
-    int64_t now_ms = clock_wall_ms();
+    int64_t now_ms = sql_wall_ms(r->db);
     r->deleted = true; /* perhaps: rules_purge() will see */
     if (!rules_is_alone(r)) {
         return;

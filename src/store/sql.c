@@ -26,6 +26,10 @@ int64_t sql_clock_ms(const struct sql *db) {
     return db->clock_ms;
 }
 
+int64_t sql_wall_ms(const struct sql *db) {
+    return db->wall_ms;
+}
+
 int64_t sql_connected_ms(const struct sql *db) {
     return db->connected_ms;
 }

@@ -70,7 +70,10 @@ int64_t sql_process(const struct sql *db);
  * clock, the server's time of day; of a file it is this process' own, which never jumps. */
 int64_t sql_clock_ms(const struct sql *db);
 
-/** By that clock: when the first transaction of this connection began. */
+/** The time of day then: the server's, or this process'. */
+int64_t sql_wall_ms(const struct sql *db);
+
+/** By sql_clock_ms(): when the first transaction of this connection began. */
 int64_t sql_connected_ms(const struct sql *db);
 
 /** A writer leaves one file behind, without companions, unless a reader is still connected. */
@@ -101,8 +104,8 @@ NODISCARD enum err sql_take_err(struct sql *db, struct errinfo *reterr);
 /** Fail with ERR_CORRUPT: a row says @what, which cannot be. */
 void sql_found_corrupt(struct sql *db, const char *what);
 
-/** Between transactions: keep the database in shape (here: checkpoint once the WAL is long).
- * Returns how many bytes the log held before. */
+/** Between transactions: keep a file in shape (checkpoint once the WAL is long), and the connection
+ * to a server. Returns how many bytes the log held before. */
 int64_t sql_upkeep(struct sql *db);
 
 /** The database's own integrity check. Reported like any other failure. */

@@ -270,6 +270,7 @@ static struct sql_query *sqlite_own(struct sql *head, size_t index) {
 
 static void sqlite_begin(struct sql *head) {
     head->clock_ms = clock_mono_ms();
+    head->wall_ms = clock_wall_ms();
     (void)sqlite_run(sqlite_own(head, head->mode == SQL_WRITER ? OWN_BEGIN_WRITE : OWN_BEGIN_READ));
 }
 

@@ -31,6 +31,7 @@
             */
 #define STORE_PAUSE_MS 50
 #define STORE_BUSY_TRIES 20
+#define STORE_REST_MS 500 /* a connection that was lost meanwhile is made again so soon */
 
 /* --- while the database is away, which only a server's can be */
 
@@ -301,6 +302,7 @@ static void store_start(struct store *s) {
                                .bytes = store_op_bytes,
                                .serve = store_write,
                                .idle = store_tidy,
+                               .rest_ms = sql_process(s->db) != 0 ? STORE_REST_MS : 0,
                                .ctx = s};
     s->reading = (struct desk){.batch_max = STORE_VIEW_READS_MAX,
                                .batch_bytes_max = SIZE_MAX,

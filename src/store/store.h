@@ -27,17 +27,14 @@
  *             operation is under way.
  * A server    (postgresql://…) is the store of any number of processes at a time; all that is
  *             promised here holds among them. While it is away, what a worker asks waits for it, up
- *             to ten minutes; anything else fails with ERR_UNAVAILABLE at once. No operation is kept
- *             twice, or half. That a process has died is seen by the store_reap() of another.
- * Errors      ERR_DISK_FULL | ERR_READ_ONLY | ERR_IO | ERR_CORRUPT | ERR_BUSY (another program
- *             writes to the file, or keeps a row locked) for any operation: nothing of its
- *             transaction is kept, the store stays usable; others are listed per operation.
- * Invariants  (1) a job never has more than `wanted` accepted problems;
- *             (2) an attempt has at most one live lease, and ends once;
- *             (3) the numbers of leases and workers only grow;
- *             (4) a job's counters are what its rows say (store_check());
- *             (5) a job has at most one home, a worker that has it alone, and only a job with a
- *             home is cancelling;
+ *             to ten minutes; anything else fails with ERR_UNAVAILABLE at once. No operation is
+ * kept twice, or half. That a process has died is seen by the store_reap() of another. Errors
+ * ERR_DISK_FULL | ERR_READ_ONLY | ERR_IO | ERR_CORRUPT | ERR_BUSY (another program writes to the
+ * file, or keeps a row locked) for any operation: nothing of its transaction is kept, the store
+ * stays usable; others are listed per operation. Invariants  (1) a job never has more than `wanted`
+ * accepted problems; (2) an attempt has at most one live lease, and ends once; (3) the numbers of
+ * leases and workers only grow; (4) a job's counters are what its rows say (store_check()); (5) a
+ * job has at most one home, a worker that has it alone, and only a job with a home is cancelling;
  *             (6) an event stands in the transaction of what it tells, numbered within its job,
  *             growing.
  */

@@ -1,6 +1,7 @@
 /* store_outbox.h - webhooks to be delivered: one is written in the transaction that ends a job with
  * a webhook_url. At least once: whoever takes one tells what became of it, and if the process dies
- * before that, it is due again. See store.h for what holds for all operations. */
+ * before that, it is due again. Times are those of the asker's clock; on a server they are kept by
+ * the server's, so that processes may differ. See store.h for what holds for all operations. */
 #ifndef STUMPER_STORE_STORE_OUTBOX_H
 #define STUMPER_STORE_STORE_OUTBOX_H
 

@@ -42,15 +42,18 @@ struct store_quit {
 void store_quit(struct store *s, struct store_quit *o);
 
 #define STORE_SILENT_MS 15000
-#define STORE_REAP_LATE_MS 5000
+#define STORE_REAP_LATE_MS 10000
 
-/* Take workers for dead that have been silent for longer, by the store's own clock, which no change
- * of the time of day moves. Asked about every second; when it comes more than STORE_REAP_LATE_MS
- * after the time before, the whole process stood still, and all get another silent_ms. */
+/* Take workers for dead that have been silent for longer, and processes whose connection has been
+ * gone for two seconds, by the clock of the store, which they all see. Of the processes on a server
+ * one looks for all; if it dies, whoever asks next goes on. When this process has stood still for
+ * STORE_REAP_LATE_MS or its connection was lost, perhaps all were in the same case: they get
+ * another silent_ms. */
 struct store_reap {
     struct store_op op;
-    int64_t silent_ms; /* STORE_SILENT_MS */
-    int64_t ret_n;     /* how many were found dead */
+    int64_t silent_ms;    /* STORE_SILENT_MS */
+    int64_t ret_n;        /* how many workers were found dead */
+    int64_t ret_again_ms; /* ask again after that: 1000, or more if there are many to ask */
 };
 void store_reap(struct store *s, struct store_reap *o);
 

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CREW_REAP_MS 1000
+#define CREW_REAP_MS 1000 /* to begin with */
 #define CREW_SWEEP_MS 60000
 #define CREW_SWEEP_FIRST_MS 1000
 
@@ -69,7 +69,8 @@ static void crew_reaped(struct store_op *op) {
     if (op->err != ERR_OK) {
         log_warn("cannot look for dead workers: %s", errinfo_text(&op->detail, op->err));
     }
-    loop_timer_start(c->options.loop, &c->reap_timer, CREW_REAP_MS, crew_reap, c);
+    int64_t again_ms = op->err == ERR_OK ? c->reap.ret_again_ms : CREW_REAP_MS;
+    loop_timer_start(c->options.loop, &c->reap_timer, again_ms, crew_reap, c);
 }
 
 static void crew_reap(void *ctx) {

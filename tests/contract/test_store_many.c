@@ -10,23 +10,27 @@
 #include "contract/postgres_rig.h"
 #include "contract/store_rig.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/rng.h"
 
 #include <inttypes.h>
+#include <libpq-fe.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #define PARTIES_MAX 4
 
-/* The first process is the rig itself. */
-struct parties {
-    struct rig *first;
-    struct rig others[PARTIES_MAX - 1];
-};
+static void pause_ms(int64_t ms) {
+    (void)nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
+}
 
 static void open_other(const struct rig *first, struct rig *ret) {
     *ret = (struct rig){.loop = NULL};
@@ -108,6 +112,213 @@ static void test_a_process_that_opens_takes_nothing_from_the_living(void **state
     assert_int_equal(claim(r, RIG_JOB, here, &lease), ERR_OK);
     open_other(r, &other);
     assert_int_equal(rig_finish(r, lease, OUTCOME_ACCEPTED, NULL), ERR_OK);
+    rig_close(&other);
+}
+
+static enum err submit_once(struct rig *r, const char *job_id, const char *key, char *ret) {
+    struct store_submit o = {.op = RIG_OP(r),
+                             .job_id = job_id,
+                             .spec = S("{}"),
+                             .wanted = 1,
+                             .idem_key = str_of(key),
+                             .fingerprint = S("same"),
+                             .created_ms = 1000};
+    store_submit(r->store, &o);
+    enum err e = rig_wait(r, &o.op);
+    (void)snprintf(ret, STORE_ID_BYTES, "%s", o.ret_job_id);
+    return e;
+}
+
+enum { ORDERS = 60 };
+
+struct orderer {
+    struct rig *rig;
+    pthread_t thread;
+    const char *name;
+    char got[ORDERS][STORE_ID_BYTES];
+};
+
+static void *order_with_keys(void *ctx) {
+    struct orderer *o = ctx;
+    char job_id[32], key[32];
+    for (int i = 0; i < ORDERS; i++) {
+        (void)snprintf(job_id, sizeof job_id, "job_%s_%d", o->name, i);
+        (void)snprintf(key, sizeof key, "key %d", i);
+        ASSERT(submit_once(o->rig, job_id, key, o->got[i]) == ERR_OK);
+    }
+    return NULL;
+}
+
+static void test_an_idempotency_key_gives_one_job_whichever_process_is_asked(void **state) {
+    struct rig *r = *state, other;
+    struct orderer a = {.rig = r, .name = "a"}, b = {.rig = &other, .name = "b"};
+    open_other(r, &other);
+    assert_int_equal(pthread_create(&a.thread, NULL, order_with_keys, &a), 0);
+    assert_int_equal(pthread_create(&b.thread, NULL, order_with_keys, &b), 0);
+    assert_int_equal(pthread_join(a.thread, NULL), 0);
+    assert_int_equal(pthread_join(b.thread, NULL), 0);
+    assert_int_equal(postgres_rig_ask(r->path, "SELECT count(*) FROM jobs"), ORDERS);
+    for (int i = 0; i < ORDERS; i++) {
+        assert_string_equal(a.got[i], b.got[i]);
+    }
+    rig_close(&other);
+}
+
+/* Another client of the server holds one row and wants the other: a ring, which the server breaks.
+ */
+static void test_a_batch_that_ends_in_a_ring_of_locks_is_run_again(void **state) {
+    struct rig *r = *state;
+    PGconn *c = PQconnectdb(r->path);
+    assert_int_equal(submit(r, "job_a", 0), ERR_OK);
+    assert_int_equal(submit(r, "job_b", 0), ERR_OK);
+    PQclear(PQexec(c, "SET deadlock_timeout = '1h'; BEGIN; UPDATE jobs SET name = 'x'"
+                      " WHERE id = 'job_b'"));
+    struct store_ask asks[2] = {
+        {.op = RIG_OP(r), .job_id = "job_a", .wish = STORE_PAUSE, .tenant = STORE_TENANT_ANY},
+        {.op = RIG_OP(r), .job_id = "job_b", .wish = STORE_PAUSE, .tenant = STORE_TENANT_ANY}};
+    struct store_sweep sweep = {.op = RIG_OP(r)};
+    store_sweep(r->store, &sweep); /* while that is done, the others gather */
+    store_ask(r->store, &asks[1]);
+    store_ask(r->store, &asks[0]);
+    while (postgres_rig_ask(r->path, "SELECT count(*) FROM pg_locks WHERE NOT granted") == 0) {
+        pause_ms(5);
+    }
+    assert_int_equal(PQsendQuery(c, "UPDATE jobs SET name = 'x' WHERE id = 'job_a'; COMMIT"), 1);
+    for (PGresult *result; (result = PQgetResult(c)) != NULL; PQclear(result)) {
+        assert_int_equal(PQresultStatus(result), PGRES_COMMAND_OK);
+    }
+    PQfinish(c);
+    loop_run(r->loop);
+    assert_int_equal(asks[0].op.err, ERR_OK);
+    assert_int_equal(asks[1].op.err, ERR_OK);
+    assert_int_equal(asks[0].ret_state, JOB_PAUSED);
+}
+
+/* --- who lives */
+
+static int64_t reap(struct rig *r, int64_t silent_ms) {
+    struct store_reap o = {.op = RIG_OP(r), .silent_ms = silent_ms};
+    store_reap(r->store, &o);
+    return rig_wait(r, &o.op) == ERR_OK ? o.ret_n : -1;
+}
+
+static enum err beat(struct rig *r, int64_t worker) {
+    struct store_beat o = {.op = RIG_OP(r), .worker = worker};
+    store_beat(r->store, &o);
+    return rig_wait(r, &o.op);
+}
+
+/* This program, as a process that has the job at home and an attempt of it leased. */
+static int live(const char *url) {
+    struct rig r = {.loop = NULL};
+    struct lease lease;
+    (void)snprintf(r.path, sizeof r.path, "%s", url);
+    ASSERT(rig_open(&r) == ERR_OK);
+    int64_t worker = join(&r);
+    ASSERT(take(&r, RIG_JOB, worker) == ERR_OK);
+    ASSERT(claim(&r, RIG_JOB, worker, &lease) == ERR_OK);
+    (void)pause(); /* until it is killed */
+    return 1;
+}
+
+static pid_t start_process(const struct rig *r) {
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)execl("/proc/self/exe", "process", r->path, (char *)NULL);
+        _exit(127);
+    }
+    while (postgres_rig_ask(r->path, "SELECT count(*) FROM attempts") == 0) {
+        assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+        pause_ms(10);
+    }
+    return pid;
+}
+
+static void test_what_a_killed_process_had_goes_on_in_seconds(void **state) {
+    struct rig *r = *state;
+    struct lease lease;
+    assert_int_equal(rig_submit(r, 2), ERR_OK);
+    pid_t pid = start_process(r);
+    for (int i = 0; i < 5; i++) { /* as long as it lives, nothing is taken */
+        assert_int_equal(reap(r, STORE_SILENT_MS), 0);
+        pause_ms(500);
+    }
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    int64_t killed_ms = clock_mono_ms();
+    while (reap(r, STORE_SILENT_MS) == 0) {
+        pause_ms(100);
+        assert_true(clock_mono_ms() - killed_ms < STORE_SILENT_MS);
+    }
+    assert_true(clock_mono_ms() - killed_ms > 1000); /* it might have come back */
+    int64_t worker = join(r);
+    assert_int_equal(take(r, RIG_JOB, worker), ERR_OK);
+    assert_int_equal(claim(r, RIG_JOB, worker, &lease), ERR_OK);
+    assert_int_equal(lease.attempt_no, 1);
+    assert_int_equal(lease.crashes, 1);
+}
+
+static void test_a_process_that_stands_still_is_buried_when_it_is_silent(void **state) {
+    struct rig *r = *state;
+    assert_int_equal(rig_submit(r, 2), ERR_OK);
+    pid_t pid = start_process(r);
+    assert_int_equal(reap(r, 1500), 0);
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    pause_ms(1000);
+    assert_int_equal(reap(r, 1500), 0);
+    pause_ms(1000);
+    assert_int_equal(reap(r, 1500), 1);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void test_a_process_whose_connection_was_killed_is_not_dead(void **state) {
+    struct rig *r = *state, other;
+    struct lease lease;
+    char text[256];
+    assert_int_equal(rig_submit(r, 2), ERR_OK);
+    open_other(r, &other);
+    int64_t worker = join(&other);
+    assert_int_equal(take(&other, RIG_JOB, worker), ERR_OK);
+    assert_int_equal(claim(&other, RIG_JOB, worker, &lease), ERR_OK);
+    (void)snprintf(text, sizeof text,
+                   "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity, workers"
+                   " WHERE application_name = 'stumper-' || to_hex(process) AND key = %" PRId64,
+                   worker);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(postgres_rig_ask(r->path, text), 1);
+        for (int i = 0; i < 15; i++) {
+            assert_int_equal(reap(r, STORE_SILENT_MS), 0);
+            pause_ms(200);
+        }
+    }
+    assert_int_equal(rig_finish(&other, lease, OUTCOME_ACCEPTED, NULL), ERR_OK);
+    rig_close(&other);
+}
+
+static void test_when_the_server_was_away_for_long_nobody_is_buried_for_it(void **state) {
+    enum { SILENT_MS = 2000 };
+    struct rig *r = *state, other;
+    struct postgres_rig *server = postgres_rig();
+    assert_int_equal(rig_submit(r, 2), ERR_OK);
+    open_other(r, &other);
+    int64_t worker = join(&other);
+    assert_int_equal(take(&other, RIG_JOB, worker), ERR_OK);
+    assert_int_equal(reap(r, SILENT_MS), 0);
+    postgres_rig_stop(server, SIGQUIT);
+    pause_ms(SILENT_MS + 500);
+    postgres_rig_start(server);
+    while (reap(r, SILENT_MS) < 0) { /* it does not know yet that the server is back */
+        pause_ms(20);
+    }
+    assert_int_equal(reap(r, SILENT_MS), 0);
+    while (beat(&other, worker) == ERR_UNAVAILABLE) {
+        pause_ms(20);
+    }
+    assert_int_equal(beat(&other, worker), ERR_OK);
+    assert_int_equal(reap(r, SILENT_MS), 0);
     rig_close(&other);
 }
 
@@ -300,13 +511,22 @@ static void test_whatever_many_processes_do_at_once_the_invariants_hold(void **s
 
 #define MANY_TEST(f) cmocka_unit_test_setup_teardown(f, rig_set_up, rig_tear_down)
 
-int main(void) {
+int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         MANY_TEST(test_two_processes_see_and_change_the_same_jobs),
         MANY_TEST(test_a_process_that_closes_leaves_its_jobs_to_the_others),
         MANY_TEST(test_a_process_that_opens_takes_nothing_from_the_living),
+        MANY_TEST(test_an_idempotency_key_gives_one_job_whichever_process_is_asked),
+        MANY_TEST(test_a_batch_that_ends_in_a_ring_of_locks_is_run_again),
+        MANY_TEST(test_what_a_killed_process_had_goes_on_in_seconds),
+        MANY_TEST(test_a_process_that_stands_still_is_buried_when_it_is_silent),
+        MANY_TEST(test_a_process_whose_connection_was_killed_is_not_dead),
+        MANY_TEST(test_when_the_server_was_away_for_long_nobody_is_buried_for_it),
         MANY_TEST(test_whatever_many_processes_do_at_once_the_invariants_hold),
     };
+    if (argc == 2) {
+        return live(argv[1]);
+    }
     assert_int_equal(setenv("STUMPER_TEST_STORE", "postgres", 1), 0);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

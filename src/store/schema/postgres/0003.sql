@@ -1,7 +1,9 @@
 -- Many processes on one store, each with a row in `writers`, a connection that holds the advisory lock of that
 -- row's key, and workers. It is buried when its lock was missing for a while: missing_ms is when that was seen.
+-- reaped_ms is when the process last looked for such.
 
 ALTER TABLE writers ADD COLUMN missing_ms BIGINT;
+ALTER TABLE writers ADD COLUMN reaped_ms BIGINT;
 ALTER TABLE writers ADD COLUMN buried BOOLEAN NOT NULL DEFAULT false;
 DELETE FROM writers; -- of before: who migrates has seen that nobody is there
 
