@@ -144,10 +144,10 @@ static int64_t rules_reap_processes(struct rules *r, int64_t now_ms, int64_t sil
         found[n].silent = sql_int(q, 2) == 1;
     }
     for (int64_t i = 0; i < n; i++) {
-        bool new = found[i].missing_ms == 0 || found[i].missing_ms > now_ms;
-        if (found[i].silent || (!new &&now_ms - found[i].missing_ms >= RULES_MISSING_MS)) {
+        bool fresh = found[i].missing_ms == 0 || found[i].missing_ms > now_ms;
+        if (found[i].silent || (!fresh && now_ms - found[i].missing_ms >= RULES_MISSING_MS)) {
             buried += rules_bury_process(r, found[i].process);
-        } else if (new) {
+        } else if (fresh) {
             q = sql_use(r->db, Q_PROCESS_MISSED);
             sql_put_int(q, now_ms);
             sql_put_int(q, found[i].process);
@@ -170,27 +170,32 @@ static int64_t rules_count_others(struct rules *r, int64_t *ret_looked_ms) {
     return others;
 }
 
-/* One process looks for all, for as long as it has its connection, unless it has stood still for a
- * while. @ret_others: how many wait for their turn beside this one. */
-static bool rules_has_turn(struct rules *r, int64_t now_ms, int64_t *ret_others) {
-    int64_t looked_ms, leads = r->leads_ms == sql_connected_ms(r->db);
-    *ret_others = 1;
-    if (sql_process(r->db) == 0) {
+static bool rules_leads(struct rules *r) {
+    if (r->leads_ms == sql_connected_ms(r->db)) {
         return true;
     }
-    if (!leads) {
-        struct sql_query *q = sql_use(r->db, Q_PROCESS_LEADS);
-        while (sql_next(q)) {
-            leads = sql_int(q, 0);
-        }
-        r->leads_ms = leads ? sql_connected_ms(r->db) : 0;
+    struct sql_query *q = sql_use(r->db, Q_PROCESS_LEADS);
+    bool leads = false;
+    while (sql_next(q)) {
+        leads = sql_int(q, 0) == 1;
     }
-    if (!leads) {
+    r->leads_ms = leads ? sql_connected_ms(r->db) : 0;
+    return leads;
+}
+
+/* One process looks for all: who leads, as long as it has its connection; if that stands still, or
+ * was away itself (@rested is false), whoever comes next. @ret_others: how many wait for a turn. */
+static bool rules_has_turn(struct rules *r, int64_t now_ms, bool rested, int64_t *ret_others) {
+    int64_t looked_ms = 0;
+    *ret_others = 1;
+    if (sql_process(r->db) == 0 || !rested) {
+        return rested;
+    }
+    if (!rules_leads(r)) {
         *ret_others = rules_count_others(r, &looked_ms);
-        leads = now_ms < looked_ms || now_ms - looked_ms > RULES_LOOK_LATE_MS;
-    }
-    if (!leads) {
-        return false;
+        if (now_ms >= looked_ms && now_ms - looked_ms <= RULES_LOOK_LATE_MS) {
+            return false;
+        }
     }
     struct sql_query *q = sql_use(r->db, Q_PROCESS_LOOKS);
     sql_put_int(q, now_ms);
@@ -199,12 +204,13 @@ static bool rules_has_turn(struct rules *r, int64_t now_ms, int64_t *ret_others)
     return true;
 }
 
-/* Was this process away, or is it new, so that it cannot tell who is silent? */
+/* Was this process away, or is it new, so that it cannot tell who is silent? Or was the time set
+ * back, so that nobody can? */
 static void rules_note_absence(struct rules *r, int64_t now_ms) {
-    bool first = r->reaped_ms == 0;
-    bool was_away = !first && (now_ms - r->reaped_ms > STORE_REAP_LATE_MS ||
+    bool first = r->reaped_ms == 0, set_back = now_ms < r->reaped_ms;
+    bool was_away = !first && (set_back || now_ms - r->reaped_ms > STORE_REAP_LATE_MS ||
                                r->connected_ms != sql_connected_ms(r->db));
-    if (now_ms < r->reaped_ms) { /* the server's time was set back */
+    if (set_back) {
         (void)rules_run_int(r, Q_WORKERS_CALM, now_ms);
     }
     r->connected_ms = sql_connected_ms(r->db);
@@ -217,11 +223,12 @@ enum err rule_reap(struct rules *r, struct store_op *op) {
     struct store_reap *o = CONTAINER_OF(op, struct store_reap, op);
     int64_t now_ms = sql_clock_ms(r->db), others;
     rules_note_absence(r, now_ms);
-    bool has_turn = rules_has_turn(r, now_ms, &others);
+    bool rested = now_ms - r->returned_ms >= o->silent_ms;
     bool spared = r->spared_ms == now_ms || now_ms - r->spared_ms < o->silent_ms;
+    bool has_turn = rules_has_turn(r, now_ms, rested, &others);
     o->ret_n = 0;
     o->ret_again_ms = RULES_REAP_MS * MIN(MAX(others, INT64_C(1)), (int64_t)RULES_REAP_TIMES_MAX);
-    if (has_turn && sql_process(r->db) != 0 && now_ms - r->returned_ms >= o->silent_ms) {
+    if (has_turn && sql_process(r->db) != 0) {
         o->ret_n += rules_reap_processes(r, now_ms, spared ? 0 : now_ms - o->silent_ms);
     }
     if (has_turn && !spared) {
