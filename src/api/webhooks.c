@@ -51,24 +51,16 @@ struct webhooks {
     struct signature_secrets secrets;
     size_t busy; /* deliveries that are not over */
     bool taking, again, stopped;
-    int64_t wall_ahead_ms; /* of the clock that never jumps, when we began */
     struct loop_timer next;
 };
 
 struct webhooks *webhooks_new(struct api *api) {
     struct webhooks *w = mem_new(sizeof *w);
     w->api = api;
-    w->wall_ahead_ms = clock_wall_ms() - clock_mono_ms();
     if (api->o.webhook_secrets != NULL) {
         ASSERT(signature_read(str_of(api->o.webhook_secrets), &w->secrets, NULL) == ERR_OK);
     }
     return w;
-}
-
-/* The time of day that the schedule goes by. If the clock is set back, what is due goes on being
- * due when it would have been, and not hours later. */
-static int64_t webhooks_now_ms(const struct webhooks *w) {
-    return MAX(clock_wall_ms(), clock_mono_ms() + w->wall_ahead_ms);
 }
 
 static void webhooks_on_timer(void *ctx) {
@@ -108,7 +100,6 @@ static void webhook_on_told(struct store_op *op) {
 
 static void webhook_tell(struct webhook *hook, enum outbox_end end, int64_t retry_s) {
     struct api *api = hook->webhooks->api;
-    int64_t now_ms = webhooks_now_ms(hook->webhooks);
     if (end == OUTBOX_GIVEN_UP) {
         log_warn("webhook %s of %s is given up: %s", hook->row->id, hook->row->job_id,
                  hook->problem);
@@ -117,9 +108,8 @@ static void webhook_tell(struct webhook *hook, enum outbox_end end, int64_t retr
         .op = {.loop = api->loop, .done = webhook_on_told},
         .number = hook->row->number,
         .end = end,
-        .retry_ms = now_ms + retry_s * MS_PER_S,
+        .retry_in_ms = retry_s * MS_PER_S,
         .problem = str_of(hook->problem),
-        .now_ms = now_ms,
     };
     store_outbox_tell(api->o.store, &hook->tell);
 }
@@ -220,7 +210,7 @@ static void webhooks_on_taken(struct store_op *op) {
     struct webhook_batch *batch = CONTAINER_OF(op, struct webhook_batch, op.op);
     struct api *api = batch->task->api;
     struct webhooks *w = api->webhooks;
-    int64_t next_ms = batch->op.ret_next_ms;
+    int64_t next_in_ms = batch->op.ret_next_in_ms;
     enum err e = op->err;
     w->taking = false;
     if (e != ERR_OK) {
@@ -238,9 +228,8 @@ static void webhooks_on_taken(struct store_op *op) {
         loop_timer_start(api->loop, &w->next, WEBHOOK_RETAKE_MS, webhooks_on_timer, w);
     } else if (w->again) {
         webhooks_wake(w);
-    } else if (next_ms > 0 && w->busy < WEBHOOK_AT_ONCE) {
-        int64_t ms = MAX(next_ms - webhooks_now_ms(w), INT64_C(0));
-        loop_timer_start(api->loop, &w->next, ms, webhooks_on_timer, w);
+    } else if (next_in_ms >= 0 && w->busy < WEBHOOK_AT_ONCE) {
+        loop_timer_start(api->loop, &w->next, next_in_ms, webhooks_on_timer, w);
     }
 }
 
@@ -257,7 +246,6 @@ void webhooks_wake(struct webhooks *w) {
     batch->op = (struct store_outbox_take){
         .op = {.loop = api->loop, .done = webhooks_on_taken},
         .limit = (int64_t)(WEBHOOK_AT_ONCE - w->busy),
-        .now_ms = webhooks_now_ms(w),
         .a = &t->a,
     };
     w->taking = true;

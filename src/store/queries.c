@@ -147,11 +147,11 @@ const char *const queries_texts[Q_COUNT] = {
     [Q_OUTBOX_ADD] = "INSERT INTO outbox (id, body, created_ms, due_ms, job, url)"
                      " SELECT $1, $2, $3, $3, key, webhook_url FROM jobs"
                      " WHERE key = $4 AND webhook_url <> ''",
-    [Q_OUTBOX_FIND_DUE] =
-        "SELECT o.key, o.id, j.id, o.url, o.body, o.tries, o.created_ms,"
-        " coalesce(k.id, '') FROM outbox o JOIN jobs j ON j.key = o.job"
-        " LEFT JOIN keys k ON k.key = j.tenant"
-        " WHERE o.due_ms <= $1 ORDER BY o.due_ms LIMIT $2 /*! FOR UPDATE OF o SKIP LOCKED */",
+    [Q_OUTBOX_FIND_DUE] = "SELECT o.key, o.id, j.id, o.url, o.body, o.tries, o.created_ms,"
+                          " coalesce(k.id, '') FROM outbox o JOIN jobs j ON j.key = o.job"
+                          " LEFT JOIN keys k ON k.key = j.tenant"
+                          " WHERE o.due_ms <= $1 ORDER BY o.due_ms, o.key LIMIT $2 /*! FOR UPDATE "
+                          "OF o SKIP LOCKED */",
     [Q_OUTBOX_TAKEN] =
         "UPDATE outbox SET due_ms = NULL, tries = tries + 1 WHERE key = $1"
         " /*= UPDATE outbox SET due_ms = NULL, tries = tries + 1, process = $2 WHERE key = $1 */",

@@ -20,6 +20,8 @@
  */
 #include "store/rules_job.h"
 
+#include "base/clock.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -27,7 +29,7 @@
 #define RULES_DAY_MS INT64_C(86400000)
 
 void rules_init(struct rules *r, struct sql *db) {
-    *r = (struct rules){.db = db};
+    *r = (struct rules){.db = db, .wall_ahead_ms = clock_wall_ms() - clock_mono_ms()};
     arena_init(&r->arena, RULES_ARENA_BYTES_MAX);
     sbuf_init(&r->line, RULES_LINE_BYTES_MAX);
     sbuf_init(&r->taxonomy.text, RULES_LINE_BYTES_MAX);

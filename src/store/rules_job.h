@@ -81,6 +81,9 @@ bool rules_write_line(struct rules *r, const struct problem *p, const struct pro
 void rules_add_problem(struct rules *r, struct rules_job *job, const struct problem *p,
                        const struct problem_ids *ids);
 
+/** Now, on the schedule of webhooks. */
+int64_t rules_due_ms(const struct rules *r);
+
 /** The last parameter of a query that on a server asks for the process. */
 void rules_put_process(const struct rules *r, struct sql_query *q);
 

@@ -21,9 +21,12 @@ static bool rules_get_webhook(struct sql_query *q, struct arena *a, struct outbo
     return true;
 }
 
-/* How far the clock that all processes go by is ahead of that of who asks. */
-static int64_t rules_ahead_ms(const struct rules *r, int64_t now_ms) {
-    return sql_process(r->db) != 0 ? sql_clock_ms(r->db) - now_ms : 0;
+/* The time of day that the schedule goes by. If it is set back, what is due goes on being due when
+ * it would have been, and not hours later. */
+int64_t rules_due_ms(const struct rules *r) {
+    bool is_server = sql_process(r->db) != 0;
+    return is_server ? sql_wall_ms(r->db)
+                     : MAX(sql_wall_ms(r->db), sql_clock_ms(r->db) + r->wall_ahead_ms);
 }
 
 enum err rule_outbox_take(struct rules *r, struct store_op *op) {
@@ -31,9 +34,9 @@ enum err rule_outbox_take(struct rules *r, struct store_op *op) {
     ASSERT(o->limit >= 1 && o->limit <= STORE_OUTBOX_TAKE_MAX);
     struct outbox_row *rows = ARENA_ARRAY(o->a, struct outbox_row, (size_t)o->limit);
     size_t n = 0;
-    int64_t ahead_ms = rules_ahead_ms(r, o->now_ms);
+    int64_t now_ms = rules_due_ms(r);
     struct sql_query *q = sql_use(r->db, Q_OUTBOX_FIND_DUE);
-    sql_put_int(q, o->now_ms + ahead_ms);
+    sql_put_int(q, now_ms);
     sql_put_int(q, o->limit);
     while (sql_next(q)) {
         if (!rules_get_webhook(q, o->a, &rows[n++])) {
@@ -50,10 +53,10 @@ enum err rule_outbox_take(struct rules *r, struct store_op *op) {
     }
     o->ret = rows;
     o->ret_n = n;
-    o->ret_next_ms = 0;
+    o->ret_next_in_ms = -1;
     q = sql_use(r->db, Q_OUTBOX_NEXT);
     while (sql_next(q)) {
-        o->ret_next_ms = sql_is_null(q, 0) ? 0 : sql_int(q, 0) - ahead_ms;
+        o->ret_next_in_ms = sql_is_null(q, 0) ? -1 : MAX(sql_int(q, 0) - now_ms, INT64_C(0));
     }
     return ERR_OK;
 }
@@ -64,11 +67,11 @@ enum err rule_outbox_tell(struct rules *r, struct store_op *op) {
     bool again = o->end == OUTBOX_RETRY;
     sql_put_str(q, o->problem);
     if (again) {
-        sql_put_int(q, o->retry_ms + rules_ahead_ms(r, o->now_ms));
+        sql_put_int(q, rules_due_ms(r) + o->retry_in_ms);
         sql_put_null(q);
     } else {
         sql_put_null(q);
-        sql_put_int(q, o->now_ms);
+        sql_put_int(q, sql_wall_ms(r->db));
     }
     sql_put_int(q, o->number);
     rules_put_process(r, q);

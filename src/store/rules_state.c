@@ -89,7 +89,7 @@ static void rules_add_webhook(struct rules *r, const struct rules_job *job, stru
     struct sql_query *q = sql_use(r->db, Q_OUTBOX_ADD);
     sql_put_str(q, str_of(id));
     sql_put_str(q, sbuf_str(&r->line));
-    sql_put_int(q, sql_process(r->db) != 0 ? sql_clock_ms(r->db) : now_ms);
+    sql_put_int(q, rules_due_ms(r));
     sql_put_int(q, job->key);
     r->outbox |= sql_run(q) > 0; /* it has a webhook_url */
 }

@@ -114,7 +114,7 @@ static int64_t rules_bury_process(struct rules *r, int64_t process) {
         n += more;
     } while (more == RULES_REAP_MAX);
     struct sql_query *q = sql_use(r->db, Q_OUTBOX_UNTAKE_OF);
-    sql_put_int(q, sql_wall_ms(r->db));
+    sql_put_int(q, rules_due_ms(r));
     sql_put_int(q, process);
     r->outbox |= sql_run(q) > 0;
     (void)rules_run_int(r, Q_PROCESS_BURY, process);
@@ -278,7 +278,7 @@ void rules_take_over(struct rules *r) {
         }
     }
     (void)sql_run(sql_use(r->db, Q_WORKERS_DROP));
-    (void)rules_run_int(r, Q_OUTBOX_UNTAKE, now_ms);
+    (void)rules_run_int(r, Q_OUTBOX_UNTAKE, rules_due_ms(r));
 }
 
 /* --- homes */

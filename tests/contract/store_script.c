@@ -213,8 +213,7 @@ static enum err set_succeeded(struct script *s) {
 }
 
 static enum err take_webhooks(struct script *s, int64_t limit) {
-    struct store_outbox_take o = {
-        .op = RIG_OP(s->rig), .limit = limit, .now_ms = INT64_MAX, .a = &s->rig->arena};
+    struct store_outbox_take o = {.op = RIG_OP(s->rig), .limit = limit, .a = &s->rig->arena};
     store_outbox_take(s->rig->store, &o);
     enum err e = rig_wait(s->rig, &o.op);
     for (size_t i = 0; e == ERR_OK && i < o.ret_n; i++) {
@@ -233,9 +232,7 @@ static enum err tell(struct script *s, int which, enum outbox_end end) {
     struct store_outbox_tell o = {.op = RIG_OP(s->rig),
                                   .number = s->webhooks[which],
                                   .end = end,
-                                  .retry_ms = NOW_MS + 10,
-                                  .problem = S("it said 503"),
-                                  .now_ms = NOW_MS + 5};
+                                  .problem = S("it said 503")};
     store_outbox_tell(s->rig->store, &o);
     return rig_wait(s->rig, &o.op);
 }
