@@ -222,11 +222,15 @@ static bool cache_find(struct cache *c, uint64_t hash, struct str request, struc
     sql_put_str(q, job);
     if (sql_next(q)) {
         cache_read_row(q, ret_text, ret);
-        found = !sbuf_overflowed(ret_text);
+        found = true;
         sql_end(q);
     }
     c->read_err = sql_commit(c->reader, &c->read_why);
-    return found && c->read_err == ERR_OK;
+    if (c->read_err != ERR_OK || sbuf_overflowed(ret_text)) {
+        sbuf_clear(ret_text); /* half an answer is none */
+        found = false;
+    }
+    return found;
 }
 
 bool cache_get(struct cache *c, struct str request, struct str job, struct sbuf *ret_text,

@@ -26,7 +26,8 @@ NODISCARD enum err cache_close(struct cache *c, struct errinfo *reterr);
 /**
  * Look @request of @job up.
  *
- * @ret_text  replaced by the texts of @ret, which borrow from it
+ * @ret_text  replaced by the texts of @ret, which borrow from it; without an answer it is left as
+ *            it was, or, where one could not be read, empty
  * @ret       reused; finish, text and model_id as they were; cost, usage and tries 0
  */
 NODISCARD bool cache_get(struct cache *c, struct str request, struct str job, struct sbuf *ret_text,

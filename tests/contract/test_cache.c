@@ -213,6 +213,20 @@ static void test_many_answers_and_large_ones_come_back(void **state) {
     closed(c);
 }
 
+static void test_an_answer_that_cannot_be_given_leaves_nothing(void **state) {
+    struct fixture *f = *state;
+    struct cache *c = opened(f);
+    struct sbuf small;
+    cache_put(c, S("2+2?"), S("first"), &paid);
+    closed(c);
+    c = opened(f);
+    sbuf_init(&small, 4);
+    assert_false(cache_get(c, S("2+2?"), S("later"), &small, &f->answer));
+    assert_int_equal(small.n, 0);
+    sbuf_release(&small);
+    closed(c);
+}
+
 static void test_one_process_at_a_time_has_it(void **state) {
     struct fixture *f = *state;
     struct cache *c = opened(f), *second;
@@ -279,6 +293,7 @@ int main(void) {
         CACHE_TEST(test_threads_share_it),
         CACHE_TEST(test_the_first_answer_to_a_question_stays),
         CACHE_TEST(test_many_answers_and_large_ones_come_back),
+        CACHE_TEST(test_an_answer_that_cannot_be_given_leaves_nothing),
         CACHE_TEST(test_one_process_at_a_time_has_it),
         CACHE_TEST(test_a_file_of_version_1_is_taken_over_with_its_answers),
         CACHE_TEST(test_another_file_is_refused_and_left_alone),
