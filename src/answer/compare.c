@@ -136,6 +136,10 @@ static struct outcome mind_measures(struct outcome o, const struct side *gold,
     if (counts_other_things(gold, given) || counts_other_things(given, gold)) {
         return OUTCOME_UNDECIDED("they may be of different things");
     }
+    struct str here = gold->parsed.limits, there = given->parsed.limits;
+    if (here.n > 0 && there.n > 0 && !str_eq(here, there)) {
+        return OUTCOME_UNDECIDED("they may hold in different places");
+    }
     o.proved = o.proved && str_eq(gold->parsed.currency, given->parsed.currency);
     return o;
 }

@@ -224,9 +224,23 @@ static bool ends_item(const struct parser *p) {
     }
 }
 
+/* What the tokens from @from on say of where a value holds: words and the names of symbols aside,
+ * and however it is written. */
+static void note_limits(struct parser *p, size_t from) {
+    for (; from < p->at && p->limits.n < 400; from++) {
+        const struct token *t = &p->tokens[from];
+        bool named = t->kind == TOKEN_NUM || t->kind == TOKEN_SETNAME;
+        if (t->kind != TOKEN_TEXT) {
+            p->limits = str_fmt(p->a, "%.*s %d:%d:%.*s", STR_ARG(p->limits), (int)t->kind, t->op,
+                                STR_ARG(named ? t->text : S("")));
+        }
+    }
+}
+
 /* A condition of validity, "for all n in Z", "where k ∈ ℤ": skipped up to the next item. @all: what
  * is not a word says something, too. */
 static void skip_clause(struct parser *p, bool all) {
+    size_t from = p->at;
     int depth = 0;
     while (!parser_is(p, TOKEN_END) && (depth > 0 || !ends_item(p))) {
         struct token *t = parser_token(p);
@@ -238,6 +252,7 @@ static void skip_clause(struct parser *p, bool all) {
         p->failed = p->failed || t->kind == TOKEN_BAD;
         p->at++;
     }
+    note_limits(p, all ? p->at : from); /* an aside is none */
     p->swallowed = true;
 }
 
@@ -464,11 +479,15 @@ static bool is_side_condition(const struct node *x, const struct node *of) {
 static struct node *parse_items(struct parser *p) {
     struct node_list items = {0}, joined = {0};
     for (;;) {
+        size_t from = p->at;
         struct node *item = parse_item(p);
         const struct node *first = items.n > 0 ? items.p[0] : joined.n > 0 ? joined.p[0] : NULL;
         if (first != NULL && is_side_condition(item, first)) {
             parser_swallow(p, S("where"));
-        } else if (first == NULL || !is_domain(item)) {
+            note_limits(p, from);
+        } else if (first != NULL && is_domain(item)) {
+            note_limits(p, from);
+        } else {
             node_list_add(p, &joined, item);
         }
         bool comma = parser_take(p, TOKEN_COMMA), and = parser_take(p, TOKEN_AND);
@@ -702,5 +721,6 @@ struct parsed parse(struct str text, unsigned reading, struct arena *a) {
                            .swallowed = p.swallowed,
                            .condition = p.condition,
                            .words = str_trim(p.words),
+                           .limits = p.limits,
                            .currency = p.currency};
 }

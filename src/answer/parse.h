@@ -10,6 +10,7 @@ struct parsed {
     bool swallowed;      /* words were left out: a label, a unit nobody knows, a condition */
     bool condition;      /* … that may change what is meant ("if", "when", "not") */
     struct str words;    /* the words behind the value that were left out, first few, joined */
+    struct str limits;   /* where it holds ("for k > 3", "x ≠ 1"), names of symbols aside */
     struct str currency; /* its sign, "\\$" for a dollar's; "mixed"; empty: none */
 };
 

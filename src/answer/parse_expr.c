@@ -240,8 +240,9 @@ static struct node *parse_name(struct parser *p) {
     bool digits = p->at >= 4 && str_ends(name, S("_16")) && t > p->tokens && !t->space &&
                   (t[-1].kind == TOKEN_NUM || t[-1].kind == TOKEN_SYM) && name.p[0] >= 'A' &&
                   name.p[0] <= 'F';
-    p->failed = p->failed || digits; /* 2A_{16} is no product */
     size_t stem_index = binomial_index(name);
+    bool choice = stem_index > 0 && t > p->tokens && !t->space && t[-1].kind == TOKEN_NUM;
+    p->failed = p->failed || digits || choice; /* 2A_{16} and 5C2 are no products */
     if (applies(name) && is_inverse(parser_token(p))) {
         p->at += 5;
         name = str_fmt(p->a, "%.*s^-1", STR_ARG(name));

@@ -18,7 +18,7 @@ struct parser {
     bool failed;    /* sticky: the answer has no reading */
     bool swallowed; /* see struct parsed */
     bool condition;
-    struct str words, currency;
+    struct str words, currency, limits;
     size_t nodes;
 };
 

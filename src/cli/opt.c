@@ -5,6 +5,7 @@
 
 #include "cli/nearest.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -134,6 +135,11 @@ static enum err opt_short(struct opt_parser *p, struct str letters) {
     return ERR_OK;
 }
 
+/* "-5" and "-\frac12" are arguments, as a lone "-" is. */
+static bool opt_begins_one(const char *arg) {
+    return arg[0] == '-' && (arg[1] == '-' || isalpha((unsigned char)arg[1]));
+}
+
 static enum err opt_read_argv(struct opt_parser *p) {
     const char **args = ARENA_ARRAY(p->a, const char *, (size_t)p->in->argc + 1);
     enum err e = ERR_OK;
@@ -141,7 +147,7 @@ static enum err opt_read_argv(struct opt_parser *p) {
     p->at = 1;
     while (p->at < p->in->argc && e == ERR_OK && !p->ret->help) {
         const char *arg = p->in->argv[p->at++];
-        if (only_args || arg[0] != '-' || arg[1] == '\0') {
+        if (only_args || !opt_begins_one(arg)) {
             args[p->ret->args_n++] = arg;
         } else if (strcmp(arg, "--") == 0) {
             only_args = true;

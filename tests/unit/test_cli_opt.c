@@ -195,6 +195,14 @@ static void test_every_notation_of_a_value_is_read(void **state) {
     assert_string_equal(f->result.args[1], "--id");
 }
 
+static void test_what_begins_like_a_number_or_a_formula_is_an_argument(void **state) {
+    struct fixture *f = *state;
+    assert_int_equal(parse(f, "-n 50 -5 -\\frac12"), ERR_OK);
+    assert_int_equal(f->result.args_n, 2);
+    assert_string_equal(f->result.args[0], "-5");
+    assert_string_equal(f->result.args[1], "-\\frac12");
+}
+
 static void test_flag_beats_environment_beats_yaml_beats_default(void **state) {
     struct fixture *f = *state;
     assert_int_equal(parse(f, ""), ERR_OK);
@@ -356,6 +364,7 @@ static void test_help_is_asked_for_anywhere_and_shows_groups_and_defaults(void *
 int main(void) {
     const struct CMUnitTest tests[] = {
         OPT_TEST(test_every_notation_of_a_value_is_read),
+        OPT_TEST(test_what_begins_like_a_number_or_a_formula_is_an_argument),
         OPT_TEST(test_flag_beats_environment_beats_yaml_beats_default),
         OPT_TEST(test_a_weaker_bad_value_does_not_stand_in_the_way),
         OPT_TEST(test_the_last_single_value_wins_and_lists_collect),
