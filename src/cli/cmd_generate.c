@@ -27,7 +27,7 @@
 struct generate_flags {
     const char *output, *state, *config, *cache;
     bool cache_engineer;
-    int mode, format, keep;
+    int format, keep;
     bool fresh, quiet, json_progress;
 };
 
@@ -54,11 +54,7 @@ struct generate {
     struct errinfo why;
 };
 
-enum generate_mode { GENERATE_DIRECT, GENERATE_BATCH };
-static const char *const generate_modes[] = {"direct", "batch", NULL};
-
-#define GENERATE_BATCH_CONCURRENCY 10000 /* unless told: a wave should hold all that is needed */
-#define GENERATE_BATCH_REQUESTS_MAX 64   /* batches are made and looked at by few */
+#define GENERATE_BATCH_REQUESTS_MAX 64 /* batches are made and looked at by few */
 
 static const char generate_examples[] =
     "# 20 problems without any key, from the simulator\n"
@@ -79,14 +75,6 @@ static size_t generate_cache_rows(struct generate_flags *f, struct opt *ret) {
          .to = &f->cache,
          .help = "keep answers there, and take them from there instead of paying for the same call "
                  "in another job"},
-        {.name = "mode",
-         .kind = OPT_ENUM,
-         .value = "HOW",
-         .names = generate_modes,
-         .to = &f->mode,
-         .otherwise = "direct",
-         .help = "direct: every call at once; batch: gathered into the providers' batches, at half "
-                 "the price, within a day each"},
         {.name = "cache-engineer",
          .kind = OPT_FLAG,
          .to = &f->cache_engineer,
@@ -278,12 +266,9 @@ static enum err generate_check_batches(struct generate *g) {
 
 /* How many attempts there may be at once, and how many connections that takes. */
 static enum err generate_set_scale(struct generate *g) {
-    if (g->flags.mode == GENERATE_DIRECT) {
+    if (!g->spec.batches) {
         g->llm.in_flight_max = g->spec.concurrency;
         return limits_check_connections(g->spec.concurrency, &g->why);
-    }
-    if (opt_origin(&g->options, "concurrency") == OPT_FROM_DEFAULT) {
-        g->spec.concurrency = GENERATE_BATCH_CONCURRENCY;
     }
     g->llm.in_flight_max = GENERATE_BATCH_REQUESTS_MAX;
     return generate_check_batches(g);
@@ -330,7 +315,7 @@ static void generate_tick(void *ctx, const struct work_view *view, const struct 
 
 static void generate_interrupted(void *ctx, const struct work_view *view) {
     struct generate *g = ctx;
-    progress_interrupted(&g->progress, view, g->flags.mode == GENERATE_BATCH);
+    progress_interrupted(&g->progress, view, g->spec.batches);
 }
 
 /* No run fails by its cache. */
@@ -348,7 +333,6 @@ static enum err generate_run(struct generate *g) {
                                         .spec = &g->spec,
                                         .prompts = &g->prompts,
                                         .llm = &g->llm,
-                                        .batches = g->flags.mode == GENERATE_BATCH,
                                         .tick = generate_tick,
                                         .interrupted = generate_interrupted,
                                         .ctx = g};

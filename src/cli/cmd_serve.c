@@ -129,6 +129,9 @@ static void serve_check_spec(void *ctx, const struct job_spec *spec, struct jche
         for (size_t i = 0; i < models->n; i++) {
             const struct model_name *m = &models->v[i];
             enum err e = serve_check_model(c, m, &why);
+            if (e == ERR_OK && spec->batches) {
+                e = llm_config_check_batches(&c->service.llm, m, &why);
+            }
             if (e != ERR_OK) {
                 jcheck_fail(check, pointer, "%s", errinfo_text(&why, e));
             } else if (spec->max_cost_nusd != MONEY_UNKNOWN &&

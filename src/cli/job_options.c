@@ -42,6 +42,9 @@ void job_options_rows(struct job_options *o, struct opt rows[JOB_OPTIONS_ROWS]) 
          .help = "a name for the job, kept in its state"},
         {.name = "seed", .kind = OPT_INT, .value = "N", .to = &o->seed, .min = 1, .max = INT64_MAX,
          .help = "the same seed draws the same topics and variations; without it random"},
+        {.name = "mode", .kind = OPT_STR, .value = "HOW", .to = &o->mode, .otherwise = "direct",
+         .help = "direct: every call at once; batch: gathered into the providers' batches, at half the price, "
+                 "within a day each"},
         {.group = "How much", .name = "concurrency", .kind = OPT_INT, .value = "N", .to = &o->concurrency,
          .min = 1, .max = JOB_CONCURRENCY_MAX, .otherwise = TEXT_OF(JOB_CONCURRENCY_DEFAULT),
          .help = "attempts in flight at once"},
@@ -66,7 +69,13 @@ void job_options_rows(struct job_options *o, struct opt rows[JOB_OPTIONS_ROWS]) 
 /* An option and the field that says the same in a request. */
 static const struct {
     const char *option, *field;
-    enum job_value { JOB_VALUE_INT, JOB_VALUE_USD, JOB_VALUE_SECONDS, JOB_VALUE_TEXT, JOB_VALUE_BOOL } value;
+    enum job_value {
+        JOB_VALUE_INT,
+        JOB_VALUE_USD,
+        JOB_VALUE_SECONDS,
+        JOB_VALUE_TEXT,
+        JOB_VALUE_BOOL
+    } value;
     size_t offset; /* in struct job_options */
 } job_fields[] = {
 #define FIELD(option, field, value, member)                                                        \
@@ -84,6 +93,7 @@ static const struct {
     FIELD("seed", "seed", JOB_VALUE_INT, seed),
     FIELD("judge", "judge", JOB_VALUE_TEXT, judge),
     FIELD("allow-text-answers", "allow_text_answers", JOB_VALUE_BOOL, allow_text_answers),
+    FIELD("mode", "mode", JOB_VALUE_TEXT, mode),
     FIELD("name", "name", JOB_VALUE_TEXT, name),
 #undef FIELD
 };

@@ -20,11 +20,11 @@ struct job_options {
     int64_t max_attempts, max_cost_nusd, deadline_ms;
     int64_t stall_attempts, stall_errors;
     int64_t seed;
-    const char *name, *judge;
+    const char *name, *judge, *mode;
     bool allow_text_answers;
 };
 
-#define JOB_OPTIONS_ROWS 19
+#define JOB_OPTIONS_ROWS 20
 
 /** Fill @rows with the rows of these options, in two groups. */
 void job_options_rows(struct job_options *o, struct opt rows[JOB_OPTIONS_ROWS]);

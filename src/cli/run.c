@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/rng.h"
+#include "store/store_batch.h"
 #include "store/store_job.h"
-#include "worker/book.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -27,13 +27,13 @@ struct run {
     struct llm *llm;
     struct judge_pool *judge; /* NULL: the job does without */
     struct worker *worker;
-    struct book *book;    /* NULL: the job is not begun yet */
     struct job_spec spec; /* the request's, with the draws' seed filled in */
     struct job_row job;
     char job_id[ID_BYTES];
     union {
         struct store_submit submit;
         struct store_job_set requeue;
+        struct store_batches batches;
     } op;
     struct loop_timer tick;
     bool interrupted; /* once at least */
@@ -54,19 +54,9 @@ static void run_on_tick(void *ctx) {
     loop_timer_start(r->loop, &r->tick, RUN_TICK_MS, run_on_tick, r);
 }
 
-static void run_stop(void *ctx) {
-    struct run *r = ctx;
-    loop_stop(r->loop);
-}
-
 static void run_on_drained(void *ctx) {
     struct run *r = ctx;
-    book_close(r->book, run_stop, r);
-}
-
-/* With what is in flight, after a first Ctrl-C. Batches go on without us. */
-static int64_t run_patience_ms(const struct run *r) {
-    return r->options->batches ? 0 : RUN_PATIENCE_MS;
+    loop_stop(r->loop);
 }
 
 static void run_on_signal(void *ctx, int signum) {
@@ -79,7 +69,7 @@ static void run_on_signal(void *ctx, int signum) {
     const struct work_view *view = worker_view(r->worker, r->job.id);
     bool first = !r->interrupted && view != NULL && view->sched.stop == STOP_NOT_YET;
     r->interrupted = true;
-    worker_drain(r->worker, first ? run_patience_ms(r) : 0, run_on_drained, r);
+    worker_drain(r->worker, first ? RUN_PATIENCE_MS : 0, run_on_drained, r);
     if (first && r->options->interrupted != NULL) {
         r->options->interrupted(r->options->ctx, view);
     }
@@ -99,14 +89,14 @@ static void run_start_worker(struct run *r) {
                                                       .llm = r->llm,
                                                       .prompts = r->options->prompts,
                                                       .judge = r->judge,
-                                                      .batches = r->options->batches,
-                                                      .slots = r->spec.concurrency});
+                                                      .slots = r->spec.concurrency,
+                                                      .batch_slots = r->spec.concurrency});
     worker_run(
         r->worker,
         &(struct worker_run){.job_id = r->job.id, .spec = &r->spec, .done = run_on_done, .ctx = r});
     loop_timer_start(r->loop, &r->tick, RUN_TICK_MS, run_on_tick, r);
     if (r->interrupted) {
-        worker_drain(r->worker, run_patience_ms(r), run_on_drained, r);
+        worker_drain(r->worker, RUN_PATIENCE_MS, run_on_drained, r);
     }
 }
 
@@ -116,30 +106,33 @@ static void run_fail(struct run *r, enum err e, const struct errinfo *why) {
     loop_stop(r->loop);
 }
 
-/* What an earlier run has in batches, is known. */
-static void run_on_book_read(void *ctx, enum err e, const struct errinfo *why, size_t n) {
-    struct run *r = ctx;
-    struct errinfo conflict = {0};
-    if (e == ERR_OK && n > 0 && !r->options->batches) {
-        why = &conflict;
-        e = errinfo_set(&conflict, ERR_CONFLICT,
+/* What an earlier run has in batches is paid for: it is not left there. */
+static void run_batches_read(struct store_op *op) {
+    struct run *r = CONTAINER_OF(op, struct run, op.batches.op);
+    size_t n = op->err == ERR_OK ? r->op.batches.ret_n : 0;
+    struct errinfo why = op->detail;
+    enum err e = op->err;
+    if (n > 0) {
+        e = errinfo_set(&why, ERR_CONFLICT,
                         "%s: calls of this job are in %zu batch%s at their providers, and will be "
                         "paid for: go on with --mode batch, or start over with --fresh",
                         r->options->state_path, n, n == 1 ? "" : "es");
     }
     if (e != ERR_OK) {
-        run_fail(r, e, why);
+        run_fail(r, e, &why);
     } else {
         run_start_worker(r);
     }
 }
 
-static void run_read_book(struct run *r) {
-    r->book = book_open(r->loop, r->store, r->job.id);
-    if (r->options->batches) {
-        llm_use_batches(r->llm, book_for_llm(r->book));
+static void run_begin_work(struct run *r) {
+    if (r->spec.batches) {
+        run_start_worker(r);
+        return;
     }
-    book_read(r->book, r->options->batches ? r->llm : NULL, run_on_book_read, r);
+    r->op.batches = (struct store_batches){
+        .op = {.loop = r->loop, .done = run_batches_read}, .job_id = r->job.id, .a = &r->arena};
+    store_batches(r->store, &r->op.batches);
 }
 
 /* The job waits for a worker, on disk. */
@@ -148,7 +141,7 @@ static void run_begun(struct store_op *op) {
     if (op->err != ERR_OK) {
         run_fail(r, op->err, &op->detail);
     } else {
-        run_read_book(r);
+        run_begin_work(r);
     }
 }
 
@@ -245,7 +238,7 @@ static void run_until_done(struct run *r) {
     } else if (r->job.state != JOB_QUEUED) {
         run_requeue(r);
     } else {
-        run_read_book(r);
+        run_begin_work(r);
     }
     loop_on_signal(r->loop, SIGINT, run_on_signal, r);
     loop_on_signal(r->loop, SIGTERM, run_on_signal, r);
@@ -306,9 +299,6 @@ enum err run_job(const struct run_options *options, struct run_result *ret,
         store_close(r.store);
     }
     llm_free(r.llm);
-    if (r.book != NULL) {
-        book_free(r.book);
-    }
     if (r.judge != NULL) {
         judge_pool_free(r.judge);
     }

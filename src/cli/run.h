@@ -11,7 +11,6 @@ struct run_options {
     const struct job_spec *spec;
     const struct prompts *prompts;
     const struct llm_config *llm;
-    bool batches; /* calls go in their providers' batches */
     /** Called about ten times a second and once at the end; NULL: never. */
     void (*tick)(void *ctx, const struct work_view *view, const struct llm_stats *stats);
     /** Called at the first Ctrl-C (and at SIGTERM), with what is still in flight; NULL: never. */

@@ -68,6 +68,7 @@ static enum err serve_start_crew(struct serve *s, struct errinfo *reterr) {
                                              .judge = s->judge,
                                              .workers = o->workers,
                                              .slots = o->slots,
+                                             .batch_slots = o->batch_slots,
                                              .retain_ms = o->retain_ms,
                                              .metrics = s->metrics},
                       &s->crew, reterr);

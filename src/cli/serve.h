@@ -11,9 +11,9 @@ struct serve_options {
     const char *broker; /* the URL of a server, or NULL: tokens stay in this process */
     const struct llm_config *llm;
     const struct prompts *prompts;
-    int64_t workers, slots; /* slots of each; no workers: the API alone */
-    bool worker_only; /* of the API nothing but health and metrics, and that only if it is to listen;
-                         ends when others have asked all its workers to go */
+    int64_t workers, slots, batch_slots; /* slots of each; no workers: the API alone */
+    bool worker_only; /* of the API nothing but health and metrics, and that only if it is to
+                         listen; ends when others have asked all its workers to go */
     int64_t drain_ms, retain_ms;
     struct api_options api; /* without store and metrics */
     /** Called once, when requests are answered. @port: -1 if none ever are. */

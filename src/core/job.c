@@ -196,7 +196,8 @@ static int64_t job_read_scaled(struct jcheck *c, struct jplace root, const char 
 
 static void job_read_limits(struct jcheck *c, struct jplace root, struct job_spec *spec) {
     spec->concurrency =
-        jcheck_int(c, root, "concurrency", 1, JOB_CONCURRENCY_MAX, JOB_CONCURRENCY_DEFAULT);
+        jcheck_int(c, root, "concurrency", 1, JOB_CONCURRENCY_MAX,
+                   spec->batches ? JOB_CONCURRENCY_OF_BATCHES_DEFAULT : JOB_CONCURRENCY_DEFAULT);
     spec->max_attempts = jcheck_int(c, root, "max_attempts", 0, INT64_MAX, 0);
     spec->max_cost_nusd = job_read_scaled(c, root, "max_cost_usd", JOB_COST_USD_MAX,
                                           (double)NUSD_PER_USD, MONEY_UNKNOWN);
@@ -225,6 +226,15 @@ static enum job_judge job_read_judge(struct jcheck *c, struct jplace root) {
     }
     jcheck_fail(c, "/judge", "must be \"proof+llm\", \"llm\" or \"both\"");
     return JOB_JUDGE_PROOF_LLM;
+}
+
+static bool job_read_mode(struct jcheck *c, struct jplace root) {
+    struct str mode = jcheck_str(c, root, "mode", JOB_NAME_BYTES_MAX);
+    bool batches = str_eq(mode, S("batch"));
+    if (mode.n > 0 && !batches && !str_eq(mode, S("direct"))) {
+        jcheck_fail(c, "/mode", "must be \"direct\" or \"batch\"");
+    }
+    return batches;
 }
 
 /* A number, or one of three names. */
@@ -290,13 +300,6 @@ static void job_check_unavailable(struct jcheck *c, struct jplace root) {
     if (jcheck_int(c, root, "votes", 1, INT64_MAX, 1) != 1) {
         jcheck_fail(c, "/votes", "must be 1: several votes of the checker are %s", unavailable);
     }
-    struct str mode = jcheck_str(c, root, "mode", JOB_NAME_BYTES_MAX);
-    if (mode.n > 0 && !str_eq(mode, S("direct"))) {
-        jcheck_fail(c, "/mode",
-                    "must be \"direct\": only the command `stumper generate --mode batch` asks in "
-                    "batches; in the service they are %s",
-                    unavailable);
-    }
     if (jcheck_real(c, root, "solve_rate_max", 0, 1, 0) >= 1) {
         jcheck_fail(c, "/solve_rate_max",
                     "must be less than 1: keeping problems that the target solved is %s",
@@ -327,6 +330,7 @@ bool job_spec_read_over(struct jcheck *c, const struct jnode *request,
     job_read_models(c, root, a, &spec);
     job_read_topics(c, root, builtin, a, &spec);
     job_read_seeds(c, root, a, &spec);
+    spec.batches = job_read_mode(c, root);
     job_read_limits(c, root, &spec);
     spec.judge = job_read_judge(c, root);
     spec.allow_text_answers = jcheck_bool(c, root, "allow_text_answers", false);
@@ -361,7 +365,11 @@ static void job_write_limits(const struct job_spec *spec, struct jwrite *w) {
     jwrite_int(w, (int64_t)spec->seed);
 }
 
-static void job_write_judge(const struct job_spec *spec, struct jwrite *w) {
+static void job_write_manner(const struct job_spec *spec, struct jwrite *w) {
+    if (spec->batches) {
+        jwrite_key(w, "mode");
+        jwrite_cstr(w, "batch");
+    }
     if (spec->judge != JOB_JUDGE_PROOF_LLM) {
         jwrite_key(w, "judge");
         jwrite_cstr(w, job_judge_name(spec->judge));
@@ -430,7 +438,7 @@ static void job_write(const struct job_spec *spec, bool with_taxonomy, struct jw
         jwrite_end(w);
     }
     job_write_limits(spec, w);
-    job_write_judge(spec, w);
+    job_write_manner(spec, w);
     job_write_labels(spec, w);
     jwrite_end(w);
 }

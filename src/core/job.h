@@ -77,6 +77,7 @@ struct job_spec {
     struct taxonomy taxonomy; /* the built-in one where the request names none */
     const struct job_seed *seeds;
     size_t seeds_n; /* 0: from the taxonomy */
+    bool batches;   /* its calls may wait for their providers' batches, at half the price */
     int64_t concurrency;
     int64_t max_attempts;  /* 0: no limit */
     int64_t max_cost_nusd; /* MONEY_UNKNOWN: no limit */
@@ -96,6 +97,7 @@ struct job_spec {
 };
 
 #define JOB_CONCURRENCY_DEFAULT 64
+#define JOB_CONCURRENCY_OF_BATCHES_DEFAULT 10000 /* a wave should hold all that is needed */
 #define JOB_STALL_ATTEMPTS_DEFAULT 200
 #define JOB_STALL_ERRORS_DEFAULT 50
 
@@ -125,8 +127,8 @@ void job_spec_write_rest(const struct job_spec *spec, struct jwrite *w);
 /**
  * The first difference that makes two specs different jobs, as the name of a field
  * ("engineer_model"), or NULL if they are the same job. Limits (concurrency, max_*, deadline,
- * stall_*), labels (name, metadata, priority, webhook_url) and models that stand in for others may
- * differ: a stopped job may go on with others.
+ * stall_*), the mode, labels (name, metadata, priority, webhook_url) and models that stand in for
+ * others may differ: a stopped job may go on with others.
  */
 const char *job_spec_difference(const struct job_spec *a, const struct job_spec *b);
 

@@ -134,6 +134,10 @@ static double sched_needed(const struct sched *s) {
     return missing / sched_chance(s, ATTEMPT_STAGE_ENGINEER);
 }
 
+int64_t sched_collect_now(const struct sched *s) {
+    return MIN(s->owed, MAX(s->concurrency - sched_in_flight(s), 0));
+}
+
 int64_t sched_launch_now(struct sched *s, int64_t now_ms) {
     int64_t in_flight = sched_in_flight(s);
     sched_check_end(s, now_ms, in_flight);

@@ -57,6 +57,9 @@ void sched_init(struct sched *s, const struct job_spec *spec, int64_t now_ms, in
  * do. */
 void sched_owe(struct sched *s, int64_t n);
 
+/** How many of those to launch now although an end is reached: 0..concurrency - in flight. */
+int64_t sched_collect_now(const struct sched *s);
+
 /** An attempt was begun; returns its launch index, for sched_ended(). */
 int64_t sched_launched(struct sched *s);
 

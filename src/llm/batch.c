@@ -131,8 +131,15 @@ static void batch_free_results(struct llm_batch *b) {
     }
 }
 
+static void batch_unheard(struct llm_once *once, const struct http_reply *reply) {
+    (void)once, (void)reply;
+}
+
 void batch_free(struct llm_batch *b) {
     loop_timer_stop(&b->timer);
+    if (b->once != NULL) {
+        b->once->read = batch_unheard;
+    }
     for (size_t i = 0; b->members != NULL && i < b->n; i++) {
         free(b->members[i].kept);
     }
@@ -143,7 +150,7 @@ void batch_free(struct llm_batch *b) {
     free(b);
 }
 
-static void batch_end(struct llm_batch *b) {
+void batch_end(struct llm_batch *b) {
     b->llm->stats.batches -= batch_is_under_way(b->state);
     batch_free(b);
 }
@@ -207,9 +214,17 @@ static struct llm_once *batch_once(struct llm_batch *b, size_t body_bytes_max, l
 
 static void batch_send(struct llm_batch *b, struct llm_once *once, struct str url,
                        size_t bytes_max) {
+    b->once = once;
     if (llm_once_send(b->llm, once, url.p, bytes_max) != ERR_OK) {
+        b->once = NULL;
         batch_later(b, BATCH_PAUSE_MS_MIN); /* the client is full */
     }
+}
+
+/* A reply has come; false: nobody is there any more to hear it. */
+static bool batch_hears(struct llm_batch *b) {
+    b->once = NULL;
+    return !b->llm->closing;
 }
 
 /* The document that came, or an error in *@ret. */
@@ -255,7 +270,7 @@ static void batch_note(struct llm_batch *b) {
         tags[i] = llm_call_tag(b->members[i].call);
     }
     note.tags = tags;
-    b->llm->book->intend(b->llm->book->ctx, &note, batch_noted, b);
+    b->book->intend(b->book->ctx, &note, batch_noted, b);
     free(tags);
 }
 
@@ -296,7 +311,7 @@ static void batch_write(const struct llm_batch *b, struct sbuf *out) {
 static void batch_upload_read(struct llm_once *once, const struct http_reply *reply) {
     struct llm_batch *b = once->ctx;
     struct wire_result r;
-    if (b->llm->closing) {
+    if (!batch_hears(b)) {
         return;
     }
     const struct jnode *doc = batch_doc(once, reply, &r);
@@ -334,7 +349,7 @@ static void batch_made_noted(void *ctx, enum err err, const struct errinfo *why)
 static void batch_run(struct llm_batch *b) {
     batch_set_state(b, BATCH_RUNNING);
     if (b->sure) {
-        b->llm->book->made(b->llm->book->ctx, b->mark, str_of(b->id), batch_made_noted, b);
+        b->book->made(b->book->ctx, b->mark, str_of(b->id), batch_made_noted, b);
     } else {
         batch_later(b, 0);
     }
@@ -366,7 +381,7 @@ static void batch_make_read(struct llm_once *once, const struct http_reply *repl
     struct llm_batch *b = once->ctx;
     struct wire_result r;
     struct batch_told told;
-    if (b->llm->closing) {
+    if (!batch_hears(b)) {
         return;
     }
     if (batch_told(b, once, reply, &told, &r)) {
@@ -457,7 +472,7 @@ static void batch_look_read(struct llm_once *once, const struct http_reply *repl
     struct llm_batch *b = once->ctx;
     struct wire_result r;
     bool on = false;
-    if (b->llm->closing) {
+    if (!batch_hears(b)) {
         return;
     }
     const struct jnode *page = batch_doc(once, reply, &r);
@@ -536,7 +551,7 @@ static void batch_run_read(struct llm_once *once, const struct http_reply *reply
     struct llm_batch *b = once->ctx;
     struct wire_result r;
     struct batch_told told;
-    if (b->llm->closing) {
+    if (!batch_hears(b)) {
         return;
     }
     if (batch_told(b, once, reply, &told, &r)) {
@@ -620,7 +635,7 @@ static void batch_own_noted(void *ctx, enum err err, const struct errinfo *why) 
  * them taken it does not have the size any more that it could be found by. */
 static void batch_own(struct llm_batch *b) {
     if (!b->ours && !b->sure) {
-        b->llm->book->made(b->llm->book->ctx, b->mark, str_of(b->id), batch_own_noted, NULL);
+        b->book->made(b->book->ctx, b->mark, str_of(b->id), batch_own_noted, NULL);
     }
     b->ours = true;
 }
@@ -723,7 +738,7 @@ static void batch_fetch_read(struct llm_once *once, const struct http_reply *rep
     struct llm_batch *b = once->ctx;
     struct wire_result r = {.err = reply->err, .detail = reply->detail, .retry_after_ms = -1};
     const struct jnode *doc;
-    if (b->llm->closing) {
+    if (!batch_hears(b)) {
         return;
     }
     if (reply->err == ERR_OK && reply->status != 200) {
@@ -786,11 +801,13 @@ static void batch_act(void *ctx) {
 
 /* --- of an earlier process ------------------------------------------------------------------- */
 
-void batch_adopt(struct llm_model *model, const struct llm_note *note) {
+void batch_adopt(struct llm_model *model, const struct llm_book *book,
+                 const struct llm_note *note) {
     struct llm *m = model->llm;
     struct llm_batch *b = mem_new(sizeof *b);
     *b = (struct llm_batch){.llm = m,
                             .model = model,
+                            .book = book,
                             .n = note->n,
                             .created_ms = note->created_ms,
                             .why = {.text = "its batch was not made"}};
@@ -806,20 +823,20 @@ void batch_adopt(struct llm_model *model, const struct llm_note *note) {
     batch_later(b, 0);
 }
 
-/* The place of @c that is free; NULL: there is none. */
-static struct batch_member *batch_place(const struct llm_batch *b, const struct llm_call *c) {
+/* The place of the call @tag that is free; NULL: there is none. */
+static struct batch_member *batch_place(const struct llm_batch *b, const char *tag) {
     char custom_id[BATCH_CUSTOM_BYTES];
-    batch_custom_id(llm_call_tag(c), b->mark, custom_id);
+    batch_custom_id(tag, b->mark, custom_id);
     struct batch_member *member = batch_find(b, custom_id);
     return member == NULL || member->over || member->call != NULL ? NULL : member;
 }
 
-bool batch_has(const struct llm_batch *b, const struct llm_call *c) {
-    return batch_place(b, c) != NULL;
+bool batch_has(const struct llm_batch *b, const char *tag) {
+    return batch_place(b, tag) != NULL;
 }
 
 void batch_attach(struct llm_batch *b, struct llm_call *c) {
-    struct batch_member *member = batch_place(b, c);
+    struct batch_member *member = batch_place(b, llm_call_tag(c));
     batch_enter(b, member, c);
     if (member->kept != NULL) {
         loop_timer_start(b->llm->loop, &c->timer, 0, batch_hand_over, c);

@@ -45,6 +45,7 @@ struct llm_batch {
     LIST_ENTRY(llm_batch) link;
     struct llm *llm;
     struct llm_model *model;
+    const struct llm_book *book; /* where it is written down */
     enum batch_state state;
     char mark[ID_BYTES];          /* ours */
     char id[BATCH_ID_BYTES];      /* the provider's; empty: not known */
@@ -67,6 +68,7 @@ struct llm_batch {
     char *results[BATCH_RESULTS_MAX]; /* FETCHING: URLs, owned; NULL: none, or fetched */
     int64_t failures, failing_ms;     /* requests in a row; since when, on the loop's clock */
     int64_t pause_ms;                 /* until it is looked at next */
+    struct llm_once *once;            /* the request under way, or NULL */
     struct loop_timer timer;
 };
 
@@ -76,10 +78,10 @@ struct llm_batch {
 void batch_close(struct llm_batch *b);
 
 /** One that an earlier process noted. */
-void batch_adopt(struct llm_model *model, const struct llm_note *note);
+void batch_adopt(struct llm_model *model, const struct llm_book *book, const struct llm_note *note);
 
-/** Is @c in there, and nobody waits for it? / It does from now on. */
-bool batch_has(const struct llm_batch *b, const struct llm_call *c);
+/** Is the call @tag in there, and nobody waits for it? / @c does from now on. */
+bool batch_has(const struct llm_batch *b, const char *tag);
 void batch_attach(struct llm_batch *b, struct llm_call *c);
 
 /** A BATCHED call waits for it no more. */
@@ -88,7 +90,11 @@ void batch_leave(struct llm_call *c);
 /** A call of it is needed no more: if none is, tell its provider. */
 void batch_relinquish(struct llm_batch *b);
 
-/** Free it; no call may be in it, or all have ended. */
+/** It is over, for us; no call is in it. */
+void batch_end(struct llm_batch *b);
+
+/** Free it; no call may be in it, or all have ended. A request of it that is under way is answered
+ * to nobody. */
 void batch_free(struct llm_batch *b);
 
 /** The id of the call @tag in the batch @mark: letters, digits, - and _. */

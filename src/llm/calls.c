@@ -35,17 +35,13 @@ void llm_call_wait(struct llm_call *c) {
     struct llm *m = c->model->llm;
     c->state = LLM_CALL_WAITING;
     m->stats.waiting++;
-    m->transport->join(c);
+    c->transport->join(c);
 }
 
 static void llm_call_unwait(struct llm_call *c) {
     struct llm *m = c->model->llm;
-    m->transport->leave(c);
+    c->transport->leave(c);
     m->stats.waiting--;
-}
-
-static void llm_model_pump(struct llm_model *model) {
-    model->llm->transport->pump(model);
 }
 
 const char *llm_call_tag(const struct llm_call *c) {
@@ -151,7 +147,7 @@ static void llm_call_give_up(struct llm_call *c, enum err e, const struct errinf
 void llm_call_pass_on(struct llm_call *c, enum err e, const struct errinfo *why) {
     llm_call_unwait(c);
     if (llm_call_move_on(c)) {
-        llm_model_pump(c->model);
+        llm_lanes_pump(c->model);
     } else {
         llm_call_end_soon(c, e, why);
     }
@@ -190,7 +186,7 @@ static bool llm_call_streams(const struct llm_call *c) {
     bool wanted = model->provider->stream == LLM_STREAM_AUTO
                       ? is_long && !model->is_near
                       : model->provider->stream == LLM_STREAM_ALWAYS;
-    return wanted && model->llm->transport->streams && (model->quirks & WIRE_NO_STREAM) == 0;
+    return wanted && c->transport->streams && (model->quirks & WIRE_NO_STREAM) == 0;
 }
 
 static void llm_call_write(struct llm_call *c) {
@@ -269,7 +265,7 @@ static void llm_call_again(void *ctx) {
     struct llm_call *c = ctx;
     c->model->llm->stats.waiting--;
     llm_call_wait(c);
-    llm_model_pump(c->model);
+    llm_lanes_pump(c->model);
 }
 
 static void llm_call_back_off(struct llm_call *c, int64_t wait_ms) {
@@ -326,8 +322,8 @@ static void llm_call_answered(struct llm_call *c, const struct http_reply *reply
     answer->model = model->full_name;
     llm_reuse_put(c, answer);
     if (answer->cost_nusd == MONEY_UNKNOWN) { /* few tell what they take */
-        answer->cost_nusd = price_cost(model->price, &answer->usage, clock_wall_ms(),
-                                       model->llm->transport->tariff);
+        answer->cost_nusd =
+            price_cost(model->price, &answer->usage, clock_wall_ms(), c->transport->tariff);
     }
     llm_call_end(c, answer);
 }
@@ -429,7 +425,7 @@ static void llm_call_replied(void *ctx, const struct http_reply *reply) {
     llm_call_withdraw(c);
     arena_reset(&m->scratch);
     for (model = m->models; model != NULL; model = model->next) {
-        llm_model_pump(model); /* room at the HTTP client is room for all */
+        llm_lanes_pump(model); /* room at the HTTP client is room for all */
     }
 }
 
@@ -484,6 +480,7 @@ void llm_call(struct llm *m, const struct llm_request *request, struct llm_call 
     c->chain_at = 0;
     c->tries = 0;
     c->unwanted = false;
+    c->transport = request->book != NULL ? &llm_waves : &llm_lanes;
     (void)snprintf(c->tag, sizeof c->tag, LLM_TAG_HEADER "%s", request->tag);
     c->request.tag = NULL; /* the caller's */
     llm_call_address(c);
@@ -493,7 +490,7 @@ void llm_call(struct llm *m, const struct llm_request *request, struct llm_call 
         loop_timer_start(m->loop, &c->timer, 0, llm_call_reused, c);
     } else {
         llm_call_wait(c);
-        llm_model_pump(c->model);
+        llm_lanes_pump(c->model);
     }
 }
 

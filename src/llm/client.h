@@ -34,6 +34,7 @@ struct llm_call {
     struct llm_request request; /* chain, spec, priority, done */
     size_t chain_at;            /* its model's place in the chain */
     struct llm_model *model;
+    const struct llm_transport *transport; /* how it gets to its provider */
     enum llm_call_state state;
     int64_t joined;                 /* its model's queue, as the how manieth; while WAITING there */
     struct http_transfer *transfer; /* while SENT */
@@ -96,8 +97,7 @@ struct llm_model {
     char trouble[LLM_TROUBLE_BYTES]; /* why no lane lets calls through; "": one does */
     struct llm_queue waiting[LLM_PRIORITY_MAX + 1];
     struct turn turn;
-    int64_t joined;         /* calls that have waited, ever */
-    struct llm_batch *wave; /* that gathers its calls; NULL: none does */
+    int64_t joined; /* calls that have waited, ever */
     struct loop_timer next_turn;
     struct histogram latency_ms;
 };
@@ -110,17 +110,16 @@ struct llm_transport {
     /** The call waits from now on / does not wait any more. */
     void (*join)(struct llm_call *c);
     void (*leave)(struct llm_call *c);
-    /** Send what waits at @model and may go. */
-    void (*pump)(struct llm_model *model);
 };
 
 extern const struct llm_transport llm_lanes, llm_waves;
 
+/** Send what waits at @model, each call for itself, and may go. */
+void llm_lanes_pump(struct llm_model *model);
+
 struct llm {
     struct loop *loop;
     const struct llm_config *config;
-    const struct llm_transport *transport;
-    const struct llm_book *book; /* with batches */
     LIST_HEAD(, llm_batch) batches;
     struct http_client *http;
     struct arena arena;   /* models */

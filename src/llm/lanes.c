@@ -95,14 +95,12 @@ static void llm_lanes_leave(struct llm_call *c) {
     TAILQ_REMOVE(llm_call_queue(c), c, link);
 }
 
-static void llm_lanes_pump(struct llm_model *model);
-
 static void llm_model_turn(void *ctx) {
     llm_lanes_pump(ctx);
 }
 
 /* As far as the limits and the HTTP client allow. */
-static void llm_lanes_pump(struct llm_model *model) {
+void llm_lanes_pump(struct llm_model *model) {
     struct llm *m = model->llm;
     int64_t now_ms = loop_now_ms(m->loop), wait_ms;
     struct llm_call *c;
@@ -146,11 +144,8 @@ static void llm_model_tell(struct llm_model *model, const struct llm_lane *lane,
     }
 }
 
-const struct llm_transport llm_lanes = {.tariff = PRICE_DIRECT,
-                                        .streams = true,
-                                        .join = llm_lanes_join,
-                                        .leave = llm_lanes_leave,
-                                        .pump = llm_lanes_pump};
+const struct llm_transport llm_lanes = {
+    .tariff = PRICE_DIRECT, .streams = true, .join = llm_lanes_join, .leave = llm_lanes_leave};
 
 static void llm_lane_blame(struct llm_lane *lane, enum err e, const struct errinfo *why) {
     lane->err = e;

@@ -17,7 +17,6 @@ struct llm *llm_new(struct loop *l, const struct llm_config *config) {
     uint64_t seed;
     m->loop = l;
     m->config = config;
-    m->transport = &llm_lanes;
     LIST_INIT(&m->batches);
     m->http = http_new(l, &(struct http_client_options){.in_flight_max = config->in_flight_max,
                                                         .user_agent = "stumper/" STUMPER_VERSION});
@@ -235,13 +234,12 @@ bool llm_chain_is_dead(const struct llm_chain *chain) {
     return dead;
 }
 
-int64_t llm_chain_bound(const struct llm_chain *chain, const struct call_spec *spec) {
+int64_t llm_chain_bound(const struct llm_chain *chain, const struct call_spec *spec,
+                        enum price_tariff tariff) {
     int64_t bound = 0;
     for (size_t i = 0; i < chain->n; i++) {
         const struct price *price = chain->models[i]->price;
-        bound = MAX(bound, price == NULL ? 0
-                                         : price_bound(price, spec, clock_wall_ms(),
-                                                       chain->models[i]->llm->transport->tariff));
+        bound = MAX(bound, price == NULL ? 0 : price_bound(price, spec, clock_wall_ms(), tariff));
     }
     return bound;
 }
@@ -256,7 +254,8 @@ struct llm_stats llm_stats(const struct llm *m) {
     return stats;
 }
 
-enum err llm_adopt(struct llm *m, const struct llm_note *note, struct errinfo *reterr) {
+enum err llm_adopt(struct llm *m, const struct llm_book *book, const struct llm_note *note,
+                   struct errinfo *reterr) {
     struct model_name name = {.provider = str_take(note->model, str_find_char(note->model, '/'))};
     const struct llm_model *model;
     name.model = str_skip(note->model, MIN(name.provider.n + 1, note->model.n));
@@ -265,7 +264,7 @@ enum err llm_adopt(struct llm *m, const struct llm_note *note, struct errinfo *r
         e = llm_resolve(m, &name, &model, reterr);
     }
     if (e == ERR_OK) {
-        batch_adopt((struct llm_model *)(uintptr_t)model, note); /* const for callers only */
+        batch_adopt((struct llm_model *)(uintptr_t)model, book, note); /* const for callers only */
     }
     return e;
 }

@@ -201,9 +201,10 @@ NODISCARD enum err llm_chain_resolve(struct llm *m, const struct job_models *nam
  * probe got through. */
 bool llm_chain_is_dead(const struct llm_chain *chain);
 
-/** The most that a call can cost, whoever of @chain answers it; a model without a price counts as
- * free (core/price.h). */
-int64_t llm_chain_bound(const struct llm_chain *chain, const struct call_spec *spec);
+/** The most that a call can cost at @tariff, whoever of @chain answers it; a model without a price
+ * counts as free (core/price.h). */
+int64_t llm_chain_bound(const struct llm_chain *chain, const struct call_spec *spec,
+                        enum price_tariff tariff);
 
 /** Called once; the answer is borrowed until it returns. */
 typedef void llm_done_fn(void *ctx, const struct call_answer *answer);
@@ -217,8 +218,9 @@ struct llm_request {
                        cache */
     struct str job; /* what the cache holds is not for the job that paid for it */
     int64_t owner;  /* nor for jobs of other API keys than that one's */
-    int priority;   /* 0..LLM_PRIORITY_MAX: of those that wait for one model the highest goes first,
-                       among equals the oldest. How much was paid for already: an attempt's stage */
+    const struct llm_book *book; /* it goes in a batch, which is written down there; NULL: alone */
+    int priority; /* 0..LLM_PRIORITY_MAX: of those that wait for one model the highest goes first,
+                     among equals the oldest. How much was paid for already: an attempt's stage */
     llm_done_fn *done;
     void *ctx;
 };
@@ -237,9 +239,10 @@ void llm_call(struct llm *m, const struct llm_request *request, struct llm_call 
 void llm_cancel(struct llm_call *call);
 
 /* --- batches (docs/adr/0021): calls that go together, at half the price, and come back within a
- * day. They are gathered in waves, a wave a batch; everything else about them is as ever.
+ * day. They are gathered in waves, a wave a batch; everything else about them is as ever. A call
+ * says that it may wait so long by naming a book; calls of different books never share a batch.
  *
- * Each batch is written down in a book before it is made and when its provider's name for it is
+ * Each batch is written down in its book before it is made and when its provider's name for it is
  * known. llm_adopt() gives back what was written: a call with a tag that is in there waits for that
  * batch, and is paid for once, however often the process dies. */
 
@@ -264,11 +267,19 @@ struct llm_book {
     void (*made)(void *ctx, const char *mark, struct str id, llm_noted_fn *done, void *done_ctx);
 };
 
-/** From now on calls go in batches. Before the first call; @book must outlive the client. */
-void llm_use_batches(struct llm *m, const struct llm_book *book);
+/** A batch that an earlier process, or an earlier holder of the book, wrote down. Errors as of
+ * llm_config_check_batches(). */
+NODISCARD enum err llm_adopt(struct llm *m, const struct llm_book *book,
+                             const struct llm_note *note, struct errinfo *reterr);
 
-/** A batch that an earlier process wrote down. Errors as of llm_resolve(). */
-NODISCARD enum err llm_adopt(struct llm *m, const struct llm_note *note, struct errinfo *reterr);
+/** True if a batch of @book, at a model of @chain, is to answer the call @tag, and nobody waits for
+ * that yet. */
+bool llm_awaits(const struct llm *m, const struct llm_book *book, const struct llm_chain *chain,
+                const char *tag);
+
+/** Know nothing of @book and its batches any more; they go on at their providers. No call of it is
+ * under way. */
+void llm_abandon(struct llm *m, const struct llm_book *book);
 
 /** Nobody needs the answer any more. What is on its way is paid for, and awaited; but it is not
  * tried again. What waits for its turn, for a retry or for its wave to leave ends with ERR_CANCELED

@@ -10,27 +10,31 @@
 #define WAVE_CALLS_MAX 10000 /* far below what providers take: results are read at one go */
 #define WAVE_BYTES_MAX ((size_t)64 * 1024 * 1024)
 
-/* Whoever comes now opens another one. */
-static void wave_shut(struct llm_batch *b) {
-    if (b->model->wave == b) {
-        b->model->wave = NULL;
-    }
-}
-
 static void wave_leave(void *ctx) {
     struct llm_batch *b = ctx;
-    wave_shut(b);
     loop_timer_stop(&b->timer);
     batch_close(b);
 }
 
-static struct llm_batch *wave_new(struct llm_model *model) {
-    struct llm *m = model->llm;
-    struct llm_batch *b = mem_new(sizeof *b);
-    *b = (struct llm_batch){.llm = m, .model = model, .first_ms = loop_now_ms(m->loop)};
+static bool wave_is_full(const struct llm_batch *b) {
+    return b->n >= WAVE_CALLS_MAX || b->bytes >= WAVE_BYTES_MAX;
+}
+
+/* The wave that gathers for @c's model and book; a full one is about to leave. */
+static struct llm_batch *wave_for(const struct llm_call *c) {
+    struct llm *m = c->model->llm;
+    struct llm_batch *b;
+    LIST_FOREACH(b, &m->batches, link) {
+        if (b->state == BATCH_GATHERING && b->model == c->model && b->book == c->request.book &&
+            !wave_is_full(b)) {
+            return b;
+        }
+    }
+    b = mem_new(sizeof *b);
+    *b = (struct llm_batch){
+        .llm = m, .model = c->model, .book = c->request.book, .first_ms = loop_now_ms(m->loop)};
     TAILQ_INIT(&b->calls);
     LIST_INSERT_HEAD(&m->batches, b, link);
-    model->wave = b;
     return b;
 }
 
@@ -38,7 +42,8 @@ static struct llm_batch *wave_new(struct llm_model *model) {
 static bool wave_find_batch(struct llm_call *c) {
     struct llm_batch *b;
     LIST_FOREACH(b, &c->model->llm->batches, link) {
-        if (b->state != BATCH_GATHERING && batch_has(b, c) && llm_call_readdress(c, b->model)) {
+        if (b->book == c->request.book && b->state != BATCH_GATHERING &&
+            batch_has(b, llm_call_tag(c)) && llm_call_readdress(c, b->model)) {
             llm_call_prepare(c);
             batch_attach(b, c);
             return true;
@@ -48,24 +53,19 @@ static bool wave_find_batch(struct llm_call *c) {
 }
 
 static void wave_join(struct llm_call *c) {
-    struct llm_model *model = c->model;
-    struct llm *m = model->llm;
+    struct llm *m = c->model->llm;
     if (wave_find_batch(c)) {
         return;
     }
     llm_call_prepare(c);
-    struct llm_batch *b = model->wave != NULL ? model->wave : wave_new(model);
+    struct llm_batch *b = wave_for(c);
     TAILQ_INSERT_TAIL(&b->calls, c, link);
     c->batch = b;
     b->n++;
     b->bytes += c->body.n;
-    bool full = b->n >= WAVE_CALLS_MAX || b->bytes >= WAVE_BYTES_MAX;
-    if (full) {
-        wave_shut(b);
-    }
     int64_t age_ms = loop_now_ms(m->loop) - b->first_ms;
     int64_t wait_ms = MIN((int64_t)WAVE_QUIET_MS, MAX(WAVE_AGE_MS_MAX - age_ms, 0));
-    loop_timer_start(m->loop, &b->timer, full ? 0 : wait_ms, wave_leave, b);
+    loop_timer_start(m->loop, &b->timer, wave_is_full(b) ? 0 : wait_ms, wave_leave, b);
 }
 
 static void wave_unjoin(struct llm_call *c) {
@@ -75,20 +75,39 @@ static void wave_unjoin(struct llm_call *c) {
     b->n--;
     b->bytes -= c->body.n;
     if (b->n == 0) {
-        wave_shut(b);
         batch_free(b);
     }
 }
 
-static void wave_pump(struct llm_model *model) {
-    (void)model; /* a wave leaves by its timer */
+const struct llm_transport llm_waves = {
+    .tariff = PRICE_BATCH, .join = wave_join, .leave = wave_unjoin};
+
+static bool wave_chain_has(const struct llm_chain *chain, const struct llm_model *model) {
+    bool has = false;
+    for (size_t i = 0; i < chain->n; i++) {
+        has = has || chain->models[i] == model;
+    }
+    return has;
 }
 
-const struct llm_transport llm_waves = {
-    .tariff = PRICE_BATCH, .join = wave_join, .leave = wave_unjoin, .pump = wave_pump};
+bool llm_awaits(const struct llm *m, const struct llm_book *book, const struct llm_chain *chain,
+                const char *tag) {
+    const struct llm_batch *b;
+    LIST_FOREACH(b, &m->batches, link) {
+        if (b->book == book && b->state != BATCH_GATHERING && wave_chain_has(chain, b->model) &&
+            batch_has(b, tag)) {
+            return true;
+        }
+    }
+    return false;
+}
 
-void llm_use_batches(struct llm *m, const struct llm_book *book) {
-    ASSERT(LIST_EMPTY(&m->calls));
-    m->transport = &llm_waves;
-    m->book = book;
+void llm_abandon(struct llm *m, const struct llm_book *book) {
+    struct llm_batch *b, *next;
+    for (b = LIST_FIRST(&m->batches); b != NULL; b = next) {
+        next = LIST_NEXT(b, link);
+        if (b->book == book) {
+            batch_end(b);
+        }
+    }
 }

@@ -133,7 +133,7 @@ static enum err book_adopt(struct book *b, const struct batch_row *row, struct e
                           row->calls[i].call_no)
                       .p;
     }
-    return llm_adopt(b->llm,
+    return llm_adopt(b->llm, &b->for_llm,
                      &(struct llm_note){.mark = str_cstr(&b->a, row->mark),
                                         .model = row->model,
                                         .id = row->id,
@@ -148,7 +148,7 @@ static void book_was_read(struct store_op *op) {
     struct errinfo why = op->detail;
     enum err e = op->err;
     size_t n = e == ERR_OK ? b->batches.ret_n : 0;
-    for (size_t i = 0; i < n && e == ERR_OK && b->llm != NULL; i++) {
+    for (size_t i = 0; i < n && e == ERR_OK; i++) {
         e = book_adopt(b, &b->batches.ret[i], &why);
     }
     arena_reset(&b->a);

@@ -13,13 +13,13 @@ struct book;
 /** @job_id is borrowed. Free with book_free(), after book_close(). */
 struct book *book_open(struct loop *l, struct store *store, const char *job_id);
 
-/** For llm_use_batches(). */
+/** For calls of the job (llm_request). */
 const struct llm_book *book_for_llm(struct book *b);
 
 /** Called once: @n batches are under way, of an earlier run. */
 typedef void book_read_fn(void *ctx, enum err err, const struct errinfo *why, size_t n);
 
-/** Read what an earlier run wrote; with @m, let it adopt those batches. */
+/** Read what was written before, and let @m adopt those batches. */
 void book_read(struct book *b, struct llm *m, book_read_fn *done, void *ctx);
 
 /** Tell nobody anything any more; @done once nothing is being written, on a later tick. */

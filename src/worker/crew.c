@@ -136,6 +136,7 @@ static void *hand_main(void *arg) {
                                                       .prompts = o->prompts,
                                                       .judge = o->judge,
                                                       .slots = o->slots,
+                                                      .batch_slots = o->batch_slots,
                                                       .broker = o->broker,
                                                       .purses = h->crew->purses,
                                                       .metrics = o->metrics});

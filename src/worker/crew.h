@@ -19,10 +19,10 @@ struct crew_options {
     struct broker *broker;
     const struct llm_config *llm;
     const struct prompts *prompts;
-    struct judge_pool *judge; /* as of worker.h */
-    int64_t workers;          /* 0..CREW_WORKERS_MAX; without any the chores alone are done */
-    int64_t slots;            /* of each worker */
-    int64_t retain_ms;        /* jobs are deleted so long after their end; 0: never */
+    struct judge_pool *judge;   /* as of worker.h */
+    int64_t workers;            /* 0..CREW_WORKERS_MAX; without any the chores alone are done */
+    int64_t slots, batch_slots; /* of each worker, as of worker.h */
+    int64_t retain_ms;          /* jobs are deleted so long after their end; 0: never */
     struct metrics *metrics;
 };
 

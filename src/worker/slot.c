@@ -10,6 +10,7 @@
  * settled or released exactly once, in slot_answered(); (3) whatever the attempt machine is fed
  * lives in the slot's arena until the slot is free again.
  */
+#include "worker/book.h"
 #include "worker/meter.h"
 #include "worker/work.h"
 
@@ -61,6 +62,10 @@ static void slot_release(struct slot *s) {
     struct work *k = s->work;
     sched_dropped(&k->view.sched, s->stage);
     slot_set_state(s, SLOT_RELEASE);
+    if (work_collects(k)) {
+        slot_free(s); /* given back when its job leaves: else it were the next to be leased */
+        return;
+    }
     s->op.release = (struct store_release){.op = {.loop = k->loop, .done = slot_released},
                                            .job_id = k->job_id,
                                            .leases = &s->lease,
@@ -230,18 +235,33 @@ static void slot_answered(void *ctx, const struct call_answer *answer) {
     work_pump(k); /* settled money may let others go on */
 }
 
-/* Reserve and call; false if there is no money for it now. */
-static bool slot_call(struct slot *s) {
+/* Its batches are written down there. */
+static const struct llm_book *slot_book(const struct slot *s) {
+    return s->work->book != NULL ? book_for_llm(s->work->book) : NULL;
+}
+
+/* Is the call that the machine asks for in a batch of an earlier run, and so paid for? */
+static bool slot_is_owed(struct slot *s) {
+    const struct work *k = s->work;
+    (void)snprintf(s->tag, sizeof s->tag, "%s/%" PRId64 "/%" PRId64, k->job_id, s->lease.attempt_no,
+                   s->action.call_no);
+    return k->book != NULL && !k->cut_off &&
+           llm_awaits(k->worker->options.llm, slot_book(s), &k->models[s->action.call->role],
+                      s->tag);
+}
+
+/* Reserve and call; false if there is no money for it now. What is @owed needs none. */
+static bool slot_call(struct slot *s, bool owed) {
     struct work *k = s->work;
     const struct call_spec *call = s->action.call;
     const struct llm_chain *chain = &k->models[call->role];
-    s->reserved_nusd = llm_chain_bound(chain, call);
-    if (!work_reserve(k, s->reserved_nusd)) {
+    s->reserved_nusd = llm_chain_bound(chain, call, k->spec->batches ? PRICE_BATCH : PRICE_DIRECT);
+    if (owed) {
+        s->reserved_nusd = work_reserve_owed(k, s->reserved_nusd);
+    } else if (!work_reserve(k, s->reserved_nusd)) {
         return false;
     }
     slot_set_state(s, SLOT_CALL);
-    (void)snprintf(s->tag, sizeof s->tag, "%s/%" PRId64 "/%" PRId64, k->job_id, s->lease.attempt_no,
-                   s->action.call_no);
     k->view.calls_in_flight++;
     s->called_ms = loop_now_ms(k->loop);
     llm_call(k->worker->options.llm,
@@ -251,10 +271,14 @@ static bool slot_call(struct slot *s) {
                                    .nth = s->action.call_no,
                                    .job = str_of(k->job_id),
                                    .owner = k->row.tenant,
+                                   .book = slot_book(s),
                                    .priority = (int)s->stage,
                                    .done = slot_answered,
                                    .ctx = s},
              &s->call);
+    if (!work_may_call(k)) {
+        llm_relinquish(s->call); /* but for its answer, if that is there already */
+    }
     return true;
 }
 
@@ -352,9 +376,10 @@ static void slot_act(struct slot *s) {
         k->view.replayed++;
         slot_step_answer(s, &known->answer, s->action.call->role, known->model);
     }
-    if (!work_may_call(k)) {
+    bool owed = slot_is_owed(s);
+    if (!owed && !work_may_call(k)) {
         slot_release(s);
-    } else if (!slot_call(s)) {
+    } else if (!slot_call(s, owed)) {
         slot_set_state(s, SLOT_MONEY);
         work_pump(k);
     }
@@ -403,7 +428,7 @@ void slot_begin(struct slot *s, const struct lease *lease) {
 
 bool slot_retry_money(struct slot *s) {
     ASSERT(s->state == SLOT_MONEY);
-    return slot_call(s);
+    return slot_call(s, slot_is_owed(s));
 }
 
 void slot_give_up(struct slot *s) {

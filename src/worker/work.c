@@ -33,6 +33,11 @@ static bool work_stopped(const struct work *k) {
     return k->view.sched.stop != STOP_NOT_YET;
 }
 
+bool work_collects(const struct work *k) {
+    return work_stopped(k) && k->view.sched.stop != STOP_CANCELLED && !k->cut_off &&
+           k->view.sched.owed > 0;
+}
+
 bool work_may_call(const struct work *k) {
     if (k->cut_off) {
         return false;
@@ -86,12 +91,23 @@ void work_lose(struct work *k) {
     work_cut_off(k);
 }
 
+enum work_pool work_pool(const struct work *k) {
+    return k->spec != NULL && k->spec->batches ? WORK_BATCHES : WORK_DIRECT;
+}
+
 void work_interrupt(struct work *k) {
+    if (work_pool(k) == WORK_BATCHES) {
+        work_cut_off(k); /* batches go on without us */
+        return;
+    }
     sched_stop_for(&k->view.sched, STOP_INTERRUPTED);
     work_pump(k);
 }
 
 void work_cancel(struct work *k) {
+    if (k->view.sched.stop == STOP_INTERRUPTED && !k->cut_off) {
+        k->view.sched.stop = STOP_CANCELLED; /* a claim had come back with a hint of it */
+    }
     sched_stop_for(&k->view.sched, STOP_CANCELLED);
     work_pump(k);
 }
@@ -113,7 +129,7 @@ static void work_look(void *ctx) {
     int64_t now_ms = loop_now_ms(k->loop);
     int64_t late[ATTEMPT_STAGES] = {0};
     LIST_FOREACH(s, &k->slots, link) {
-        if (s->state == SLOT_CALL && !k->worker->options.batches &&
+        if (s->state == SLOT_CALL && !k->spec->batches &&
             now_ms - s->called_ms > work_patience_ms(k, s->action.call->role)) {
             late[s->stage]++;
         }
@@ -144,7 +160,7 @@ static void work_begin_grace(struct work *k) {
     int64_t grace_ms = WORK_PATIENCE_MS_MIN;
     k->in_grace = true;
     work_relinquish(k);
-    if (k->worker->options.batches) {
+    if (k->spec->batches) {
         return;
     }
     for (int role = 0; role < ROLE_COUNT; role++) {
@@ -163,11 +179,12 @@ static void work_claimed(struct store_op *op) {
     if (op->err == ERR_STALE || op->err == ERR_NOT_FOUND) {
         work_lose(k);
     } else if (op->err == ERR_CONFLICT) {
-        work_interrupt(k); /* paused or cancelled; the news are still on their way */
+        sched_stop_for(&k->view.sched, STOP_INTERRUPTED); /* the news are still on their way */
     } else if (op->err != ERR_OK) {
         work_fail(k, op->err, &op->detail);
     } else if (n == 0) {
         sched_stop_for(&k->view.sched, STOP_MAX_ATTEMPTS); /* the store numbers no more */
+        sched_owe(&k->view.sched, 0);
     } else if (is_first) {
         meter_wait(k->worker->options.metrics, clock_wall_ms() - k->row.created_ms);
     }
@@ -189,7 +206,7 @@ void work_claim(struct work *k, int64_t n) {
                                        .job_id = k->job_id,
                                        .worker = k->worker->number,
                                        .n = n,
-                                       .attempts_max = k->spec->max_attempts,
+                                       .attempts_max = work_stopped(k) ? 1 : k->spec->max_attempts,
                                        .ret = k->leases};
     store_claim(k->store, &k->op.claim);
 }
@@ -206,6 +223,17 @@ bool work_reserve(struct work *k, int64_t nusd) {
         return false;
     }
     return true;
+}
+
+int64_t work_reserve_owed(struct work *k, int64_t nusd) {
+    if (!budget_reserve(&k->view.budget, nusd)) {
+        return 0;
+    }
+    if (!purse_reserve(k->purse, nusd, clock_wall_ms())) {
+        budget_release(&k->view.budget, nusd);
+        return 0;
+    }
+    return nusd;
 }
 
 void work_settle(struct work *k, int64_t reserved_nusd, int64_t cost_nusd) {
@@ -289,15 +317,19 @@ void work_pump(struct work *k) {
         work_give_up_waiting(k);
     }
     int64_t wants = sched_launch_now(&k->view.sched, loop_now_ms(k->loop));
+    if (work_collects(k)) {
+        wants = sched_collect_now(&k->view.sched);
+    }
     if (work_stopped(k) && !work_may_call(k) && !k->in_grace) {
         work_begin_grace(k);
     }
-    bool may_launch = !work_stopped(k) && k->waiting_money == 0 && k->leases == NULL;
+    bool may_launch =
+        k->leases == NULL && (work_stopped(k) ? work_collects(k) : k->waiting_money == 0);
     k->share.wants = may_launch ? MIN(wants, STORE_CLAIM_MAX) : 0;
-    if (work_stopped(k) && k->busy == 0 && k->purse_empty &&
-        k->view.sched.stop == STOP_INTERRUPTED) {
+    bool over = work_stopped(k) && k->busy == 0 && k->share.wants == 0;
+    if (over && k->purse_empty && k->view.sched.stop == STOP_INTERRUPTED) {
         work_pause(k, S(STORE_DAY_SPENT));
-    } else if (work_stopped(k) && k->busy == 0) {
+    } else if (over) {
         work_leave(k, work_end_state(k), work_end_reason(k));
     } else if (k->share.wants > 0) {
         worker_share(k->worker);
@@ -319,7 +351,7 @@ void work_start(struct work *k, const uint64_t *hashes, size_t hashes_n) {
     int64_t passed_ms = k->done != NULL ? 0 : MAX(clock_wall_ms() - job->created_ms, INT64_C(0));
     sched_init(&k->view.sched, spec, now_ms - passed_ms, job->outcomes[OUTCOME_ACCEPTED],
                job->attempts - job->leased);
-    if (k->worker->options.batches) {
+    if (spec->batches) {
         sched_owe(&k->view.sched, job->leased);
     }
     budget_init(&k->view.budget, spec->max_cost_nusd, job->cost_nusd);

@@ -24,6 +24,9 @@ enum work_state {
 
 LIST_HEAD(slot_list, slot);
 
+/* Slots are shared apart: who waits hours for a batch takes none from who is answered at once. */
+enum work_pool { WORK_DIRECT, WORK_BATCHES, WORK_POOLS };
+
 struct work {
     struct worker *worker;
     struct loop *loop; /* the worker's */
@@ -36,6 +39,7 @@ struct work {
     const struct job_spec *spec;
     struct llm_chain models[ROLE_COUNT];
     struct purse *purse; /* of its key; NULL: no limit */
+    struct book *book;   /* of its batches; NULL: it has none */
     struct work_view view;
     struct attempt_setup setup;
     struct hashset hashes;
@@ -73,7 +77,10 @@ void work_take(struct work *k);
 /** So many of the free slots are its own now (work->share.wants at most): lease attempts. */
 void work_claim(struct work *k, int64_t n);
 
-/** Launch nothing more, finish what is in flight, leave. */
+/** Which slots it takes; known when its spec is. */
+enum work_pool work_pool(const struct work *k);
+
+/** Launch nothing more, finish what is in flight (but leave it to its batches), leave. */
 void work_interrupt(struct work *k);
 
 /** It is to be cancelled: begin no call more, await those under way, leave. */
@@ -93,8 +100,14 @@ void work_pump(struct work *k);
 /** True while calls may still be started. */
 bool work_may_call(const struct work *k);
 
+/** True if all that is left to do is to take answers out of an earlier run's batches, for they are
+ * paid for. */
+bool work_collects(const struct work *k);
+
 /** Set money aside for a call / turn it into what it cost / give it back. */
 NODISCARD bool work_reserve(struct work *k, int64_t nusd);
+/** For a call that is paid for already: what there is, @nusd or 0. */
+int64_t work_reserve_owed(struct work *k, int64_t nusd);
 void work_settle(struct work *k, int64_t reserved_nusd, int64_t cost_nusd);
 void work_unreserve(struct work *k, int64_t nusd);
 
@@ -120,7 +133,7 @@ void work_leave(struct work *k, enum job_state state, struct str reason);
 
 struct worker_tenant {
     LIST_ENTRY(worker_tenant) link;
-    struct share_tenant share;
+    struct share_tenant share[WORK_POOLS];
     int64_t number, jobs;
 };
 
@@ -128,12 +141,11 @@ struct worker {
     struct worker_options options;
     char name[WORKER_NAME_BYTES]; /* for people */
     int64_t number;               /* in the store; 0: not joined yet */
-    struct slot *slots;           /* options.slots of them, never moved */
+    struct slot *slots;           /* of all pools, never moved */
     int64_t slots_used; /* those that ever were in use; the memory of the others is untouched */
     struct slot *free;  /* of those that were: those in which no attempt is */
-    int64_t free_n;     /* those that no job has, nor a claim under way keeps */
-    struct work *jobs[WORKER_JOBS_MAX];        /* in order of arrival */
-    struct share_job *shares[WORKER_JOBS_MAX]; /* of the same */
+    int64_t free_n[WORK_POOLS];         /* those that no job has, nor a claim under way keeps */
+    struct work *jobs[WORKER_JOBS_MAX]; /* in order of arrival */
     size_t jobs_n;
     LIST_HEAD(, worker_tenant) tenants; /* who have jobs here */
     struct share_tenant unknown;        /* of jobs whose row is not read yet */

@@ -6,6 +6,7 @@
  * knows to be free would never go on; only where somebody waits for the end (worker_run()) he is
  * told at once.
  */
+#include "worker/book.h"
 #include "worker/work.h"
 
 #include "base/clock.h"
@@ -20,12 +21,22 @@
 
 static void work_read(struct work *k);
 
-static void work_gone(struct work *k) {
+static void work_gone_now(void *ctx) {
+    struct work *k = ctx;
     void (*done)(void *ctx, const struct work_view *view) = k->done;
     if (done != NULL) {
         done(k->ctx, &k->view);
     }
     worker_forget(k->worker, k);
+}
+
+static void work_gone(struct work *k) {
+    if (k->book != NULL) {
+        llm_abandon(k->worker->options.llm, book_for_llm(k->book));
+        book_close(k->book, work_gone_now, k);
+    } else {
+        work_gone_now(k);
+    }
 }
 
 /* It never started, and is to be left as @state. */
@@ -111,16 +122,43 @@ static enum err work_resolve(struct work *k, struct errinfo *reterr) {
     return ERR_OK;
 }
 
+/* What is in batches still is known to the client. */
+static void work_book_was_read(void *ctx, enum err err, const struct errinfo *why, size_t n) {
+    struct work *k = ctx;
+    const struct store_op op = {.err = k->lost ? ERR_STALE : ERR_OK};
+    (void)n;
+    if (work_is_unwanted(k, &op)) {
+        return;
+    }
+    if (err != ERR_OK) {
+        struct errinfo detail = *why;
+        (void)errinfo_wrap(&detail, err, "its batches");
+        work_refuse(k, JOB_FAILED, err, &detail);
+    } else {
+        work_start(k, k->op.hashes.ret, k->op.hashes.ret_n);
+    }
+}
+
+static void work_open_book(struct work *k) {
+    if (!k->spec->batches) {
+        work_start(k, k->op.hashes.ret, k->op.hashes.ret_n);
+        return;
+    }
+    k->book = book_open(k->loop, k->store, k->job_id);
+    book_read(k->book, k->worker->options.llm, work_book_was_read, k);
+}
+
 static void work_recalled(struct store_op *op) {
     struct work *k = CONTAINER_OF(op, struct work, op.hashes.op);
     if (!work_is_unwanted(k, op)) {
-        work_start(k, k->op.hashes.ret, k->op.hashes.ret_n);
+        work_open_book(k);
     }
 }
 
 static void work_recall(struct work *k) {
     if (k->row.attempts == 0) {
-        work_start(k, NULL, 0);
+        k->op.hashes = (struct store_hashes){0};
+        work_open_book(k);
         return;
     }
     k->state = WORK_RECALLING;
@@ -146,11 +184,11 @@ static void work_was_read(struct store_op *op) {
         return;
     }
     k->row = k->op.get.ret; /* its texts are in the arena */
-    worker_tell_tenant(k);
     enum err e = k->spec == NULL ? work_parse(k, &k->row, &detail) : ERR_OK;
     if (e == ERR_OK) {
         e = work_resolve(k, &detail);
     }
+    worker_tell_tenant(k);
     if (e != ERR_OK) {
         work_refuse(k, JOB_FAILED, e, &detail);
     } else if (k->row.tenant > 0 && k->worker->options.purses != NULL) {
@@ -258,6 +296,9 @@ void work_free(struct work *k) {
     store_unattend(k->store);
     loop_timer_stop(&k->again);
     purse_put(k->purse);
+    if (k->book != NULL) {
+        book_free(k->book);
+    }
     hashset_release(&k->hashes);
     arena_release(&k->arena);
     free(k);

@@ -1,8 +1,8 @@
 /* A worker's slots, the jobs that share them, and its standing in the store.
  *
- * Invariants (1) free_n + the sum of the jobs' busy = options.slots; (2) a job is in jobs[] from
- * work_new() to work_free(), whatever its state; (3) one operation of the worker's own is under way
- * at most: join, then beats, then quit.
+ * Invariants (1) in each pool free_n + the sum of the jobs' busy = its slots; (2) a job is in
+ * jobs[] from work_new() to work_free(), whatever its state; (3) one operation of the worker's own
+ * is under way at most: join, then beats, then quit.
  */
 #include "worker/work.h"
 
@@ -26,16 +26,28 @@ static void worker_want(struct worker *w);
 
 /* --- slots */
 
-void worker_share(struct worker *w) {
-    struct share_job *j;
-    while (w->free_n > 0 && (j = share_next(w->shares, w->jobs_n)) != NULL) {
+static void worker_share_pool(struct worker *w, enum work_pool pool) {
+    struct share_job *wanting[WORKER_JOBS_MAX], *j;
+    size_t n = 0;
+    for (size_t i = 0; i < w->jobs_n; i++) {
+        if (w->jobs[i]->share.wants > 0 && work_pool(w->jobs[i]) == pool) {
+            wanting[n++] = &w->jobs[i]->share;
+        }
+    }
+    while (w->free_n[pool] > 0 && (j = share_next(wanting, n)) != NULL) {
         struct work *k = CONTAINER_OF(j, struct work, share);
         j->wants--;
         j->in_flight++;
         j->tenant->in_flight++;
         k->busy++;
         k->granted++;
-        w->free_n--;
+        w->free_n[pool]--;
+    }
+}
+
+void worker_share(struct worker *w) {
+    for (int pool = 0; pool < WORK_POOLS; pool++) {
+        worker_share_pool(w, (enum work_pool)pool);
     }
     for (size_t i = 0; i < w->jobs_n; i++) {
         struct work *k = w->jobs[i];
@@ -51,7 +63,7 @@ void worker_give_back(struct work *k, int64_t n) {
     k->busy -= n;
     k->share.in_flight -= n;
     k->share.tenant->in_flight -= n;
-    k->worker->free_n += n;
+    k->worker->free_n[work_pool(k)] += n;
 }
 
 struct slot *worker_take_slot(struct worker *w, struct work *k) {
@@ -59,7 +71,7 @@ struct slot *worker_take_slot(struct worker *w, struct work *k) {
     if (s != NULL) {
         w->free = s->next_free;
     } else {
-        ASSERT(w->slots_used < w->options.slots);
+        ASSERT(w->slots_used < w->options.slots + w->options.batch_slots);
         s = &w->slots[w->slots_used++];
     }
     s->work = k;
@@ -109,7 +121,7 @@ void worker_tell_tenant(struct work *k) {
         LIST_INSERT_HEAD(&w->tenants, t, link);
     }
     t->jobs++;
-    k->share.tenant = &t->share;
+    k->share.tenant = &t->share[work_pool(k)];
     k->share.priority = k->row.priority;
 }
 
@@ -117,7 +129,7 @@ static void worker_forget_tenant(struct worker *w, const struct work *k) {
     if (k->share.tenant == &w->unknown) {
         return;
     }
-    struct worker_tenant *t = CONTAINER_OF(k->share.tenant, struct worker_tenant, share);
+    struct worker_tenant *t = worker_find_tenant(w, k->row.tenant);
     if (--t->jobs == 0) {
         LIST_REMOVE(t, link);
         free(t);
@@ -127,8 +139,7 @@ static void worker_forget_tenant(struct worker *w, const struct work *k) {
 static struct work *worker_add(struct worker *w, const char *job_id, const struct job_spec *spec) {
     ASSERT(w->jobs_n < WORKER_JOBS_MAX);
     struct work *k = work_new(w, job_id, spec);
-    w->jobs[w->jobs_n] = k;
-    w->shares[w->jobs_n++] = &k->share;
+    w->jobs[w->jobs_n++] = k;
     return k;
 }
 
@@ -141,7 +152,6 @@ void worker_forget(struct worker *w, struct work *k) {
     }
     w->jobs_n--;
     memmove(&w->jobs[i], &w->jobs[i + 1], (w->jobs_n - i) * sizeof(struct work *));
-    memmove(&w->shares[i], &w->shares[i + 1], (w->jobs_n - i) * sizeof(struct share_job *));
     worker_forget_tenant(w, k);
     worker_settle(k);
     work_free(k);
@@ -279,8 +289,9 @@ struct worker *worker_start(const struct worker_options *options) {
     w->options = *options;
     (void)gethostname(host, sizeof host - 1);
     (void)snprintf(w->name, sizeof w->name, "%s/%ld", host, (long)getpid());
-    w->slots = mem_new_array((size_t)options->slots, sizeof *w->slots);
-    w->free_n = options->slots;
+    w->slots = mem_new_array((size_t)(options->slots + options->batch_slots), sizeof *w->slots);
+    w->free_n[WORK_DIRECT] = options->slots;
+    w->free_n[WORK_BATCHES] = options->batch_slots;
     LIST_INIT(&w->tenants);
     w->watch = store_watch(options->store, options->loop, worker_on_news, w);
     if (options->broker != NULL) {

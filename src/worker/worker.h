@@ -38,12 +38,12 @@ struct worker_options {
     struct store *store;
     struct llm *llm;
     const struct prompts *prompts;
-    int64_t slots;
+    int64_t slots;            /* for calls that are answered at once */
+    int64_t batch_slots;      /* for jobs whose calls wait in batches: they hold theirs for hours */
     struct broker *broker;    /* NULL: no jobs but those of worker_run() */
     struct judge_pool *judge; /* NULL: no answers are compared, and all count as definite */
     struct purses *purses;    /* NULL: keys have no limits here */
     struct metrics *metrics;  /* NULL: nothing is counted */
-    bool batches;             /* calls take hours, and none of them hangs (llm.h) */
 };
 
 /** Begin. Everything that @options points to outlives the worker. Free with worker_free(). */

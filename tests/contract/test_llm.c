@@ -767,7 +767,7 @@ static void test_resolving_says_what_is_missing(void **state) {
     assert_non_null(strstr(info.text, "KEYLESS_KEY"));
     assert_int_equal(llm_resolve(f->llm, &(struct model_name){S("odd"), S("m")}, &model, &info),
                      ERR_UNSUPPORTED);
-    assert_int_equal(llm_chain_bound(&f->chain, &spec) > 50 * 10000, true);
+    assert_int_equal(llm_chain_bound(&f->chain, &spec, PRICE_DIRECT) > 50 * 10000, true);
 }
 
 #define LLM_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)

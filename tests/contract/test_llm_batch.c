@@ -304,18 +304,20 @@ static void begin(struct fixture *f) {
         const struct model_name name = {S("lab"), str_of(names[i])};
         assert_int_equal(llm_resolve(f->llm, &name, &f->chain.models[i], NULL), ERR_OK);
     }
-    llm_use_batches(f->llm, &f->book);
 }
 
 static const char *const tags[CALLS] = {"job_1/1/0", "job_1/2/0"};
 
 static void ask(struct fixture *f, struct llm_call *ret[CALLS]) {
     for (int i = 0; i < CALLS; i++) {
-        llm_call(
-            f->llm,
-            &(struct llm_request){
-                .chain = &f->chain, .spec = &f->spec, .tag = tags[i], .done = note_end, .ctx = f},
-            &ret[i]);
+        llm_call(f->llm,
+                 &(struct llm_request){.chain = &f->chain,
+                                       .spec = &f->spec,
+                                       .book = &f->book,
+                                       .tag = tags[i],
+                                       .done = note_end,
+                                       .ctx = f},
+                 &ret[i]);
     }
 }
 
@@ -329,7 +331,7 @@ static void ask_and_wait(struct fixture *f) {
 /* What an earlier process noted a minute ago. */
 static void adopt(struct fixture *f, const char *mark, const char *model, const char *id,
                   const char *const calls[CALLS]) {
-    assert_int_equal(llm_adopt(f->llm,
+    assert_int_equal(llm_adopt(f->llm, &f->book,
                                &(struct llm_note){.mark = mark,
                                                   .model = str_of(model),
                                                   .id = str_of(id),
@@ -614,12 +616,40 @@ static void test_a_wave_takes_so_many_calls_and_no_more(void **state) {
         char tag[64];
         (void)snprintf(tag, sizeof tag, "job_1/%d/0", i);
         llm_call(f->llm,
-                 &(struct llm_request){
-                     .chain = &f->chain, .spec = &f->spec, .tag = tag, .done = count_end, .ctx = f},
+                 &(struct llm_request){.chain = &f->chain,
+                                       .spec = &f->spec,
+                                       .book = &f->book,
+                                       .tag = tag,
+                                       .done = count_end,
+                                       .ctx = f},
                  &call);
     }
     tick(f);
     assert_string_equal(f->noted, "10000 of lab/m;");
+}
+
+static void test_books_share_no_batch_and_one_is_given_up_alone(void **state) {
+    struct fixture *f = *state;
+    struct llm_call *calls[CALLS];
+    struct llm_book other = f->book;
+    begin(f);
+    assert_int_equal(llm_adopt(f->llm, &other,
+                               &(struct llm_note){.mark = "batch_other",
+                                                  .model = S("lab/m"),
+                                                  .id = S("b9"),
+                                                  .created_ms = clock_wall_ms(),
+                                                  .tags = tags,
+                                                  .n = CALLS},
+                               NULL),
+                     ERR_OK);
+    assert_true(llm_awaits(f->llm, &other, &f->chain, tags[0]));
+    assert_false(llm_awaits(f->llm, &f->book, &f->chain, tags[0]));
+    ask(f, calls);
+    llm_abandon(f->llm, &other);
+    assert_false(llm_awaits(f->llm, &other, &f->chain, tags[0]));
+    loop_run(f->loop);
+    assert_all_told(f, "ok lab/m four");
+    assert_string_equal(f->noted, "2 of lab/m;made b1;");
 }
 
 #define BATCH_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -644,6 +674,7 @@ int main(void) {
         BATCH_TEST(test_a_model_stands_in_for_one_whose_batch_is_refused),
         BATCH_TEST(test_what_went_to_a_stand_in_is_awaited_from_there),
         BATCH_TEST(test_a_batch_of_an_earlier_process_is_not_cancelled_before_it_is_asked_for),
+        BATCH_TEST(test_books_share_no_batch_and_one_is_given_up_alone),
         BATCH_TEST(test_a_wave_takes_so_many_calls_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

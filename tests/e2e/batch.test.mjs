@@ -123,6 +123,18 @@ test('Ctrl-C leaves the batches at their provider and says so; the same command 
   await assertBill(provider, it);
 });
 
+test('resumed with less concurrency, and ended before it comes to all of them: every answer of a found batch is taken', async (t) => {
+  const cwd = folder(t);
+  const provider = await sim(t, '--batch-time', 0.3);
+  const first = start(t, batch(8, '--json-progress'), { cwd, env: env(provider) });
+  await first.line(/"batched":8/);
+  await first.kill('SIGKILL');
+  await until(async () => (await provider.sums()).calls === 8, 'the batch is answered');
+  const it = await run(t, batch(8, '--json-progress', '--concurrency', 1, '--deadline', '100ms'), { cwd, env: env(provider), code: 3 });
+  const told = await assertBill(provider, it);
+  assert.equal(told.stop ?? told.reason, 'deadline', JSON.stringify(told));
+});
+
 test('a provider without batches is refused before anything is begun', async (t) => {
   const cwd = folder(t);
   const cases = [

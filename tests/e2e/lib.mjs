@@ -107,7 +107,7 @@ export const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 export async function until(look, what, timeout_ms = 30000) {
   const end = Date.now() + timeout_ms;
   for (;;) {
-    const found = look();
+    const found = await look();
     if (found) return found;
     if (Date.now() > end) throw new Error(`time ran out before ${what}`);
     await wait(10);

@@ -267,8 +267,10 @@ static void test_what_this_version_cannot_do_is_an_error_and_what_it_does_is_not
     struct fixture *f = *state;
     struct job_spec s;
     static const char *const not_available[] = {
-        ", \"samples\": 4",       ", \"votes\": 3",        ", \"solve_rate_max\": 1",
-        ", \"use_search\": true", ", \"mode\": \"batch\"",
+        ", \"samples\": 4",
+        ", \"votes\": 3",
+        ", \"solve_rate_max\": 1",
+        ", \"use_search\": true",
     };
     for (size_t i = 0; i < ARRAY_LEN(not_available); i++) {
         assert_job_error(f, not_available[i], "not available in this version");
@@ -450,6 +452,17 @@ static void test_a_written_spec_reads_back_the_same(void **state) {
     }
 }
 
+static void test_a_job_in_batches_is_wide_unless_told(void **state) {
+    struct fixture *f = *state;
+    struct job_spec s;
+    assert_true(read_job(f, request(f, ", \"mode\": \"batch\""), &s));
+    assert_true(s.batches);
+    assert_int_equal(s.concurrency, 10000);
+    assert_true(read_job(f, request(f, ", \"mode\": \"direct\""), &s));
+    assert_false(s.batches);
+    assert_job_error(f, ", \"mode\": \"later\"", "/mode: must be \"direct\" or \"batch\"");
+}
+
 static void test_limits_and_labels_may_change_but_nothing_else(void **state) {
     struct fixture *f = *state;
     static const struct {
@@ -457,7 +470,7 @@ static void test_limits_and_labels_may_change_but_nothing_else(void **state) {
     } cases[] = {
         {", \"concurrency\": 7, \"max_attempts\": 9, \"max_cost_usd\": 1, \"stall_errors\": 1,"
          "\"deadline_seconds\": 1, \"stall_attempts\": 1, \"name\": \"x\", \"metadata\": {\"a\": "
-         "1}",
+         "1}, \"mode\": \"batch\"",
          NULL},
         {", \"topics\": [\"A/x\"]", "taxonomy"},
         {", \"seed_data\": [{\"problem\": \"p\"}]", "seed_data"},
@@ -559,6 +572,7 @@ int main(void) {
         job_test(test_seeds_are_carried_whole_with_the_benchmarks_name),
         job_test(test_bad_seeds_are_named_by_their_place),
         job_test(test_a_written_spec_reads_back_the_same),
+        job_test(test_a_job_in_batches_is_wide_unless_told),
         job_test(test_limits_and_labels_may_change_but_nothing_else),
         job_test(test_every_text_has_a_limit),
         job_test(test_numbers_out_of_range_and_of_wrong_type_are_refused),

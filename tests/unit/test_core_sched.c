@@ -155,6 +155,25 @@ static void test_attempts_that_are_owed_are_launched_though_fewer_would_do(void 
     assert_int_equal(s.stop, STOP_DONE);
 }
 
+static void test_what_is_owed_is_launched_although_all_are_there(void **state) {
+    (void)state;
+    struct job_spec spec = {.num_problems = 1, .concurrency = 4};
+    struct sched s;
+    sched_init(&s, &spec, 0, 0, 0);
+    sched_owe(&s, 6);
+    for (int i = 0; i < 4; i++) {
+        (void)sched_launched(&s);
+    }
+    sched_ended(&s, 0, ATTEMPT_STAGE_ENGINEER, OUTCOME_ACCEPTED, NULL);
+    assert_int_equal(sched_launch_now(&s, 0), 0);
+    assert_int_equal(sched_collect_now(&s), 1); /* there is room for one */
+    sched_dropped(&s, ATTEMPT_STAGE_ENGINEER);
+    sched_dropped(&s, ATTEMPT_STAGE_ENGINEER);
+    assert_int_equal(sched_collect_now(&s), 2);
+    sched_owe(&s, 0);
+    assert_int_equal(sched_collect_now(&s), 0);
+}
+
 static void test_early_rejections_of_a_wide_run_are_not_a_stall(void **state) {
     (void)state;
     struct job_spec spec = {.num_problems = 1000, .concurrency = 500, .stall_attempts = 100};
@@ -246,6 +265,7 @@ int main(void) {
         cmocka_unit_test(test_slots_are_full_while_far_from_n),
         cmocka_unit_test(test_without_observations_no_more_than_n_are_launched),
         cmocka_unit_test(test_attempts_that_are_owed_are_launched_though_fewer_would_do),
+        cmocka_unit_test(test_what_is_owed_is_launched_although_all_are_there),
         cmocka_unit_test(test_early_rejections_of_a_wide_run_are_not_a_stall),
         cmocka_unit_test(test_errors_with_one_cause_stop_the_job_and_name_it),
         cmocka_unit_test(test_max_attempts_is_never_passed_and_ends_the_job_when_all_are_back),
