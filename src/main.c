@@ -3,7 +3,7 @@
  *   generate ─► cli/cmd_generate.c   submits a job to a store and runs a worker on it
  *   serve    ─► cli/cmd_serve.c      the service: store, broker, workers, API in one process
  *   worker   ─► cli/cmd_worker.c     the same without the API, for a store that others share
- *   submit jobs keys ─► one file each in cli/, over cli/client.c: clients of a running service
+ *   submit jobs keys workers ─► one file each in cli/, over cli/client.c: clients of a running service
  *   sim      ─► cli/cmd_sim.c        a simulated provider, a real HTTP server (sim/)
  *   score    ─► cli/cmd_score.c      kept problems against what the simulator planted
  *   compare ─► cli/cmd_compare.c     two answers, or a file of pairs, by answer/
@@ -32,6 +32,7 @@ static const struct command commands[] = {
     {"submit", cmd_submit, "hand a job to a running service"},
     {"jobs", cmd_jobs, "the jobs of a running service: look, follow, steer, fetch"},
     {"keys", cmd_keys, "who may use a service"},
+    {"workers", cmd_workers, "who works on the jobs of a service; ask one to go"},
     {"show", cmd_show, "problems, laid out for reading"},
     {"status", cmd_status, "where a job stands and what it has cost"},
     {"export", cmd_export, "write out the problems of a store"},

@@ -25,6 +25,8 @@ static const struct route routes[] = {
     {"GET", "/keys", keys_list, ADMIN, false, false},
     {"POST", "/keys", keys_add, ADMIN, true, false},
     {"DELETE", "/keys/{id}", keys_revoke, ADMIN, false, false},
+    {"GET", "/workers", workers_list, ADMIN, false, false},
+    {"POST", "/workers/{id}/drain", workers_drain, ADMIN, false, false},
     {"GET", "/livez", pages_livez, 0, false, true},
     {"GET", "/readyz", pages_readyz, 0, false, true},
     {"GET", "/metrics", pages_metrics, 0, false, true},

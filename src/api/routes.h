@@ -50,6 +50,10 @@ void keys_list(struct call *c);
 void keys_add(struct call *c);
 void keys_revoke(struct call *c);
 
+/* workers.c */
+void workers_list(struct call *c);
+void workers_drain(struct call *c);
+
 /* pages.c */
 void pages_root(struct call *c);
 void pages_docs(struct call *c);

@@ -25,7 +25,8 @@ enum exit_code {
 typedef int cmd_fn(int argc, char **argv);
 
 cmd_fn cmd_compare, cmd_generate, cmd_jobs, cmd_keys, cmd_show, cmd_status, cmd_submit, cmd_export,
-    cmd_doctor, cmd_models, cmd_sim, cmd_score, cmd_serve, cmd_version, cmd_worker;
+    cmd_doctor, cmd_models, cmd_sim, cmd_score, cmd_serve, cmd_version, cmd_worker,
+    cmd_workers;
 
 /** Print one line, "stumper COMMAND: text", on stderr with registered secrets replaced; return
  * @code. */

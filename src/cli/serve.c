@@ -26,17 +26,7 @@ static void serve_drained(void *ctx) {
     loop_stop(s->loop);
 }
 
-static void serve_on_signal(void *ctx, int signum) {
-    struct serve *s = ctx;
-    (void)signum;
-    if (s->draining && store_is_away(s->store)) {
-        log_warn("the database is away: ending as if killed; what was promised is in it");
-        _exit(EXIT_FAILURE); /* the workers would wait for it */
-    }
-    if (s->draining) {
-        crew_drain(s->crew, 0, serve_drained, s);
-        return;
-    }
+static void serve_drain(struct serve *s) {
     s->draining = true;
     systemd_notify("STOPPING=1");
     if (s->api != NULL) {
@@ -46,6 +36,30 @@ static void serve_on_signal(void *ctx, int signum) {
         s->options->draining(s->options->ctx);
     }
     crew_drain(s->crew, s->options->drain_ms, serve_drained, s);
+}
+
+static void serve_on_signal(void *ctx, int signum) {
+    struct serve *s = ctx;
+    (void)signum;
+    if (s->draining && store_is_away(s->store)) {
+        log_warn("the database is away: ending as if killed; what was promised is in it");
+        _exit(EXIT_FAILURE); /* the workers would wait for it */
+    }
+    if (s->draining) {
+        crew_drain(s->crew, 0, serve_drained, s);
+    } else {
+        serve_drain(s);
+    }
+}
+
+static void serve_on_deserted(void *ctx) {
+    struct serve *s = ctx;
+    if (s->options->worker_only) {
+        log_info("all workers of this process were asked to go: it ends");
+        serve_drain(s);
+    } else {
+        log_warn("all workers of this process were asked to go; it serves on without any");
+    }
 }
 
 static void serve_until_drained(struct serve *s) {
@@ -70,6 +84,9 @@ static enum err serve_start_crew(struct serve *s, struct errinfo *reterr) {
                                              .slots = o->slots,
                                              .batch_slots = o->batch_slots,
                                              .retain_ms = o->retain_ms,
+                                             .drain_ms = o->drain_ms,
+                                             .deserted = serve_on_deserted,
+                                             .ctx = s,
                                              .metrics = s->metrics},
                       &s->crew, reterr);
 }

@@ -7,6 +7,7 @@
 #include "store/store_key.h"
 #include "store/store_outbox.h"
 #include "store/store_work.h"
+#include "store/store_workers.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -18,6 +19,7 @@ enum store_kind_no {
     STORE_SWEEP,
     STORE_JOIN,
     STORE_BEAT,
+    STORE_WORKER_DRAIN,
     STORE_QUIT,
     STORE_REAP,
     STORE_TAKE,
@@ -43,6 +45,7 @@ enum store_kind_no {
     STORE_CALLS,
     STORE_HASHES,
     STORE_BATCHES,
+    STORE_WORKER_LIST,
     STORE_KEY_LIST,
     STORE_KEY_FIND,
     STORE_KEY_USE,
@@ -67,6 +70,7 @@ static const struct store_kind store_kinds[STORE_KINDS] = {
     [STORE_SWEEP] = WRITES(rule_sweep, "sweep"),
     [STORE_JOIN] = WRITES(rule_join, "join"),
     [STORE_BEAT] = WRITES(rule_beat, "beat"),
+    [STORE_WORKER_DRAIN] = WRITES(rule_worker_drain, "worker_drain"),
     [STORE_QUIT] = WRITES(rule_quit, "quit"),
     [STORE_REAP] = WRITES(rule_reap, "reap"),
     [STORE_TAKE] = WORKS_ON_JOB(rule_take, take),
@@ -92,6 +96,7 @@ static const struct store_kind store_kinds[STORE_KINDS] = {
     [STORE_CALLS] = READS_TO_WORK(read_calls),
     [STORE_HASHES] = READS_TO_WORK(read_hashes),
     [STORE_BATCHES] = READS_TO_WORK(read_batches),
+    [STORE_WORKER_LIST] = READS(read_worker_list),
     [STORE_KEY_LIST] = READS(read_key_list),
     [STORE_KEY_FIND] = READS(read_key_find),
     [STORE_KEY_USE] = READS(read_key_use),
@@ -196,6 +201,15 @@ void store_hashes(struct store *s, struct store_hashes *o) {
 }
 void store_runnable(struct store *s, struct store_runnable *o) {
     store_begin(s, &o->op, STORE_RUNNABLE);
+}
+
+/* --- looking after workers */
+
+void store_worker_list(struct store *s, struct store_worker_list *o) {
+    store_begin(s, &o->op, STORE_WORKER_LIST);
+}
+void store_worker_drain(struct store *s, struct store_worker_drain *o) {
+    store_begin(s, &o->op, STORE_WORKER_DRAIN);
 }
 
 /* --- batches */

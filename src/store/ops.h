@@ -24,7 +24,7 @@ struct store {
     struct watches watches;
     struct news *news; /* of other processes; NULL: there are none */
     struct {
-        struct metric *commits, *operations, *failures, *log_bytes;
+        struct metric *commits, *operations, *reads, *failures, *log_bytes;
     } measured;
     atomic_llong refs; /* the owner's, and one for each operation whose `done` was not called yet */
 };

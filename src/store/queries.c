@@ -92,11 +92,12 @@ const char *const queries_texts[Q_COUNT] = {
                          " (SELECT 1 FROM batch_calls WHERE batch = batches.key)",
     [Q_BATCH_MADE] = "UPDATE batches SET id = $1 WHERE mark = $2",
 
-    [Q_WORKER_ADD] = "INSERT INTO workers (key, name, slots, joined_ms, beat_ms)"
-                     " VALUES ($1, $2, $3, $4, $5)"
-                     " /*= INSERT INTO workers (key, name, slots, joined_ms, beat_ms, process) "
-                     "VALUES ($1, $2, $3, $4, $5, $6) */",
-    [Q_WORKER_BEAT] = "UPDATE workers SET beat_ms = $1 WHERE key = $2",
+    [Q_WORKER_ADD] = "INSERT INTO workers (key, name, version, slots, joined_ms, beat_ms)"
+                     " VALUES ($1, $2, $3, $4, $5, $6)"
+                     " /*= INSERT INTO workers (key, name, version, slots, joined_ms, beat_ms,"
+                     " process) VALUES ($1, $2, $3, $4, $5, $6, $7) */",
+    [Q_WORKER_BEAT] = "UPDATE workers SET beat_ms = $1 WHERE key = $2 RETURNING drain",
+    [Q_WORKER_DRAIN] = "UPDATE workers SET drain = 1 WHERE key = $1",
     [Q_WORKERS_SILENT] = "SELECT key FROM workers WHERE beat_ms < $1 ORDER BY key LIMIT $2 /*! FOR "
                          "UPDATE SKIP LOCKED */",
     [Q_WORKERS_OF] = "SELECT key FROM workers WHERE process = $1 ORDER BY key LIMIT $2"

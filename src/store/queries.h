@@ -42,6 +42,7 @@ enum {
     /* workers */
     Q_WORKER_ADD,
     Q_WORKER_BEAT,
+    Q_WORKER_DRAIN,
     Q_WORKERS_SILENT,
     Q_WORKERS_OF,
     Q_WORKER_DROP,

@@ -34,6 +34,7 @@ enum {
     R_SPEND,
     R_AWAITED_COUNT,
     R_AWAITED,
+    R_WORKERS,
     R_KEYS,
     R_KEY_OF_HASH,
     R_KEY_JOBS,
@@ -58,6 +59,7 @@ typedef enum err read_fn(struct store_reader *r, struct store_op *op);
 read_fn read_get_job, read_list_jobs, read_find_idem, read_totals, read_runnable;
 read_fn read_get_problems, read_get_events, read_calls, read_hashes;
 read_fn read_batches;
+read_fn read_worker_list;
 read_fn read_key_list, read_key_find, read_key_use;
 
 /* What the reads need to know of a job first. */

@@ -7,6 +7,7 @@
  * away) gives all others the time to beat again first.
  */
 #include "store/rules_job.h"
+#include "store/store_workers.h"
 
 #include <inttypes.h>
 
@@ -16,11 +17,17 @@
 #define RULES_MISSING_MS 2000
 #define RULES_LOOK_LATE_MS 5000
 
-static bool rules_worker_beats(struct rules *r, int64_t worker) {
+/* @ret_drain: it was asked to go. */
+static bool rules_worker_beats(struct rules *r, int64_t worker, bool *ret_drain) {
     struct sql_query *q = sql_use(r->db, Q_WORKER_BEAT);
+    bool there = false;
     sql_put_int(q, sql_clock_ms(r->db));
     sql_put_int(q, worker);
-    return sql_run(q) > 0;
+    while (sql_next(q)) {
+        there = true;
+        *ret_drain = sql_int(q, 0) != 0;
+    }
+    return there;
 }
 
 void rules_put_process(const struct rules *r, struct sql_query *q) {
@@ -35,6 +42,7 @@ enum err rule_join(struct rules *r, struct store_op *op) {
     struct sql_query *q = sql_use(r->db, Q_WORKER_ADD);
     sql_put_int(q, o->ret_worker);
     sql_put_str(q, o->name);
+    sql_put_str(q, o->version);
     sql_put_int(q, o->slots);
     sql_put_int(q, sql_wall_ms(r->db));
     sql_put_int(q, sql_clock_ms(r->db));
@@ -44,8 +52,16 @@ enum err rule_join(struct rules *r, struct store_op *op) {
 }
 
 enum err rule_beat(struct rules *r, struct store_op *op) {
-    const struct store_beat *o = CONTAINER_OF(op, struct store_beat, op);
-    return rules_worker_beats(r, o->worker) ? ERR_OK : rules_no_worker(op, o->worker);
+    struct store_beat *o = CONTAINER_OF(op, struct store_beat, op);
+    return rules_worker_beats(r, o->worker, &o->ret_drain) ? ERR_OK
+                                                           : rules_no_worker(op, o->worker);
+}
+
+enum err rule_worker_drain(struct rules *r, struct store_op *op) {
+    const struct store_worker_drain *o = CONTAINER_OF(op, struct store_worker_drain, op);
+    return rules_run_int(r, Q_WORKER_DRAIN, o->worker) > 0
+               ? ERR_OK
+               : errinfo_set(&op->detail, ERR_NOT_FOUND, "there is no worker %" PRId64, o->worker);
 }
 
 /* The ids that a query gives (with @value as its parameter, if it is not negative), in the
@@ -285,8 +301,9 @@ void rules_take_over(struct rules *r) {
 
 enum err rule_take(struct rules *r, struct store_op *op) {
     const struct store_take *o = CONTAINER_OF(op, struct store_take, op);
+    bool drain;
     ASSERT(o->worker > 0);
-    if (!rules_worker_beats(r, o->worker)) {
+    if (!rules_worker_beats(r, o->worker, &drain)) {
         return rules_no_worker(op, o->worker);
     }
     struct rules_job *job = rules_job(r, o->job_id, STORE_TENANT_ANY);

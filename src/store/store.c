@@ -196,6 +196,7 @@ static void store_view(const struct store *s, struct store_op *batch) {
     enum err begun = sql_take_err(db, &why);
     for (struct store_op *op = batch; op != NULL && begun == ERR_OK; op = op->next) {
         op->err = store_kind(op)->read(s->reader, op);
+        metric_add(s->measured.reads, 1);
         struct errinfo detail = {0};
         enum err e = sql_take_err(db, &detail); /* one's corrupt row is not another's */
         if (e != ERR_OK) {
@@ -244,6 +245,9 @@ static void store_measure(struct store *s, struct metrics *m) {
     static const struct metric_family operations = {.name = "stumper_store_operations_total",
                                                     .help = "Writing operations run.",
                                                     .kind = METRIC_COUNTER};
+    static const struct metric_family reads = {.name = "stumper_store_reads_total",
+                                               .help = "Reading operations run.",
+                                               .kind = METRIC_COUNTER};
     static const struct metric_family failures = {.name = "stumper_store_commit_failures_total",
                                                   .help = "Commits that failed.",
                                                   .kind = METRIC_COUNTER};
@@ -252,6 +256,7 @@ static void store_measure(struct store *s, struct metrics *m) {
                                                    .kind = METRIC_GAUGE};
     s->measured.commits = metric_get(m, &commits, NULL, 0);
     s->measured.operations = metric_get(m, &operations, NULL, 0);
+    s->measured.reads = metric_get(m, &reads, NULL, 0);
     s->measured.failures = metric_get(m, &failures, NULL, 0);
     s->measured.log_bytes = metric_get(m, &log_bytes, NULL, 0);
 }

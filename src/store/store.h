@@ -4,6 +4,7 @@
  *     store_job.h     for who orders problems: submit, cancel, pause, resume, delete, retention
  *     store_work.h    for who makes them: workers, take, claim, record, finish, leave, reap
  *     store_batch.h   for who asks in batches: which calls wait for which
+ *     store_workers.h for who looks after those who make them
  *     store_read.h    jobs, problems and events as pages, spend, hashes; also from a file at rest
  *     store_key.h     API keys and what they have spent
  *     store_outbox.h  webhooks that wait to be delivered

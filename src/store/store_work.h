@@ -20,17 +20,19 @@
 /* Be a worker. */
 struct store_join {
     struct store_op op;
-    struct str name; /* for people: "host/pid/thread" */
+    struct str name;    /* for people: "host/pid" */
+    struct str version; /* of the program; may be empty */
     int64_t slots;
     int64_t ret_worker; /* larger than any before */
 };
 void store_join(struct store *s, struct store_join *o);
 
-/* Be alive. ERR_STALE: it was taken for dead; whatever it has is somebody else's: drop it, join
+/* Be alive, and hear whether one was asked to go (store_worker_drain()). ERR_STALE: it was taken for dead; whatever it has is somebody else's: drop it, join
  * anew. */
 struct store_beat {
     struct store_op op;
     int64_t worker;
+    bool ret_drain;
 };
 void store_beat(struct store *s, struct store_beat *o);
 

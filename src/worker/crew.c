@@ -119,11 +119,20 @@ static void hand_drain(struct loop_msg *msg) {
     worker_drain(h->worker, grace_ms, hand_drained, h);
 }
 
+static void hand_asked_to_go(void *ctx) {
+    struct crew_hand *h = ctx;
+    worker_drain(h->worker, h->crew->options.drain_ms, hand_drained, h);
+}
+
 static void hand_ended(struct loop_msg *msg) {
     struct crew_hand *h = CONTAINER_OF(msg, struct crew_hand, ended);
+    struct crew *c = h->crew;
     (void)pthread_join(h->thread, NULL);
-    h->crew->working--;
-    crew_end_if_done(h->crew);
+    c->working--;
+    if (c->working == 0 && !c->draining && c->options.deserted != NULL) {
+        c->options.deserted(c->options.ctx);
+    }
+    crew_end_if_done(c);
 }
 
 static void *hand_main(void *arg) {
@@ -139,7 +148,9 @@ static void *hand_main(void *arg) {
                                                       .batch_slots = o->batch_slots,
                                                       .broker = o->broker,
                                                       .purses = h->crew->purses,
-                                                      .metrics = o->metrics});
+                                                      .metrics = o->metrics,
+                                                      .asked_to_go = hand_asked_to_go,
+                                                      .ctx = h});
     loop_run(h->loop);
     (void)pthread_mutex_lock(&h->crew->lock);
     bool ordered = h->ordered;

@@ -239,6 +239,11 @@ static void worker_beat(void *ctx);
 static void worker_beaten(struct store_op *op) {
     struct worker *w = CONTAINER_OF(op, struct worker, op.beat.op);
     w->op_under_way = false;
+    if (op->err == ERR_OK && w->op.beat.ret_drain && !w->draining &&
+        w->options.asked_to_go != NULL) {
+        log_info("worker %" PRId64 " was asked to go", w->number);
+        w->options.asked_to_go(w->options.ctx);
+    }
     if (w->quitting || (w->draining && w->jobs_n == 0)) {
         worker_quit_if_empty(w);
     } else if (op->err == ERR_STALE) {
@@ -279,6 +284,7 @@ static void worker_join(void *ctx) {
     w->op_under_way = true;
     w->op.join = (struct store_join){.op = {.loop = w->options.loop, .done = worker_joined},
                                      .name = str_of(w->name),
+                                     .version = S(STUMPER_VERSION),
                                      .slots = w->options.slots};
     store_join(w->options.store, &w->op.join);
 }

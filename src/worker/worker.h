@@ -44,6 +44,10 @@ struct worker_options {
     struct judge_pool *judge; /* NULL: no answers are compared, and all count as definite */
     struct purses *purses;    /* NULL: keys have no limits here */
     struct metrics *metrics;  /* NULL: nothing is counted */
+    /** The store was asked that this worker goes: whoever started it is to drain it. May be NULL.
+     */
+    void (*asked_to_go)(void *ctx);
+    void *ctx;
 };
 
 /** Begin. Everything that @options points to outlives the worker. Free with worker_free(). */

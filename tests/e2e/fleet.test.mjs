@@ -1,8 +1,46 @@
-// The service in several processes.
+// The service in several processes on one PostgreSQL: API servers and workers apart, which learn of each other by the store.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { folder, KEY, run } from './lib.mjs';
+import { folder, KEY, run, sim, start, wait } from './lib.mjs';
+import { eventually, postgres, redis } from './servers.mjs';
 import { serve } from './service.mjs';
+
+const PASSWORD = 'a-secret-of-the-store';
+const SLOTS = 12;
+
+/** @apis API servers and @workers workers on one database, all asking one simulated provider; `worker()` starts one more,
+ * `api()` likewise. */
+async function fleet(t, { apis = 2, workers = 3, latency = 60, broker, env = {} } = {}) {
+  const database = await postgres(t, PASSWORD);
+  const provider = await sim(t, '--latency', latency);
+  const given = { STUMPER_STORE: database.url, ...(broker && { STUMPER_BROKER: broker.url }), ...env };
+  const it = { database, provider, apis: [], workers: [], log: [] };
+  it.api = async () => {
+    const s = await serve(t, ['--workers', '0'], { store: null, provider, env: given });
+    it.apis.push(s);
+    it.log.push(s);
+    return s;
+  };
+  it.worker = async (...flags) => {
+    const w = start(t, ['worker', '--concurrency', SLOTS, ...flags], { cwd: folder(t), env: { ...provider.env, ...given } });
+    await w.line(/^stumper: working on the jobs in postgresql:/);
+    it.workers.push(w);
+    it.log.push(w);
+    return w;
+  };
+  for (let i = 0; i < apis; i++) await it.api();
+  for (let i = 0; i < workers; i++) await it.worker();
+  return it;
+}
+
+/** Nobody has told a password. */
+const assertDiscreet = (it, ...secrets) => {
+  for (const { stdout, stderr } of it.log) for (const s of secrets) assert(!(stdout + stderr).includes(s));
+};
+
+const metric = async (s, name) => Number((await s.get('/metrics')).body.match(new RegExp(`^${name} (\\S+)`, 'm'))[1]);
+const status = async (s, id, more) => (await s.get(`/status/${id}`, more)).body;
+const becomes = (s, id, wanted, more) => eventually(async () => (await status(s, id, more)).status === wanted, `it is ${wanted}`);
 
 test('an API without workers takes jobs and leaves them to others', async (t) => {
   let s = await serve(t, ['--workers', '0']);
@@ -27,4 +65,146 @@ test('a worker wants a store that can be shared, and somebody to ask', async (t)
   await refused(/belongs to one process: `stumper serve --store jobs\.db --workers N`/, ['--store', 'jobs.db'], { OPENAI_API_KEY: KEY });
   await refused(/--store/, []);
   await refused(/no provider can be asked/, ['--store', 'postgresql://nobody@127.0.0.1:1/none']);
+});
+
+test('what is handed in at one API is seen, steered and fetched at the other, while a worker elsewhere has it', async (t) => {
+  const broker = await redis(t, PASSWORD);
+  const it = await fleet(t, { broker });
+  const [a, b] = it.apis;
+  const headers = { 'idempotency-key': 'once' };
+  const job = { num_problems: 40, concurrency: 4 };
+  const id = await a.submit(job, { headers });
+  const again = await b.post('/generate', job, { headers });
+  assert.deepEqual([again.body.job_id, again.headers.get('idempotency-replayed')], [id, 'true']);
+  assert.equal((await b.post('/generate', { num_problems: 1 }, { headers })).status, 422, 'another request of that key');
+
+  const seen = [];
+  const stream = (async () => {
+    for await (const e of b.events(id)) seen.push(e.event);
+  })();
+  await becomes(b, id, 'running');
+  assert.equal((await b.post(`/jobs/${id}/pause`)).status, 200);
+  await becomes(a, id, 'paused');
+  await eventually(async () => (await status(a, id)).counts.in_flight === 0, 'nothing is in flight');
+  const { calls } = await it.provider.sums();
+  await wait(500);
+  assert.equal((await it.provider.sums()).calls, calls, 'the worker has heard of it');
+  assert.equal((await b.post(`/jobs/${id}/resume`)).status, 200);
+  assert.equal((await a.end(id)).status, 'succeeded');
+  await stream;
+  assert(['job.running', 'job.paused', 'job.progress', 'job.succeeded'].every((e) => seen.includes(e)), seen.join());
+  assert.equal((await b.get(`/jobs/${id}/results?limit=100`)).body.data.length, 40);
+
+  const long = await a.submit({ num_problems: 1000, concurrency: 4 });
+  await becomes(b, long, 'running');
+  assert([200, 202].includes((await b.post(`/jobs/${long}/cancel`)).status));
+  await becomes(a, long, 'cancelled');
+  assert.match((await a.get('/metrics')).body, /^stumper_broker_tokens_total\{way="put"\} [1-9]/m);
+  assert.equal((await it.provider.sums()).repeated_request_ids, 0, 'nothing is paid twice');
+  assertDiscreet(it, PASSWORD);
+});
+
+test('a key that is made at one API is good at the other, and one that is revoked is refused there', async (t) => {
+  const it = await fleet(t, { workers: 0 });
+  const [a, b] = it.apis;
+  const root = (await a.post('/keys', { name: 'root', scopes: ['admin'] })).body.key;
+  await eventually(async () => (await b.get('/jobs')).status === 401, 'the other is closed, too');
+  const ann = (await b.post('/keys', { name: 'ann' }, { key: root })).body;
+  await eventually(async () => (await a.get('/jobs', { key: ann.key })).status === 200, 'it is good there');
+  const id = await a.submit({ num_problems: 1 }, { key: ann.key });
+  const waiting = b.get(`/status/${id}?wait=20`, { key: ann.key });
+  await wait(300);
+  assert.equal((await a.ask(`/keys/${ann.id}`, { method: 'DELETE', key: root })).status, 204);
+  assert.equal((await waiting).status, 401, 'who waits is told');
+  assert.equal((await b.get('/jobs', { key: ann.key })).status, 401);
+});
+
+test('a thousand who ask for one job cost the database next to nothing', async (t) => {
+  const it = await fleet(t, { apis: 1, workers: 1 });
+  const [s] = it.apis;
+  const id = await s.submit({ num_problems: 200, concurrency: 4 });
+  await becomes(s, id, 'running');
+  const began = Date.now(), reads = await metric(s, 'stumper_store_reads_total');
+  for (let i = 0; i < 20; i++) {
+    const all = await Promise.all(Array.from({ length: 50 }, () => fetch(`${s.base}/status/${id}`).then((r) => r.json())));
+    assert(all.every((j) => j.status === 'running'));
+  }
+  const seconds = (Date.now() - began) / 1000;
+  const cost = (await metric(s, 'stumper_store_reads_total')) - reads;
+  assert(cost <= 12 + 12 * seconds, `${cost} reads in ${seconds} s`);
+  assert([200, 202].includes((await s.post(`/jobs/${id}/cancel`)).status));
+});
+
+test('whichever of five is killed, each job ends with exactly N, and only calls in flight are paid again', async (t) => {
+  const it = await fleet(t);
+  const jobs = [];
+  let killed = 0;
+  for (let i = 0; i < 4; i++) jobs.push(await it.apis[i % 2].submit({ num_problems: 40, concurrency: 4 }));
+  await eventually(async () => (await status(it.apis[0], jobs[3])).status !== 'queued', 'all are worked on');
+  for (const w of [...it.workers]) {
+    await w.kill('SIGKILL');
+    killed += SLOTS;
+    await it.worker();
+    await wait(500);
+  }
+  for (let i = 0; i < 2; i++) {
+    await it.apis[i].kill('SIGKILL');
+    jobs.push(await it.apis[1 - i + i * 2].submit({ num_problems: 5 }));
+    await it.api();
+  }
+  const s = it.apis.at(-1);
+  const ended = [];
+  for (const id of jobs) ended.push(await s.end(id));
+  for (const job of ended) {
+    assert.equal(job.status, 'succeeded', JSON.stringify(job));
+    const { body } = await s.get(`/jobs/${job.job_id}/results?limit=100`);
+    assert.equal(new Set(body.data.map((p) => p.attempt)).size, job.counts.wanted);
+  }
+  const ours = ended.reduce((sum, job) => sum + job.usage.calls, 0);
+  const { calls } = await it.provider.sums();
+  assert(calls >= ours && calls - ours <= killed, `${calls} calls were billed, ${ours} are in the books`);
+  assertDiscreet(it, PASSWORD);
+});
+
+test('a worker that is asked to go leaves its jobs to another, and its process ends', async (t) => {
+  const it = await fleet(t, { apis: 1, workers: 2 });
+  const [s] = it.apis;
+  const ask = async (...args) => (await run(t, ['workers', ...args], { env: { STUMPER_SERVER: s.base } })).stdout;
+  const id = await s.submit({ num_problems: 60, concurrency: 4 });
+  const busy = await eventually(async () => (await s.get('/workers')).body.data.find((w) => w.jobs === 1), 'one has it');
+  assert.equal((await ask('list')).split('\n').filter((line) => / \d+ s ago/.test(line)).length, 2);
+  assert.equal(JSON.parse(await ask('list', '--json')).data.length, 2);
+  const [gone, stays] = [...it.workers].sort((w) => (w.pid === busy.pid ? -1 : 1));
+  assert.match(await ask('drain', busy.name), /was asked to go/);
+  assert.equal((await s.get('/workers')).body.data.find((w) => w.id === busy.id)?.draining ?? true, true);
+  assert.equal((await gone.ended).code, 0, gone.stderr);
+  assert.match(gone.stderr, /was asked to go/);
+  const ended = await s.end(id);
+  assert.equal(ended.status, 'succeeded');
+  assert.deepEqual((await s.get('/workers')).body.data.map((w) => w.pid), [stays.pid]);
+  assert.equal((await it.provider.sums()).calls, ended.usage.calls, 'nothing is paid twice');
+  assert.match((await run(t, ['workers', 'drain', 'nobody'], { env: { STUMPER_SERVER: s.base }, code: 1 })).stderr, /no worker 'nobody'/);
+  stays.child.kill('SIGTERM');
+  assert.equal((await stays.ended).code, 0);
+});
+
+test('a worker tells how it is, and is drained by SIGTERM', async (t) => {
+  const it = await fleet(t, { apis: 1, workers: 0 });
+  const w = await it.worker('--metrics-listen', '127.0.0.1:0');
+  const base = w.stdout.match(/watched at (\S+)\/metrics/)[1];
+  const get = async (path) => {
+    const got = await fetch(base + path);
+    return [got.status, await got.text()];
+  };
+  assert.deepEqual(await get('/livez'), [200, 'ok\n']);
+  assert.deepEqual(await get('/readyz'), [200, 'ready\n']);
+  assert.match((await get('/metrics'))[1], /^stumper_store_news_asked_total [1-9]/m);
+  assert.equal((await get('/jobs'))[0], 404);
+  assert.equal((await get('/docs'))[0], 404);
+  const id = await it.apis[0].submit({ num_problems: 1000, concurrency: 4 });
+  await becomes(it.apis[0], id, 'running');
+  w.child.kill('SIGTERM');
+  assert.equal((await w.ended).code, 0);
+  await becomes(it.apis[0], id, 'queued');
+  assert.equal((await it.apis[0].ask(`/jobs/${id}/cancel`, { method: 'POST' })).status, 200);
 });

@@ -51,7 +51,7 @@ async function closed(t) {
 /** Operations that want a key, as [method, path with an id that nobody has, path as it is described]. */
 const guarded = (document) => Object.entries(document.paths).flatMap(([path, item]) =>
   ['get', 'post', 'delete'].filter((m) => item[m] && item[m].security?.length !== 0)
-    .map((m) => [m.toUpperCase(), path.replace('{id}', path.startsWith('/keys') ? 'key_0' : 'job_0'), path]));
+    .map((m) => [m.toUpperCase(), path.replace('{id}', path.startsWith('/keys') ? 'key_0' : path.startsWith('/workers') ? '0' : 'job_0'), path]));
 
 async function refuseStrangers({ s, add }) {
   const reader = (await add({ name: 'reader', scopes: ['read'] })).key;
@@ -209,6 +209,9 @@ async function spend(t, api) {
     assert(look < 100, 'it spends for ever');
     await wait(100);
   }
+  const { data } = (await s.get('/workers', { key: root })).body;
+  assert.equal(data.length, 1);
+  assert.equal((await s.post(`/workers/${data[0].id}/drain`, undefined, { key: root })).status, 202);
 }
 
 const NAMESPACE = ['--map-root-user', '--mount', 'sh', '-c'];
