@@ -7,18 +7,16 @@
  *
  * Delivery    a token goes to one consumer that has asked for some, and uses up one of what it
  *             asked for. Of those that wait the highest priority goes first, among equals the
- *             oldest; a server knows three priorities only: above 0, 0, below 0. Consumers say
- *             with broker_ack() when the store has decided about the job; the tokens of a process
- *             that died before are given to another by the server.
- * Bounds      a job has at most one token waiting: publishing it again only moves it to the higher
- *             priority. At most BROKER_TOKENS_MAX wait; beyond that the lowest are dropped.
- * Outages     while its server cannot be reached a broker passes tokens within this process, so
- *             that what the reconciler publishes here is worked on here, and says that it is
- *             degraded. It connects again by itself.
- * Secrets     the password of a URL is in no error and no line of the log.
- * Threading   publish from any thread; a consumer belongs to the thread of its loop, and its `fn`
- *             runs there, never inside a call of this header. A server has a thread of its own
- *             (broker/remote.h): nothing here waits for the network.
+ *             oldest; Redis and RabbitMQ know three priorities only: above 0, 0, below 0. Consumers
+ * say with broker_ack() when the store has decided about the job; the tokens of a process that died
+ * before are given to another by the server. Bounds      a job has at most one token waiting:
+ * publishing it again only moves it to the higher priority. At most BROKER_TOKENS_MAX wait; beyond
+ * that the lowest are dropped. Outages     while its server cannot be reached a broker passes
+ * tokens within this process, so that what the reconciler publishes here is worked on here, and
+ * says that it is degraded. It connects again by itself. Secrets     the password of a URL is in no
+ * error and no line of the log. Threading   publish from any thread; a consumer belongs to the
+ * thread of its loop, and its `fn` runs there, never inside a call of this header. A server has a
+ * thread of its own (broker/remote.h): nothing here waits for the network.
  */
 #ifndef STUMPER_BROKER_BROKER_H
 #define STUMPER_BROKER_BROKER_H
@@ -61,6 +59,17 @@ NODISCARD enum err broker_redis_new(const char *url, struct metrics *metrics, st
  */
 NODISCARD enum err broker_rabbit_new(const char *url, struct metrics *metrics, struct broker **ret,
                                      struct errinfo *reterr);
+
+/**
+ * Over a PostgreSQL server (13 or later): a table in a schema of its own, stumper_broker, which is
+ * made if it is not there. Knows all priorities. Otherwise as broker_redis_new().
+ *
+ * @url  postgresql://[USER[:PASSWORD]@]HOST[:PORT]/NAME[?name=FLEET][&…], with all that libpq
+ * knows; without name= the fleet is that of the schema which the connection is in, as the store's
+ *       tables are
+ */
+NODISCARD enum err broker_postgres_new(const char *url, struct metrics *metrics,
+                                       struct broker **ret, struct errinfo *reterr);
 
 /** All consumers have left. What waits is given to the server if it can be reached. */
 void broker_free(struct broker *b);

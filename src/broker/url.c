@@ -78,24 +78,26 @@ static bool url_read_who(struct str s, struct broker_url *u) {
     return url_decode(user, u->user) && url_decode(s, u->password);
 }
 
-static bool url_name_is_good(const char *name) {
+bool broker_name_read(struct str text, char *ret) {
+    char name[URL_PART_BYTES];
+    if (!url_decode(text, name)) {
+        return false;
+    }
     size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
-    return n > 0 && n < URL_NAME_BYTES && name[n] == '\0';
+    if (n == 0 || n >= URL_NAME_BYTES || name[n] != '\0') {
+        return false;
+    }
+    memcpy(ret, name, n + 1);
+    return true;
 }
 
 static enum err url_read_query(struct str query, struct broker_url *u, struct errinfo *reterr) {
     while (query.n > 0) {
         struct str value = str_split(&query, '&');
         struct str key = str_split(&value, '=');
-        char text[URL_PART_BYTES];
-        if (!url_decode(value, text)) {
-            return errinfo_set(reterr, ERR_USAGE, "a value after the URL's ? is badly encoded");
-        }
-        if (str_eq(key, S("name")) && url_name_is_good(text)) {
-            (void)snprintf(u->name, sizeof u->name, "%.*s", URL_NAME_BYTES - 1, text);
-        } else if (str_eq(key, S("ca")) && u->tls) {
-            (void)snprintf(u->ca, sizeof u->ca, "%s", text);
-        } else {
+        bool good = (str_eq(key, S("name")) && broker_name_read(value, u->name)) ||
+                    (str_eq(key, S("ca")) && u->tls && url_decode(value, u->ca));
+        if (!good) {
             return errinfo_set(reterr, ERR_USAGE,
                                "after the URL's ? only name=LETTERS-AND-DIGITS and, with TLS, "
                                "ca=FILE can stand");

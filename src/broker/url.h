@@ -3,6 +3,7 @@
 #define STUMPER_BROKER_URL_H
 
 #include "base/err.h"
+#include "base/str.h"
 
 #include <stdbool.h>
 
@@ -28,6 +29,9 @@ struct broker_scheme {
     const char *port, *port_tls; /* where none is given */
     const char *title;           /* "Redis" */
 };
+
+/** A fleet's name, percent-decoded, in @ret of URL_NAME_BYTES; false if it can be none. */
+NODISCARD bool broker_name_read(struct str text, char *ret);
 
 /**
  * Take @text apart. The password becomes a secret of the log.

@@ -140,10 +140,9 @@ static const struct {
     const char *scheme;
     enum err (*new)(const char *url, struct metrics *metrics, struct broker **ret,
                     struct errinfo *reterr);
-} serve_brokers[] = {{"redis://", broker_redis_new},
-                     {"rediss://", broker_redis_new},
-                     {"amqp://", broker_rabbit_new},
-                     {"amqps://", broker_rabbit_new}};
+} serve_brokers[] = {{"redis://", broker_redis_new},         {"rediss://", broker_redis_new},
+                     {"amqp://", broker_rabbit_new},         {"amqps://", broker_rabbit_new},
+                     {"postgresql://", broker_postgres_new}, {"postgres://", broker_postgres_new}};
 
 static enum err serve_open_broker(struct serve *s, struct errinfo *reterr) {
     const char *url = s->options->broker;
@@ -157,8 +156,9 @@ static enum err serve_open_broker(struct serve *s, struct errinfo *reterr) {
             return e == ERR_OK ? ERR_OK : errinfo_wrap(reterr, e, "--broker");
         }
     }
-    return errinfo_set(reterr, ERR_USAGE,
-                       "--broker: begins with none of redis:// rediss:// amqp:// amqps://");
+    return errinfo_set(
+        reterr, ERR_USAGE,
+        "--broker: begins with none of redis:// rediss:// amqp:// amqps:// postgresql://");
 }
 
 enum err serve(const struct serve_options *options, struct errinfo *reterr) {

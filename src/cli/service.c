@@ -27,9 +27,9 @@ size_t service_place_rows(struct service *s, struct opt *ret) {
          .value = "URL",
          .to = &s->serve.broker,
          .help =
-             "wake workers by way of Redis or RabbitMQ: redis://[USER:PASSWORD@]HOST[:PORT][/DB] "
-             "or amqp://…[/VHOST], rediss:// and amqps:// over TLS; without it within the "
-             "process"},
+             "wake workers by way of Redis, RabbitMQ or PostgreSQL: "
+             "redis://[USER:PASSWORD@]HOST[:PORT][/DB], amqp://…[/VHOST], rediss:// and amqps:// "
+             "over TLS, postgresql://…/NAME; without it within the process"},
     };
     memcpy(ret, rows, sizeof rows);
     return ARRAY_LEN(rows);

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 
 #define LATENCY_N 2000
+#define QUIET_N 50
+#define QUIET_MS 120 /* longer than anybody keeps news to itself */
 #define FLOOD_N 10000
 #define PATIENCE_MS 60000
 
@@ -19,23 +21,26 @@ static int by_size(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* One after the other: from broker_publish() to the consumer's function. */
-static void measure_latency(const char *name, struct broker *from) {
+/* One after the other, @gap_ms apart: from broker_publish() to the consumer's function. */
+static void measure_latency(const char *name, struct broker *from, int n, int64_t gap_ms) {
     static int64_t took_us[LATENCY_N];
     char id[BROKER_JOB_ID_BYTES];
-    for (int i = 0; i < LATENCY_N; i++) {
+    int before = eater.n;
+    for (int i = 0; i < n; i++) {
+        pause_ms(gap_ms);
         (void)snprintf(id, sizeof id, "job%d", i);
         broker_want(eater.consumer, 1000);
         int64_t start_us = clock_mono_us();
         publish(from, id, 0);
-        eater_run(&eater, i + 1, PATIENCE_MS);
+        eater_run(&eater, before + i + 1, PATIENCE_MS);
         took_us[i] = clock_mono_us() - start_us;
     }
-    qsort(took_us, LATENCY_N, sizeof took_us[0], by_size);
-    (void)printf(
-        "%-10s published to delivered: p50 %lld us, p90 %lld us, p99 %lld us, max %lld us\n", name,
-        (long long)took_us[LATENCY_N / 2], (long long)took_us[LATENCY_N * 9 / 10],
-        (long long)took_us[LATENCY_N * 99 / 100], (long long)took_us[LATENCY_N - 1]);
+    qsort(took_us, (size_t)n, sizeof took_us[0], by_size);
+    (void)printf("%-10s published to delivered, %s: p50 %lld us, p90 %lld us, p99 %lld us, max "
+                 "%lld us\n",
+                 name, gap_ms > 0 ? "now and then" : "in a row", (long long)took_us[n / 2],
+                 (long long)took_us[n * 9 / 10], (long long)took_us[n * 99 / 100],
+                 (long long)took_us[n - 1]);
 }
 
 static void measure_throughput(const char *name, struct broker *from) {
@@ -64,7 +69,8 @@ int main(void) {
         struct broker *from = backend_open(backend, &server, "bench");
         struct broker *to = backend->start == NULL ? from : backend_open(backend, &server, "bench");
         eater_begin(&eater, to);
-        measure_latency(backend->name, from);
+        measure_latency(backend->name, from, LATENCY_N, 0);
+        measure_latency(backend->name, from, QUIET_N, QUIET_MS);
         measure_throughput(backend->name, from);
         eater_end(&eater);
         if (to != from) {

@@ -16,11 +16,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LONG_MS 20000 /* on a slow machine; what is waited for ends the wait */
-
 static void redis_wipe(const struct server *s, const char *fleet) {
     (void)fleet;
     (void)server_redis(s, "FLUSHALL");
+}
+
+static void postgres_wipe(const struct server *s, const char *fleet) {
+    (void)fleet;
+    (void)server_postgres(s, "TRUNCATE stumper_broker.tokens");
 }
 
 const struct backend backends[BACKENDS] = {
@@ -38,7 +41,19 @@ const struct backend backends[BACKENDS] = {
      .start = server_start_rabbit,
      .wipe = server_purge_queues,
      .stop = SIGTERM},
+    {.name = "postgres",
+     .new = broker_postgres_new,
+     .url = "postgresql://stumper@127.0.0.1",
+     .path = "/postgres",
+     .start = server_start_postgres,
+     .wipe = postgres_wipe,
+     .stop = SIGQUIT,
+     .exact = true},
 };
+
+void pause_ms(int64_t ms) {
+    (void)nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
+}
 
 bool is_degraded(struct broker *b) {
     return broker_degraded(b) != NULL;
@@ -51,7 +66,7 @@ bool is_well(struct broker *b) {
 void await_broker(struct broker *b, bool (*condition)(struct broker *b)) {
     int64_t until_ms = clock_mono_ms() + LONG_MS;
     while (!condition(b) && clock_mono_ms() < until_ms) {
-        (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        pause_ms(1);
     }
     assert_true(condition(b));
 }
@@ -63,7 +78,8 @@ struct broker *backend_open(const struct backend *backend, const struct server *
     if (backend->new == NULL) {
         return broker_local_new();
     }
-    (void)snprintf(url, sizeof url, "%s:%d?name=%s", backend->url, s->port, fleet);
+    (void)snprintf(url, sizeof url, "%s:%d%s?name=%s", backend->url, s->port,
+                   backend->path != NULL ? backend->path : "", fleet);
     assert_int_equal(backend->new (url, NULL, &b, NULL), ERR_OK);
     await_broker(b, is_well);
     return b;
@@ -79,7 +95,7 @@ struct broker *open_url(const struct backend *backend, const char *before, int p
 }
 
 void stay_out(struct broker *b) {
-    (void)nanosleep(&(struct timespec){.tv_nsec = 400000000}, NULL);
+    pause_ms(400);
     assert_true(is_degraded(b));
     broker_free(b);
 }
@@ -147,4 +163,62 @@ void publish(struct broker *b, const char *job_id, int64_t priority) {
     struct broker_token token = {.priority = priority};
     (void)snprintf(token.job_id, sizeof token.job_id, "%s", job_id);
     broker_publish(b, &token);
+}
+
+/* --- of one test */
+
+struct broker_rig rig;
+
+void rig_start(const struct backend *backend, const char *const *more) {
+    rig.backend = backend;
+    if (backend->start != NULL) {
+        server_init(&rig.server);
+        backend->start(&rig.server, more);
+    }
+}
+
+void rig_stop(void) {
+    if (rig.backend->start != NULL) {
+        server_release(&rig.server);
+    }
+}
+
+int rig_set_up(void **state) {
+    static int n;
+    (void)state;
+    (void)snprintf(rig.fleet, sizeof rig.fleet, "fleet%d", ++n);
+    rig.b = backend_open(rig.backend, &rig.server, rig.fleet);
+    eater_begin(&rig.one, rig.b);
+    return 0;
+}
+
+int rig_tear_down(void **state) {
+    (void)state;
+    eater_end(&rig.one);
+    broker_free(rig.b);
+    return 0;
+}
+
+void assert_waiting(size_t n) {
+    int64_t until_ms = clock_mono_ms() + LONG_MS; /* a server is asked once a second */
+    while (broker_waiting(rig.b) != n && clock_mono_ms() < until_ms && rig.backend->start != NULL) {
+        pause_ms(1);
+    }
+    assert_int_equal(broker_waiting(rig.b), n);
+}
+
+void come_in(struct broker *b) {
+    static struct eater e;
+    await_broker(b, is_well);
+    eater_begin(&e, b);
+    broker_want(e.consumer, 50);
+    for (int i = 0; i < 50; i++) {
+        char id[BROKER_JOB_ID_BYTES];
+        (void)snprintf(id, sizeof id, "job%d", i);
+        publish(b, id, 0);
+    }
+    eater_run(&e, 50, LONG_MS);
+    assert_int_equal(e.n, 50);
+    eater_end(&e);
+    broker_free(b);
 }

@@ -6,7 +6,7 @@
 #include "server_rig.h"
 
 #define SEEN_MAX 20000
-#define SOON_MS 3000 /* a server is asked once a second how many tokens wait */
+#define LONG_MS 20000 /* on a slow machine; what is waited for ends the wait */
 
 /* A kind of broker. */
 struct backend {
@@ -14,6 +14,7 @@ struct backend {
     enum err (*new)(const char *url, struct metrics *metrics, struct broker **ret,
                     struct errinfo *reterr); /* NULL: broker_local_new() */
     const char *url;                         /* without its port */
+    const char *path;                        /* that follows it, or NULL */
     void (*start)(struct server *s, const char *const *more);
     /** All that is in it is lost. */
     void (*wipe)(const struct server *s, const char *fleet);
@@ -23,7 +24,7 @@ struct backend {
                  */
 };
 
-#define BACKENDS 3
+#define BACKENDS 4
 extern const struct backend backends[BACKENDS]; /* the first needs no server */
 
 /** A broker, once its server is reached. @fleet: its name there. */
@@ -49,6 +50,36 @@ struct eater {
     int n, stop_at;
     bool silent; /* it acknowledges nothing */
 };
+
+/* What the tests of one backend share: its server, and for each test a fleet of its own with a
+ * broker and a consumer. */
+struct broker_rig {
+    const struct backend *backend;
+    struct server server;
+    char fleet[24];
+    struct broker *b;
+    struct eater one;
+};
+
+extern struct broker_rig rig;
+
+/** Start the server of @backend, if it has one, with @more (see server_rig.h). / Stop it. */
+void rig_start(const struct backend *backend, const char *const *more);
+void rig_stop(void);
+
+/** cmocka's fixtures of a test. */
+int rig_set_up(void **state);
+int rig_tear_down(void **state);
+#define with_rig(name)                                                                             \
+    { #name, name, rig_set_up, rig_tear_down, NULL }
+
+/** Tokens that wait in rig.b, here or at its server: @n at once, or soon. */
+void assert_waiting(size_t n);
+
+/** @b comes in, and tokens pass by it; free it. */
+void come_in(struct broker *b);
+
+void pause_ms(int64_t ms);
 
 void eater_begin(struct eater *e, struct broker *b);
 

@@ -1,9 +1,9 @@
 #include "contract/postgres_rig.h"
+#include "contract/free_port.h"
 
 #include "base/clock.h"
 #include "base/defs.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <libpq-fe.h>
@@ -14,13 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define PATH_BYTES 512
-#define ARGS_MAX 16
+#define ARGS_MAX 32
 #define UP_MS 30000
 
 static struct postgres_rig the_server;
@@ -87,24 +86,45 @@ static void run(const struct postgres_rig *p, const char *const *args) {
     }
 }
 
-static int free_port(void) {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ASSERT(bind(fd, (struct sockaddr *)&a, sizeof a) == 0);
-    ASSERT(getsockname(fd, (struct sockaddr *)&a, &n) == 0);
-    (void)close(fd);
-    return ntohs(a.sin_port);
+/* Programs of other users' must not know its certificate's key, and it must. */
+static void make_cluster(const struct postgres_rig *p) {
+    const struct passwd *user = other_user();
+    if (user != NULL) {
+        char command[PATH_BYTES];
+        (void)snprintf(command, sizeof command, "chown -R %s %s", user->pw_name, p->dir);
+        ASSERT(system(command) == 0);
+    }
+    run(p, (const char *[]){"initdb", "-D", "data", "-U", "stumper", "-A", "trust", "-E", "UTF8",
+                            "--locale=C.UTF-8", "--no-sync", NULL});
 }
 
-void postgres_rig_start(struct postgres_rig *p) {
-    char port[16], url[128];
+void postgres_rig_run(struct postgres_rig *p, const char *const *more) {
+    const char *args[ARGS_MAX + 1] = {"postgres",
+                                      "-D",
+                                      "data",
+                                      "-c",
+                                      "listen_addresses=127.0.0.1",
+                                      "-c",
+                                      "unix_socket_directories=",
+                                      "-c",
+                                      "fsync=off",
+                                      "-c",
+                                      "shared_buffers=32MB",
+                                      "-p"};
+    char port[16], path[PATH_BYTES], url[128];
     int64_t until_ms = clock_mono_ms() + UP_MS;
+    size_t n = 12;
     (void)snprintf(port, sizeof port, "%d", p->port);
-    p->pid = spawn(p, (const char *[]){"postgres", "-D", "data", "-p", port, "-c",
-                                       "listen_addresses=127.0.0.1", "-c",
-                                       "unix_socket_directories=", "-c", "fsync=off", "-c",
-                                       "shared_buffers=32MB", NULL});
+    args[n++] = port;
+    for (; more != NULL && *more != NULL && n + 1 < ARGS_MAX; more++) {
+        args[n++] = "-c";
+        args[n++] = *more;
+    }
+    (void)snprintf(path, sizeof path, "%s/data", p->dir);
+    if (access(path, F_OK) != 0) {
+        make_cluster(p);
+    }
+    p->pid = spawn(p, args);
     postgres_rig_url(p, NULL, url, sizeof url);
     while (PQping(url) != PQPING_OK) {
         if (clock_mono_ms() > until_ms || waitpid(p->pid, NULL, WNOHANG) == p->pid) {
@@ -113,6 +133,10 @@ void postgres_rig_start(struct postgres_rig *p) {
         }
         (void)nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
     }
+}
+
+void postgres_rig_start(struct postgres_rig *p) {
+    postgres_rig_run(p, NULL);
 }
 
 void postgres_rig_stop(struct postgres_rig *p, int signum) {
@@ -134,13 +158,9 @@ static void at_exit(void) {
 struct postgres_rig *postgres_rig(void) {
     struct postgres_rig *p = &the_server;
     if (p->port == 0) {
-        const struct passwd *user = other_user();
         p->port = free_port();
         (void)snprintf(p->dir, sizeof p->dir, "/tmp/stumper-postgres-XXXXXX");
         ASSERT(mkdtemp(p->dir) != NULL);
-        ASSERT(user == NULL || chown(p->dir, user->pw_uid, user->pw_gid) == 0);
-        run(p, (const char *[]){"initdb", "-D", "data", "-U", "stumper", "-A", "trust", "-E",
-                                "UTF8", "--locale=C.UTF-8", "--no-sync", NULL});
         postgres_rig_start(p);
         (void)atexit(at_exit);
     }

@@ -16,6 +16,10 @@ struct postgres_rig {
 /** The server of this program, made and started at the first call; it goes at exit. */
 struct postgres_rig *postgres_rig(void);
 
+/** Another one, whose folder and port are given: make it if it was not, and start it, with @more
+ * settings ("ssl=on"), NULL at the end, or NULL. */
+void postgres_rig_run(struct postgres_rig *p, const char *const *more);
+
 /** SIGTERM waits for clients, SIGINT ends them, SIGQUIT is a crash. / Start it again. */
 void postgres_rig_stop(struct postgres_rig *p, int signum);
 void postgres_rig_start(struct postgres_rig *p);

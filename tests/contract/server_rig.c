@@ -9,13 +9,15 @@
 
 #include "base/clock.h"
 #include "base/defs.h"
-#include "base/rng.h"
+#include "free_port.h"
+#include "postgres_rig.h"
 
 #include <amqp.h>
 #include <amqp_tcp_socket.h>
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <hiredis/hiredis.h>
+#include <libpq-fe.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,24 +28,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PORT_MIN 20000
-#define PORTS 12000
 #define SERVER_ARGS_MAX 48
 #define SERVER_UP_MS 90000
-
-/* Below those that the system gives to clients: one that tries to connect to such a port while
- * nobody listens there may meet itself, and then has it. */
-int free_port(void) {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    do {
-        uint16_t random;
-        rng_os(&random, sizeof random);
-        a.sin_port = htons((uint16_t)(PORT_MIN + random % PORTS));
-    } while (bind(fd, (struct sockaddr *)&a, sizeof a) != 0);
-    (void)close(fd);
-    return ntohs(a.sin_port);
-}
 
 void server_init(struct server *s) {
     *s = (struct server){.port = free_port()};
@@ -246,7 +232,43 @@ void server_put_messages(const struct server *s, const char *queue, const char *
     rabbit_leave(c);
 }
 
+/* --- PostgreSQL */
+
+void server_start_postgres(struct server *s, const char *const *more) {
+    struct postgres_rig p = {.port = s->port};
+    (void)snprintf(p.dir, sizeof p.dir, "%s", s->dir);
+    postgres_rig_run(&p, more);
+    s->pid = p.pid;
+}
+
+void server_postgres_url(const struct server *s, const char *user, char *ret, size_t size) {
+    (void)snprintf(ret, size, "postgresql://%s@127.0.0.1:%d/postgres", user, s->port);
+}
+
+long long server_postgres(const struct server *s, const char *format, ...) {
+    char url[64], text[512];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    server_postgres_url(s, "stumper", url, sizeof url);
+    return postgres_rig_ask(url, text);
+}
+
 /* --- any */
+
+void server_signal(const struct server *s, int signum) {
+    char path[64], children[4096] = "";
+    (void)snprintf(path, sizeof path, "/proc/%d/task/%d/children", s->pid, s->pid);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    (void)fread(children, 1, sizeof children - 1, f);
+    (void)fclose(f);
+    assert_int_equal(kill(s->pid, signum), 0);
+    for (char *at = children, *end; strtol(at, &end, 10) > 0; at = end) {
+        (void)kill((pid_t)strtol(at, NULL, 10), signum); /* it may be gone */
+    }
+}
 
 void server_stop(struct server *s, int signum) {
     if (s->pid > 0) {

@@ -3,7 +3,10 @@
 #ifndef TESTS_SERVER_RIG_H
 #define TESTS_SERVER_RIG_H
 
+#include "base/defs.h"
+
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 struct server {
@@ -13,9 +16,6 @@ struct server {
     int helper_port, more_port;
     char dir[64];
 };
-
-/** A port of 127.0.0.1 that nobody has. */
-int free_port(void);
 
 /** A folder and a free port. */
 void server_init(struct server *s);
@@ -38,6 +38,19 @@ void server_put_messages(const struct server *s, const char *queue, const char *
 /** Ask it by redisCommand(): the answer if it is a number, how many parts it has, or -1 for an
  * error. */
 long long server_redis(const struct server *s, const char *format, ...);
+
+/** Run PostgreSQL until it answers, with the superuser "stumper" and the database "postgres".
+ * @more: settings ("ssl=on"), likewise. */
+void server_start_postgres(struct server *s, const char *const *more);
+
+/** Its address for @user, who may come with a password ("USER:PASSWORD"). */
+void server_postgres_url(const struct server *s, const char *user, char *ret, size_t size);
+
+/** Ask it: the number that is the answer, or 0. */
+PRINTF(2, 3) long long server_postgres(const struct server *s, const char *format, ...);
+
+/** kill(2) it and its children, without waiting. */
+void server_signal(const struct server *s, int signum);
 
 /** kill(2), and wait for the end. */
 void server_stop(struct server *s, int signum);

@@ -10,6 +10,7 @@
 #include "base/defs.h"
 #include "base/mem.h"
 #include "broker_rig.h"
+#include "free_port.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -17,87 +18,54 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#define LONG_MS 20000 /* on a slow machine; what is waited for ends the wait */
 #define PASSWORD "not-a-%2Fword"
 #define PASSWORD_PLAIN "not-a-/word"
 
 static const struct backend *const rabbit = &backends[2];
-static struct server server;
 static int tls_port;
-static char fleet[24];
-static struct broker *b;
-static struct eater one;
 
 static int start_server(void **state) {
     char listener[64], certificate[128], key[128], ca[128];
     (void)state;
-    server_init(&server);
-    server_make_certificate(&server, "DNS:localhost");
+    rig.backend = rabbit;
+    server_init(&rig.server);
+    server_make_certificate(&rig.server, "DNS:localhost");
     tls_port = free_port();
     (void)snprintf(listener, sizeof listener, "listeners.ssl.1 = 127.0.0.1:%d", tls_port);
-    (void)snprintf(ca, sizeof ca, "ssl_options.cacertfile = %s/cert.pem", server.dir);
+    (void)snprintf(ca, sizeof ca, "ssl_options.cacertfile = %s/cert.pem", rig.server.dir);
     (void)snprintf(certificate, sizeof certificate, "ssl_options.certfile = %s/cert.pem",
-                   server.dir);
-    (void)snprintf(key, sizeof key, "ssl_options.keyfile = %s/key.pem", server.dir);
-    server_start_rabbit(&server, (const char *const[]){listener, certificate, key, ca, NULL});
+                   rig.server.dir);
+    (void)snprintf(key, sizeof key, "ssl_options.keyfile = %s/key.pem", rig.server.dir);
+    server_start_rabbit(&rig.server, (const char *const[]){listener, certificate, key, ca, NULL});
     return 0;
 }
 
 static int stop_server(void **state) {
     (void)state;
-    server_release(&server);
+    rig_stop();
     return 0;
-}
-
-static int set_up(void **state) {
-    static int n;
-    (void)state;
-    (void)snprintf(fleet, sizeof fleet, "fleet%d", ++n);
-    b = backend_open(rabbit, &server, fleet);
-    eater_begin(&one, b);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    eater_end(&one);
-    broker_free(b);
-    return 0;
-}
-
-static void pause_ms(int64_t ms) {
-    (void)nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
-}
-
-static void assert_waiting(size_t n) {
-    int64_t until_ms = clock_mono_ms() + LONG_MS;
-    while (broker_waiting(b) != n && clock_mono_ms() < until_ms) {
-        pause_ms(5);
-    }
-    assert_int_equal(broker_waiting(b), n);
 }
 
 static void test_what_waits_is_not_put_again_and_what_was_taken_is(void **state) {
     static struct eater other;
     (void)state;
     for (int i = 0; i < 20; i++) {
-        publish(b, "again", 0);
+        publish(rig.b, "again", 0);
         pause_ms(20);
     }
     assert_waiting(1);
     pause_ms(1200); /* it is counted anew */
-    assert_int_equal(broker_waiting(b), 1);
+    assert_int_equal(broker_waiting(rig.b), 1);
 
-    struct broker *there = backend_open(rabbit, &server, fleet);
+    struct broker *there = backend_open(rabbit, &rig.server, rig.fleet);
     eater_begin(&other, there);
     broker_want(other.consumer, 1);
     eater_run(&other, 1, LONG_MS);
     assert_int_equal(other.n, 1);
     pause_ms(100);
-    publish(b, "again", 0); /* not known here to have been taken */
+    publish(rig.b, "again", 0); /* not known here to have been taken */
     broker_want(other.consumer, 1);
     eater_run(&other, 2, LONG_MS);
     assert_int_equal(other.n, 2);
@@ -108,34 +76,34 @@ static void test_what_waits_is_not_put_again_and_what_was_taken_is(void **state)
 static void test_what_others_write_there_is_dropped(void **state) {
     char queue[64], text[1000];
     (void)state;
-    (void)snprintf(queue, sizeof queue, "stumper.%s.normal", fleet);
+    (void)snprintf(queue, sizeof queue, "stumper.%s.normal", rig.fleet);
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';
-    server_put_messages(&server, queue, "la", 300);
-    server_put_messages(&server, queue, text, 1);
-    server_put_messages(&server, queue, "job 1", 1);
-    server_put_messages(&server, queue, "job one 0", 1);
-    server_put_messages(&server, queue, "", 1);
-    publish(b, "job", 0);
-    broker_want(one.consumer, 1);
-    eater_run(&one, 1, LONG_MS);
-    assert_int_equal(one.n, 1);
-    assert_string_equal(one.seen[0], "job");
+    server_put_messages(&rig.server, queue, "la", 300);
+    server_put_messages(&rig.server, queue, text, 1);
+    server_put_messages(&rig.server, queue, "job 1", 1);
+    server_put_messages(&rig.server, queue, "job one 0", 1);
+    server_put_messages(&rig.server, queue, "", 1);
+    publish(rig.b, "job", 0);
+    broker_want(rig.one.consumer, 1);
+    eater_run(&rig.one, 1, LONG_MS);
+    assert_int_equal(rig.one.n, 1);
+    assert_string_equal(rig.one.seen[0], "job");
     assert_waiting(0);
 }
 
 static void test_queues_that_are_deleted_are_made_again(void **state) {
     (void)state;
-    server_delete_queues(&server, fleet);
-    broker_want(one.consumer, 1);
-    publish(b, "job", 0);
-    eater_run(&one, 1, LONG_MS);
-    assert_int_equal(one.n, 1);
-    await_broker(b, is_well);
-    publish(b, "next", 0);
-    broker_want(one.consumer, 1);
-    eater_run(&one, 2, LONG_MS);
-    assert_int_equal(one.n, 2);
+    server_delete_queues(&rig.server, rig.fleet);
+    broker_want(rig.one.consumer, 1);
+    publish(rig.b, "job", 0);
+    eater_run(&rig.one, 1, LONG_MS);
+    assert_int_equal(rig.one.n, 1);
+    await_broker(rig.b, is_well);
+    publish(rig.b, "next", 0);
+    broker_want(rig.one.consumer, 1);
+    eater_run(&rig.one, 2, LONG_MS);
+    assert_int_equal(rig.one.n, 2);
 }
 
 /* What `test_broker_rabbit hold PORT FLEET` does: take a token, say so, do nothing more. */
@@ -157,26 +125,26 @@ static void test_the_token_of_a_process_that_was_killed_is_given_to_another(void
     char port[8], text[64] = "";
     int fds[2];
     (void)state;
-    (void)snprintf(port, sizeof port, "%d", server.port);
+    (void)snprintf(port, sizeof port, "%d", rig.server.port);
     assert_int_equal(pipe(fds), 0);
-    publish(b, "orphan", 0);
+    publish(rig.b, "orphan", 0);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
         (void)dup2(fds[1], STDOUT_FILENO);
-        (void)execl("/proc/self/exe", "test", "hold", port, fleet, (char *)NULL);
+        (void)execl("/proc/self/exe", "test", "hold", port, rig.fleet, (char *)NULL);
         _exit(127);
     }
     assert_true(read(fds[0], text, sizeof text - 1) > 0);
     assert_string_equal(text, "orphan\n");
-    broker_want(one.consumer, 1);
-    eater_run(&one, 1, 200);
-    assert_int_equal(one.n, 0);
+    broker_want(rig.one.consumer, 1);
+    eater_run(&rig.one, 1, 200);
+    assert_int_equal(rig.one.n, 0);
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
-    eater_run(&one, 1, LONG_MS);
-    assert_int_equal(one.n, 1);
-    assert_string_equal(one.seen[0], "orphan");
+    eater_run(&rig.one, 1, LONG_MS);
+    assert_int_equal(rig.one.n, 1);
+    assert_string_equal(rig.one.seen[0], "orphan");
     (void)close(fds[0]);
     (void)close(fds[1]);
 }
@@ -184,11 +152,9 @@ static void test_the_token_of_a_process_that_was_killed_is_given_to_another(void
 /* --- being let in */
 
 static void come_with_passwords(void) {
-    stay_out(open_url(rabbit, "amqp://guest:" PASSWORD "@127.0.0.1", server.port, ""));
-    stay_out(open_url(rabbit, "amqp://127.0.0.1", server.port, "/nowhere"));
-    struct broker *x = open_url(rabbit, "amqp://guest:guest@127.0.0.1", server.port, "/%2F");
-    await_broker(x, is_well);
-    broker_free(x);
+    stay_out(open_url(rabbit, "amqp://guest:" PASSWORD "@127.0.0.1", rig.server.port, ""));
+    stay_out(open_url(rabbit, "amqp://127.0.0.1", rig.server.port, "/nowhere"));
+    come_in(open_url(rabbit, "amqp://guest:guest@127.0.0.1", rig.server.port, "/%2F"));
 }
 
 static void test_a_password_is_asked_for_and_never_told(void **state) {
@@ -204,22 +170,9 @@ static void test_a_password_is_asked_for_and_never_told(void **state) {
 static void come_with_tls(void) {
     char ca[128];
     stay_out(open_url(rabbit, "amqps://localhost", tls_port, "")); /* nobody vouches for it */
-    (void)snprintf(ca, sizeof ca, "?ca=%s/cert.pem", server.dir);
+    (void)snprintf(ca, sizeof ca, "?ca=%s/cert.pem", rig.server.dir);
     stay_out(open_url(rabbit, "amqps://127.0.0.1", tls_port, ca)); /* it is localhost's */
-    struct broker *x = open_url(rabbit, "amqps://localhost", tls_port, ca);
-    await_broker(x, is_well);
-    static struct eater e;
-    eater_begin(&e, x);
-    broker_want(e.consumer, 50);
-    for (int i = 0; i < 50; i++) {
-        char id[BROKER_JOB_ID_BYTES];
-        (void)snprintf(id, sizeof id, "job%d", i);
-        publish(x, id, 0);
-    }
-    eater_run(&e, 50, LONG_MS);
-    assert_int_equal(e.n, 50);
-    eater_end(&e);
-    broker_free(x);
+    come_in(open_url(rabbit, "amqps://localhost", tls_port, ca));
 }
 
 static void test_over_tls_the_server_must_show_a_good_certificate(void **state) {
@@ -230,14 +183,12 @@ static void test_over_tls_the_server_must_show_a_good_certificate(void **state) 
     assert_non_null(strstr(log, "hostname"));
 }
 
-#define with_broker(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        with_broker(test_what_waits_is_not_put_again_and_what_was_taken_is),
-        with_broker(test_what_others_write_there_is_dropped),
-        with_broker(test_queues_that_are_deleted_are_made_again),
-        with_broker(test_the_token_of_a_process_that_was_killed_is_given_to_another),
+        with_rig(test_what_waits_is_not_put_again_and_what_was_taken_is),
+        with_rig(test_what_others_write_there_is_dropped),
+        with_rig(test_queues_that_are_deleted_are_made_again),
+        with_rig(test_the_token_of_a_process_that_was_killed_is_given_to_another),
         cmocka_unit_test(test_a_password_is_asked_for_and_never_told),
         cmocka_unit_test(test_over_tls_the_server_must_show_a_good_certificate),
     };

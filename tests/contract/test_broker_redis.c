@@ -11,37 +11,27 @@
 #include "base/log.h"
 #include "broker_rig.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#define LONG_MS 20000 /* on a slow machine; what is waited for ends the wait */
 #define KEY(of) "{stumper:stumper}:" of
 #define PASSWORD "not-a-%2Fword" /* as in a URL */
 #define PASSWORD_PLAIN "not-a-/word"
 
 static const struct backend *const redis = &backends[1];
-static struct server server;
-static struct broker *b;
-static struct eater one;
-
+/* A server of its own for each test. */
 static int set_up(void **state) {
     (void)state;
-    server_init(&server);
-    server_start_redis(&server, NULL);
-    b = backend_open(redis, &server, "stumper");
-    eater_begin(&one, b);
+    rig_start(redis, NULL);
+    rig.b = backend_open(redis, &rig.server, "stumper");
+    eater_begin(&rig.one, rig.b);
     return 0;
 }
 
 static int tear_down(void **state) {
-    (void)state;
-    eater_end(&one);
-    broker_free(b);
-    server_release(&server);
+    (void)rig_tear_down(state);
+    rig_stop();
     return 0;
 }
 
@@ -49,51 +39,51 @@ static int tear_down(void **state) {
 #define assert_soon(n, ...)                                                                        \
     do {                                                                                           \
         int64_t until_ms = clock_mono_ms() + LONG_MS;                                              \
-        while (server_redis(&server, __VA_ARGS__) != (n) && clock_mono_ms() < until_ms) {          \
-            (void)nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);                         \
+        while (server_redis(&rig.server, __VA_ARGS__) != (n) && clock_mono_ms() < until_ms) {      \
+            pause_ms(5);                                                                           \
         }                                                                                          \
-        assert_int_equal(server_redis(&server, __VA_ARGS__), n);                                   \
+        assert_int_equal(server_redis(&rig.server, __VA_ARGS__), n);                               \
     } while (0)
 
 static void test_what_is_acknowledged_leaves_nothing_behind(void **state) {
     char id[BROKER_JOB_ID_BYTES];
     (void)state;
-    broker_want(one.consumer, 600);
+    broker_want(rig.one.consumer, 600);
     for (int i = 0; i < 600; i++) {
         (void)snprintf(id, sizeof id, "job%d", i);
-        publish(b, id, i % 3 - 1);
+        publish(rig.b, id, i % 3 - 1);
     }
-    eater_run(&one, 600, LONG_MS);
-    assert_int_equal(one.n, 600);
+    eater_run(&rig.one, 600, LONG_MS);
+    assert_int_equal(rig.one.n, 600);
     static const char *const streams[] = {KEY("high"), KEY("normal"), KEY("low")};
     for (size_t i = 0; i < ARRAY_LEN(streams); i++) {
         assert_soon(0, "XLEN %s", streams[i]);
-        assert_int_equal(server_redis(&server, "XPENDING %s stumper - + 10", streams[i]), 0);
+        assert_int_equal(server_redis(&rig.server, "XPENDING %s stumper - + 10", streams[i]), 0);
     }
-    assert_int_equal(server_redis(&server, "HLEN %s", KEY("waiting")), 0);
+    assert_int_equal(server_redis(&rig.server, "HLEN %s", KEY("waiting")), 0);
 }
 
 static void test_the_token_of_a_process_that_died_is_given_to_another(void **state) {
     (void)state;
-    publish(b, "orphan", 0);
+    publish(rig.b, "orphan", 0);
     assert_soon(1, "HLEN %s", KEY("waiting"));
     /* as take.lua does, by somebody who is not heard of again since a minute */
-    (void)server_redis(&server, "XGROUP CREATE %s stumper 0", KEY("normal"));
+    (void)server_redis(&rig.server, "XGROUP CREATE %s stumper 0", KEY("normal"));
+    assert_int_equal(server_redis(&rig.server, "XREADGROUP GROUP stumper dead COUNT 1 STREAMS %s >",
+                                  KEY("normal")),
+                     1);
+    assert_int_equal(server_redis(&rig.server, "HDEL %s orphan", KEY("waiting")), 1);
     assert_int_equal(
-        server_redis(&server, "XREADGROUP GROUP stumper dead COUNT 1 STREAMS %s >", KEY("normal")),
-        1);
-    assert_int_equal(server_redis(&server, "HDEL %s orphan", KEY("waiting")), 1);
-    assert_int_equal(
-        server_redis(&server, "EVAL %s 1 %s",
+        server_redis(&rig.server, "EVAL %s 1 %s",
                      "local p = redis.call('XPENDING', KEYS[1], 'stumper', '-', '+', 1)"
                      "return #redis.call('XCLAIM', KEYS[1], 'stumper', 'dead', 0, "
                      "p[1][1], 'IDLE', 60000)",
                      KEY("normal")),
         1);
-    broker_want(one.consumer, 5);
-    eater_run(&one, 1, LONG_MS);
-    assert_int_equal(one.n, 1);
-    assert_string_equal(one.seen[0], "orphan");
+    broker_want(rig.one.consumer, 5);
+    eater_run(&rig.one, 1, LONG_MS);
+    assert_int_equal(rig.one.n, 1);
+    assert_string_equal(rig.one.seen[0], "orphan");
     assert_soon(0, "XLEN %s", KEY("normal"));
 }
 
@@ -103,63 +93,63 @@ static void test_what_others_write_there_is_dropped(void **state) {
     memset(id, 'x', sizeof id - 1);
     id[sizeof id - 1] = '\0';
     for (int i = 0; i < 300; i++) {
-        (void)server_redis(&server, "XADD %s * song la", KEY("normal"));
+        (void)server_redis(&rig.server, "XADD %s * song la", KEY("normal"));
     }
-    (void)server_redis(&server, "XADD %s * job %s tenant 1 priority 0", KEY("high"), id);
-    (void)server_redis(&server, "XADD %s * job %b tenant 1 priority 0", KEY("high"), "a\0b",
+    (void)server_redis(&rig.server, "XADD %s * job %s tenant 1 priority 0", KEY("high"), id);
+    (void)server_redis(&rig.server, "XADD %s * job %b tenant 1 priority 0", KEY("high"), "a\0b",
                        (size_t)3);
-    (void)server_redis(&server, "XADD %s * job good tenant one priority 0", KEY("high"));
-    (void)server_redis(&server, "HSET %s job nonsense", KEY("waiting"));
+    (void)server_redis(&rig.server, "XADD %s * job good tenant one priority 0", KEY("high"));
+    (void)server_redis(&rig.server, "HSET %s job nonsense", KEY("waiting"));
     static char large[6 << 20];
-    (void)server_redis(&server, "XADD %s * job good tenant 1 priority %b", KEY("high"), large,
+    (void)server_redis(&rig.server, "XADD %s * job good tenant 1 priority %b", KEY("high"), large,
                        sizeof large);
-    publish(b, "job", 0);
-    broker_want(one.consumer, 1);
-    eater_run(&one, 1, LONG_MS);
-    assert_int_equal(one.n, 1);
-    assert_string_equal(one.seen[0], "job");
+    publish(rig.b, "job", 0);
+    broker_want(rig.one.consumer, 1);
+    eater_run(&rig.one, 1, LONG_MS);
+    assert_int_equal(rig.one.n, 1);
+    assert_string_equal(rig.one.seen[0], "job");
     assert_soon(0, "XLEN %s", KEY("normal"));
     assert_soon(0, "XLEN %s", KEY("high"));
-    assert_null(broker_degraded(b));
+    assert_null(broker_degraded(rig.b));
 }
 
 static void test_a_key_of_another_type_is_an_outage_and_heals(void **state) {
     (void)state;
-    (void)server_redis(&server, "DEL %s", KEY("waiting"));
-    (void)server_redis(&server, "SET %s mine", KEY("waiting"));
-    await_broker(b, is_degraded);
-    broker_want(one.consumer, 1);
-    publish(b, "near", 0);
-    eater_run(&one, 1, LONG_MS);
-    assert_int_equal(one.n, 1);
-    (void)server_redis(&server, "DEL %s", KEY("waiting"));
-    await_broker(b, is_well);
+    (void)server_redis(&rig.server, "DEL %s", KEY("waiting"));
+    (void)server_redis(&rig.server, "SET %s mine", KEY("waiting"));
+    await_broker(rig.b, is_degraded);
+    broker_want(rig.one.consumer, 1);
+    publish(rig.b, "near", 0);
+    eater_run(&rig.one, 1, LONG_MS);
+    assert_int_equal(rig.one.n, 1);
+    (void)server_redis(&rig.server, "DEL %s", KEY("waiting"));
+    await_broker(rig.b, is_well);
 }
 
 static void test_fleets_with_names_of_their_own_do_not_meet(void **state) {
     struct broker *another;
     char url[96];
     (void)state;
-    (void)snprintf(url, sizeof url, "redis://127.0.0.1:%d/0?name=other.fleet", server.port);
+    (void)snprintf(url, sizeof url, "redis://127.0.0.1:%d/0?name=other.fleet", rig.server.port);
     assert_int_equal(broker_redis_new(url, NULL, &another, NULL), ERR_OK);
     await_broker(another, is_well);
     publish(another, "theirs", 0);
-    broker_want(one.consumer, 1);
-    eater_run(&one, 1, 200);
-    assert_int_equal(one.n, 0);
+    broker_want(rig.one.consumer, 1);
+    eater_run(&rig.one, 1, 200);
+    assert_int_equal(rig.one.n, 0);
     assert_soon(1, "HLEN %s", "{stumper:other.fleet}:waiting");
     broker_free(another);
 }
 
 static void test_who_leaves_a_token_behind_wakes_the_next(void **state) {
     static struct eater other;
-    struct broker *there = backend_open(redis, &server, "stumper");
+    struct broker *there = backend_open(redis, &rig.server, "stumper");
     (void)state;
     eater_begin(&other, there);
-    broker_want(one.consumer, 1);
+    broker_want(rig.one.consumer, 1);
     broker_want(other.consumer, 1);
-    eater_run(&one, 1, 200); /* both wait for the bell */
-    assert_int_equal(server_redis(&server, "EVAL %s 3 %s %s %s",
+    eater_run(&rig.one, 1, 200); /* both wait for the bell */
+    assert_int_equal(server_redis(&rig.server, "EVAL %s 3 %s %s %s",
                                   "for _, job in ipairs({'a', 'b'}) do "
                                   "local id = redis.call('XADD', KEYS[1], '*', 'job', job, "
                                   "'tenant', 0, 'priority', 0) "
@@ -168,11 +158,11 @@ static void test_who_leaves_a_token_behind_wakes_the_next(void **state) {
                                   KEY("normal"), KEY("waiting"), KEY("bell")),
                      1);
     int64_t start_ms = clock_mono_ms();
-    while (one.n + other.n < 2 && clock_mono_ms() - start_ms < LONG_MS) {
-        eater_run(&one, 1, 10);
+    while (rig.one.n + other.n < 2 && clock_mono_ms() - start_ms < LONG_MS) {
+        eater_run(&rig.one, 1, 10);
         eater_run(&other, 1, 10);
     }
-    assert_int_equal(one.n, 1);
+    assert_int_equal(rig.one.n, 1);
     assert_int_equal(other.n, 1);
     assert_true(clock_mono_ms() - start_ms < 3000); /* and not when it looks in any case */
     eater_end(&other);
@@ -187,12 +177,8 @@ static void come_with_passwords(void) {
     server_start_redis(&s, (const char *const[]){"--requirepass", PASSWORD_PLAIN, NULL});
     stay_out(open_url(redis, "redis://127.0.0.1", s.port, ""));
     stay_out(open_url(redis, "redis://:wrong-" PASSWORD "@127.0.0.1", s.port, ""));
-    struct broker *x = open_url(redis, "redis://:" PASSWORD "@127.0.0.1", s.port, "/3");
-    await_broker(x, is_well);
-    broker_free(x);
-    x = open_url(redis, "redis://default:" PASSWORD "@127.0.0.1", s.port, "");
-    await_broker(x, is_well);
-    broker_free(x);
+    come_in(open_url(redis, "redis://:" PASSWORD "@127.0.0.1", s.port, "/3"));
+    come_in(open_url(redis, "redis://default:" PASSWORD "@127.0.0.1", s.port, ""));
     server_release(&s);
 }
 
@@ -219,20 +205,7 @@ static void come_with_tls(void) {
     stay_out(open_url(redis, "rediss://127.0.0.1", s.port, "")); /* nobody vouches for it */
     (void)snprintf(ca, sizeof ca, "?ca=%s/cert.pem", s.dir);
     stay_out(open_url(redis, "rediss://localhost", s.port, ca)); /* somebody else's certificate */
-    struct broker *x = open_url(redis, "rediss://127.0.0.1", s.port, ca);
-    await_broker(x, is_well);
-    struct eater e;
-    eater_begin(&e, x);
-    broker_want(e.consumer, 50);
-    for (int i = 0; i < 50; i++) {
-        char id[BROKER_JOB_ID_BYTES];
-        (void)snprintf(id, sizeof id, "job%d", i);
-        publish(x, id, 0);
-    }
-    eater_run(&e, 50, LONG_MS);
-    assert_int_equal(e.n, 50);
-    eater_end(&e);
-    broker_free(x);
+    come_in(open_url(redis, "rediss://127.0.0.1", s.port, ca));
     server_release(&s);
 }
 

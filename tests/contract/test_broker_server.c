@@ -15,33 +15,20 @@
 #include <stdio.h>
 #include <time.h>
 
-#define LONG_MS 20000 /* on a slow machine; what is waited for ends the wait */
+static struct broker *there;
+static struct eater other;
 
-static const struct backend *backend;
-static struct server server;
-static char fleet[24];
-static struct broker *here, *there;
-static struct eater one, other;
-
-/* Each test has a fleet of its own. */
 static int set_up(void **state) {
-    static int n;
-    backend = *state;
-    (void)snprintf(fleet, sizeof fleet, "fleet%d", ++n);
-    here = backend_open(backend, &server, fleet);
-    there = backend_open(backend, &server, fleet);
-    eater_begin(&one, here);
+    (void)rig_set_up(state);
+    there = backend_open(rig.backend, &rig.server, rig.fleet);
     eater_begin(&other, there);
     return 0;
 }
 
 static int tear_down(void **state) {
-    (void)state;
-    eater_end(&one);
     eater_end(&other);
-    broker_free(here);
     broker_free(there);
-    return 0;
+    return rig_tear_down(state);
 }
 
 static void test_a_token_goes_to_another_process_that_wants_one(void **state) {
@@ -50,7 +37,7 @@ static void test_a_token_goes_to_another_process_that_wants_one(void **state) {
     broker_want(other.consumer, 1000);
     for (int i = 0; i < 100; i++) {
         (void)snprintf(id, sizeof id, "job%d", i);
-        publish(here, id, 0);
+        publish(rig.b, id, 0);
         eater_run(&other, i + 1, LONG_MS);
         assert_int_equal(other.n, i + 1);
         assert_string_equal(other.seen[i], id);
@@ -61,51 +48,51 @@ static void test_each_token_goes_to_one_of_many_that_want_them(void **state) {
     char id[BROKER_JOB_ID_BYTES];
     int64_t until_ms = clock_mono_ms() + LONG_MS;
     (void)state;
-    broker_want(one.consumer, 150);
+    broker_want(rig.one.consumer, 150);
     broker_want(other.consumer, 150);
     for (int i = 0; i < 300; i++) {
         (void)snprintf(id, sizeof id, "job%d", i);
-        publish(here, id, 0);
+        publish(rig.b, id, 0);
     }
-    while (one.n + other.n < 300 && clock_mono_ms() < until_ms) {
-        eater_run(&one, -1, 10);
+    while (rig.one.n + other.n < 300 && clock_mono_ms() < until_ms) {
+        eater_run(&rig.one, -1, 10);
         eater_run(&other, -1, 10);
     }
-    assert_int_equal(one.n, 150);
+    assert_int_equal(rig.one.n, 150);
     assert_int_equal(other.n, 150);
 }
 
 static void test_after_a_wipe_tokens_go_on(void **state) {
     (void)state;
-    publish(here, "lost", 0);
+    publish(rig.b, "lost", 0);
     broker_want(other.consumer, 1);
     eater_run(&other, 1, LONG_MS);
-    broker_want(one.consumer, 10); /* waits at the server */
-    eater_run(&one, 1, 50);
-    backend->wipe(&server, fleet);
+    broker_want(rig.one.consumer, 10); /* waits at the server */
+    eater_run(&rig.one, 1, 50);
+    rig.backend->wipe(&rig.server, rig.fleet);
     publish(there, "next", 0);
-    eater_run(&one, 1, LONG_MS);
-    assert_int_equal(one.n, 1);
-    assert_string_equal(one.seen[0], "next");
-    await_broker(here, is_well);
+    eater_run(&rig.one, 1, LONG_MS);
+    assert_int_equal(rig.one.n, 1);
+    assert_string_equal(rig.one.seen[0], "next");
+    await_broker(rig.b, is_well);
 }
 
 static void test_while_the_server_is_away_tokens_pass_within_the_process(void **state) {
     (void)state;
-    server_stop(&server, backend->stop);
-    await_broker(here, is_degraded);
+    server_stop(&rig.server, rig.backend->stop);
+    await_broker(rig.b, is_degraded);
     await_broker(there, is_degraded);
-    broker_want(one.consumer, 1);
-    publish(here, "near", 0);
-    eater_run(&one, 1, LONG_MS);
-    assert_int_equal(one.n, 1);
-    publish(here, "kept", 0); /* nobody here wants it */
+    broker_want(rig.one.consumer, 1);
+    publish(rig.b, "near", 0);
+    eater_run(&rig.one, 1, LONG_MS);
+    assert_int_equal(rig.one.n, 1);
+    publish(rig.b, "kept", 0); /* nobody here wants it */
     broker_want(other.consumer, 1);
     eater_run(&other, 1, 50);
     assert_int_equal(other.n, 0);
 
-    backend->start(&server, NULL);
-    await_broker(here, is_well);
+    rig.backend->start(&rig.server, NULL);
+    await_broker(rig.b, is_well);
     await_broker(there, is_well);
     eater_run(&other, 1, LONG_MS);
     assert_int_equal(other.n, 1);
@@ -114,27 +101,27 @@ static void test_while_the_server_is_away_tokens_pass_within_the_process(void **
 
 static void test_a_server_that_answers_nothing_is_as_one_that_is_away(void **state) {
     (void)state;
-    broker_want(one.consumer, 1);
-    assert_int_equal(kill(server.pid, SIGSTOP), 0);
-    publish(here, "near", 0);
-    eater_run(&one, 1, LONG_MS);
-    assert_int_equal(one.n, 1);
-    assert_non_null(broker_degraded(here));
-    assert_int_equal(kill(server.pid, SIGCONT), 0);
-    await_broker(here, is_well);
+    broker_want(rig.one.consumer, 1);
+    server_signal(&rig.server, SIGSTOP);
+    publish(rig.b, "near", 0);
+    eater_run(&rig.one, 1, LONG_MS);
+    assert_int_equal(rig.one.n, 1);
+    assert_non_null(broker_degraded(rig.b));
+    server_signal(&rig.server, SIGCONT);
+    await_broker(rig.b, is_well);
 }
 
 static void test_what_was_given_and_not_acknowledged_is_handed_in_again_at_the_end(void **state) {
     (void)state;
-    one.silent = true;
-    broker_want(one.consumer, 1);
+    rig.one.silent = true;
+    broker_want(rig.one.consumer, 1);
     publish(there, "again", 0);
-    eater_run(&one, 1, LONG_MS);
-    assert_int_equal(one.n, 1);
+    eater_run(&rig.one, 1, LONG_MS);
+    assert_int_equal(rig.one.n, 1);
     broker_want(other.consumer, 1);
     eater_run(&other, 1, 100);
     assert_int_equal(other.n, 0);
-    eater_leave(&one);
+    eater_leave(&rig.one);
     eater_run(&other, 1, LONG_MS);
     assert_int_equal(other.n, 1);
     assert_string_equal(other.seen[0], "again");
@@ -146,7 +133,7 @@ static void test_what_waits_at_the_end_is_given_to_the_server(void **state) {
     (void)state;
     broker_want(other.consumer, 80);
     for (int i = 0; i < 40; i++) {
-        struct broker *brief = backend_open(backend, &server, fleet);
+        struct broker *brief = backend_open(rig.backend, &rig.server, rig.fleet);
         (void)snprintf(id, sizeof id, "first%d", i);
         publish(brief, id, 0);
         (void)nanosleep(&(struct timespec){.tv_nsec = i * 25000}, NULL);
@@ -159,11 +146,11 @@ static void test_what_waits_at_the_end_is_given_to_the_server(void **state) {
 }
 
 #define server_test(name)                                                                          \
-    { #name, name, set_up, tear_down, (void *)(uintptr_t)&backends[i] }
+    { #name, name, set_up, tear_down, NULL }
 
 int main(void) {
     int failed = 0;
-    for (size_t i = 1; i < ARRAY_LEN(backends); i++) {
+    for (size_t i = 1; i < BACKENDS; i++) {
         const struct CMUnitTest tests[] = {
             server_test(test_a_token_goes_to_another_process_that_wants_one),
             server_test(test_each_token_goes_to_one_of_many_that_want_them),
@@ -173,10 +160,9 @@ int main(void) {
             server_test(test_what_was_given_and_not_acknowledged_is_handed_in_again_at_the_end),
             server_test(test_what_waits_at_the_end_is_given_to_the_server),
         };
-        server_init(&server);
-        backends[i].start(&server, NULL);
+        rig_start(&backends[i], NULL);
         failed += _cmocka_run_group_tests(backends[i].name, tests, ARRAY_LEN(tests), NULL, NULL);
-        server_release(&server);
+        rig_stop();
     }
     return failed;
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { folder, run } from './lib.mjs';
-import { eventually, rabbit, redis } from './servers.mjs';
+import { eventually, postgres, rabbit, redis } from './servers.mjs';
 import { serve } from './service.mjs';
 
 const PASSWORD = 'a-secret-of-the-broker';
@@ -60,6 +60,26 @@ test('jobs go on while RabbitMQ is stopped and back', async (t) => {
   assert.equal((await s.provider.sums()).repeated_request_ids, 0, 'nothing is paid twice');
 });
 
+test('one PostgreSQL keeps the jobs and wakes the workers, also after a crash', async (t) => {
+  const server = await postgres(t, PASSWORD);
+  const s = await serve(t, [], { store: null, sim: ['--latency', '60'], env: { STUMPER_STORE: server.url, STUMPER_BROKER: server.url } });
+  const ready = async () => (await s.get('/readyz')).body;
+  await eventually(async () => (await ready()) === 'ready\n', 'it is ready');
+  assert.equal((await s.end(await s.submit(JOB))).status, 'succeeded');
+  assert.match((await s.get('/metrics')).body, /^stumper_broker_tokens_total\{way="taken"\} [1-9]/m);
+
+  const running = await s.submit({ ...JOB, num_problems: 30 });
+  await server.kill('SIGQUIT');
+  await server.begin();
+  await eventually(async () => (await ready()) === 'ready\n', 'it is ready again');
+  assert.equal((await s.end(await s.submit(JOB))).status, 'succeeded');
+  assert.equal((await s.end(running)).status, 'succeeded');
+  assert.equal((await s.provider.sums()).repeated_request_ids, 0, 'nothing is paid twice');
+  const it = await s.stop();
+  assert.doesNotMatch(it.stdout + it.stderr, new RegExp(PASSWORD));
+  assert.equal(await server.ask('SELECT count(*) FROM stumper_broker.tokens'), '0', 'no token is left behind');
+});
+
 test('a service starts without its broker, and finds it later', async (t) => {
   const server = await redis(t, PASSWORD);
   await server.kill('SIGTERM');
@@ -71,7 +91,7 @@ test('a service starts without its broker, and finds it later', async (t) => {
 });
 
 test('a wrong --broker is a usage error that does not repeat it', async (t) => {
-  for (const url of ['kafka://h', `amqp://u:${PASSWORD}@h:port`, `redis://:${PASSWORD}@`, `redis://:${PASSWORD}@h?what=1`, 'localhost']) {
+  for (const url of ['kafka://h', `amqp://u:${PASSWORD}@h:port`, `redis://:${PASSWORD}@`, `redis://:${PASSWORD}@h?what=1`, `postgresql://u:${PASSWORD}@h:port/x`, 'localhost']) {
     const got = await run(t, ['serve', '--listen', '127.0.0.1:0', '--broker', url], { cwd: folder(t), code: 2 });
     assert.match(got.stderr, /--broker/);
     assert.doesNotMatch(got.stderr, new RegExp(PASSWORD));

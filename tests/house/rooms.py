@@ -30,7 +30,7 @@ VENDORS = {
     "uv.h": {"io", "httpd"},
     "microhttpd.h": {"httpd"},
     "sqlite3.h": {"store"},
-    "libpq-fe.h": {"store"},
+    "libpq-fe.h": {"io", "store", "broker"},
     "jansson.h": set(),
     "yaml.h": {"json"},
     "flint/": {"answer"},

@@ -1,0 +1,211 @@
+#include "io/pq.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- addresses */
+
+static const char *pq_option(const PQconninfoOption *options, const char *keyword) {
+    for (; options->keyword != NULL; options++) {
+        if (strcmp(options->keyword, keyword) == 0) {
+            return options->val != NULL ? options->val : "";
+        }
+    }
+    return "";
+}
+
+/* A password with a bare '@' or '/' in it would end up in the name of the host, which is told. */
+static bool pq_is_plain(const char *part) {
+    return strpbrk(part, "@:/?# ") == NULL || part[0] == '/'; /* a folder with a socket */
+}
+
+enum err pq_init(struct pq *p, struct str url, int64_t answer_ms, struct errinfo *reterr) {
+    char *copy = mem_dup_cstr(url.p, url.n);
+    char *why = NULL; /* may repeat the password */
+    PQconninfoOption *options = PQconninfoParse(copy, &why);
+    PQfreemem(why);
+    *p = (struct pq){.url = copy, .answer_ms = answer_ms};
+    const char *host = options != NULL ? pq_option(options, "host") : "@";
+    const char *port = options != NULL ? pq_option(options, "port") : "@";
+    if (options != NULL) {
+        log_add_secret(str_of(pq_option(options, "password")));
+    }
+    bool good = pq_is_plain(host) && strspn(port, "0123456789,") == strlen(port);
+    if (good) {
+        (void)snprintf(p->name, sizeof p->name, "postgresql://%s%s%s/%s", host,
+                       port[0] != '\0' ? ":" : "", port, pq_option(options, "dbname"));
+    }
+    PQconninfoFree(options);
+    if (!good) {
+        pq_release(p);
+        return errinfo_set(reterr, ERR_USAGE,
+                           "not a PostgreSQL address: postgresql://USER:PASSWORD@HOST:PORT/NAME, "
+                           "with %%40 for an @ in the password");
+    }
+    return ERR_OK;
+}
+
+void pq_release(struct pq *p) {
+    pq_drop(p);
+    if (p->url != NULL) {
+        explicit_bzero(p->url, strlen(p->url));
+    }
+    free(p->url);
+    p->url = NULL;
+}
+
+/* --- connecting */
+
+/* It would go to stderr otherwise. */
+static void pq_hear_nothing(void *ctx, const char *notice) {
+    (void)ctx;
+    (void)notice;
+}
+
+/* A server that vanished without a word is noticed after 11 s. */
+enum err pq_connect(struct pq *p, const char *application, bool writable, struct errinfo *reterr) {
+    const char *const settings[][2] = {
+        {"dbname", p->url},
+        {"application_name", application},
+        {"client_encoding", "UTF8"},
+        {"connect_timeout", PQ_CONNECT_S},
+        {"keepalives_idle", "5"},
+        {"keepalives_interval", "2"},
+        {"keepalives_count", "3"},
+        {"tcp_user_timeout", "10000"},
+        {"target_session_attrs", writable ? "read-write" : "any"},
+    };
+    const char *keywords[ARRAY_LEN(settings) + 1] = {0}, *values[ARRAY_LEN(settings) + 1] = {0};
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+        keywords[i] = settings[i][0];
+        values[i] = settings[i][1];
+    }
+    pq_drop(p);
+    p->conn = PQconnectdbParams(keywords, values, 1);
+    if (PQstatus(p->conn) != CONNECTION_OK) {
+        struct str why = str_trim(str_of(PQerrorMessage(p->conn)));
+        enum err e = errinfo_set(reterr, ERR_UNAVAILABLE, "%.*s", STR_ARG(why));
+        pq_drop(p);
+        return e;
+    }
+    (void)PQsetNoticeProcessor(p->conn, pq_hear_nothing, NULL);
+    return ERR_OK;
+}
+
+void pq_drop(struct pq *p) {
+    PQfinish(p->conn); /* NULL is fine */
+    p->conn = NULL;
+}
+
+/* --- asking */
+
+static bool pq_is_ready(struct pq *p) {
+    int64_t until_ms = clock_mono_ms() + p->answer_ms;
+    while (PQisBusy(p->conn) == 1) {
+        struct pollfd fd = {.fd = PQsocket(p->conn), .events = POLLIN};
+        int64_t left_ms = until_ms - clock_mono_ms();
+        if (left_ms <= 0 || poll(&fd, 1, (int)left_ms) == 0 || PQconsumeInput(p->conn) != 1) {
+            return false;
+        }
+    }
+    return true;
+}
+
+PGresult *pq_await(struct pq *p) {
+    PGresult *last = NULL;
+    for (;;) {
+        PGresult *next = pq_is_ready(p) ? PQgetResult(p->conn) : NULL;
+        if (next == NULL) {
+            break;
+        }
+        PQclear(last);
+        last = next;
+    }
+    if (PQstatus(p->conn) != CONNECTION_OK || PQisBusy(p->conn) == 1) {
+        PQclear(last);
+        pq_drop(p);
+        return NULL;
+    }
+    return last;
+}
+
+static PGresult *pq_await_if(struct pq *p, int sent) {
+    if (sent != 1) {
+        pq_drop(p);
+        return NULL;
+    }
+    return pq_await(p);
+}
+
+PGresult *pq_ask(struct pq *p, const char *text) {
+    return pq_await_if(p, PQsendQuery(p->conn, text));
+}
+
+PGresult *pq_ask_with(struct pq *p, const char *text, const char *const *values, int n) {
+    return pq_await_if(p, PQsendQueryParams(p->conn, text, n, NULL, values, NULL, NULL, 0));
+}
+
+static const struct {
+    char state[6]; /* the beginning of a SQLSTATE */
+    enum err err;
+} pq_errors[] = {
+    {"08", ERR_UNAVAILABLE},    /* connection */
+    {"57P", ERR_UNAVAILABLE},   /* shutdown, killed */
+    {"53300", ERR_UNAVAILABLE}, /* too many connections */
+    {"40", ERR_UNAVAILABLE},    /* serialisation, deadlock: another try may do */
+    {"25006", ERR_UNAVAILABLE}, /* became a standby */
+    {"55P03", ERR_BUSY},        /* lock_timeout */
+    {"53100", ERR_DISK_FULL},   {"42501", ERR_READ_ONLY}, {"XX001", ERR_CORRUPT},
+    {"XX002", ERR_CORRUPT},     {"54", ERR_TOO_BIG},
+};
+
+enum err pq_judge(const PGresult *result, const char **ret_reason) {
+    *ret_reason = "the server has closed the connection, or does not answer";
+    if (result == NULL) {
+        return ERR_UNAVAILABLE;
+    }
+    ExecStatusType status = PQresultStatus(result);
+    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
+        return ERR_OK;
+    }
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *reason = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    *ret_reason = reason != NULL ? reason : "unknown error";
+    for (size_t i = 0; state != NULL && i < ARRAY_LEN(pq_errors); i++) {
+        if (strncmp(state, pq_errors[i].state, strlen(pq_errors[i].state)) == 0) {
+            return pq_errors[i].err;
+        }
+    }
+    return ERR_INTERNAL;
+}
+
+static enum err pq_told(const PGresult *result, struct errinfo *reterr) {
+    const char *reason;
+    enum err e = pq_judge(result, &reason);
+    return e == ERR_OK ? e : errinfo_set(reterr, e, "%s", reason);
+}
+
+enum err pq_do(struct pq *p, const char *text, struct errinfo *reterr) {
+    PGresult *result = pq_ask(p, text);
+    enum err e = pq_told(result, reterr);
+    PQclear(result);
+    return e;
+}
+
+enum err pq_ask_int(struct pq *p, const char *text, int64_t otherwise, int64_t *ret,
+                    struct errinfo *reterr) {
+    PGresult *result = pq_ask(p, text);
+    enum err e = pq_told(result, reterr);
+    bool there = e == ERR_OK && PQntuples(result) > 0 && PQgetisnull(result, 0, 0) == 0;
+    if (!there || !str_to_i64(str_of(PQgetvalue(result, 0, 0)), ret)) {
+        *ret = otherwise;
+    }
+    PQclear(result);
+    return e;
+}
