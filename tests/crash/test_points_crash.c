@@ -269,8 +269,9 @@ test_killed_where_events_and_webhooks_are_committed_they_are_there_with_their_ca
     int events = kill_at_each("store.event.before_commit", 0);
     assert_true(events > 10);
     assert_int_equal(kill_at_each("store.event.after_commit", 1), events);
-    assert_int_equal(kill_at_each("store.webhook.before_commit", 0), 2);
-    assert_int_equal(kill_at_each("store.webhook.after_commit", 1), 2);
+    enum { WEBHOOKS = 3 }; /* two are written, and one is to be tried again */
+    assert_int_equal(kill_at_each("store.webhook.before_commit", 0), WEBHOOKS);
+    assert_int_equal(kill_at_each("store.webhook.after_commit", 1), WEBHOOKS);
 }
 
 /* It goes on beside the operations that follow. */
