@@ -154,13 +154,14 @@ static void postgres_execute(struct postgres_query *q) {
     if (db->link.conn == NULL) {
         postgres_fail(db, NULL);
     }
-    if (db->head.err != ERR_OK || !postgres_prepare(db, q, name)) {
+    if (db->head.err != ERR_OK || (!db->link.pooled && !postgres_prepare(db, q, name))) {
         return;
     }
-    q->rows =
-        PQsendQueryPrepared(db->link.conn, name, q->head.bound, q->values, q->bytes, binary, 0) == 1
-            ? postgres_link_await(&db->link)
-            : NULL;
+    int sent = db->link.pooled ? PQsendQueryParams(db->link.conn, q->text, q->head.bound, q->types,
+                                                   q->values, q->bytes, binary, 0)
+                               : PQsendQueryPrepared(db->link.conn, name, q->head.bound, q->values,
+                                                     q->bytes, binary, 0);
+    q->rows = sent == 1 ? postgres_link_await(&db->link) : NULL;
     q->row = -1;
     const char *reason;
     if (postgres_link_judge(q->rows, &reason) != ERR_OK) {
@@ -228,17 +229,20 @@ static bool postgres_column_is_null(struct sql_query *head, int column) {
 /* One journey to the server, which tells the time. A writer's comes with the number of the
  * transaction; whoever begins one is alive. */
 static void postgres_begin_text(struct postgres *db, char *ret, size_t size) {
+    const char *settings = postgres_link_settings(&db->link);
     if (db->head.mode == SQL_READER) {
-        (void)snprintf(ret, size,
-                       "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
-                       " SELECT " POSTGRES_CLOCK_MS);
+        (void)snprintf(
+            ret, size,
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;%s SELECT " POSTGRES_CLOCK_MS,
+            settings);
     } else {
         (void)snprintf(ret, size,
-                       "BEGIN ISOLATION LEVEL READ COMMITTED;"
-                       " INSERT INTO writers (key, commits) VALUES (%" PRId64 ", %" PRId64
-                       ") ON CONFLICT (key) DO UPDATE SET commits = excluded.commits, at = now(),"
-                       " missing_ms = NULL, buried = false RETURNING " POSTGRES_CLOCK_MS,
-                       db->link.key, ++db->commits);
+                       "BEGIN ISOLATION LEVEL READ COMMITTED;%s"
+                       " INSERT INTO writers (key, commits, locked) VALUES (%" PRId64 ", %" PRId64
+                       ", %s) ON CONFLICT (key) DO UPDATE SET commits = excluded.commits,"
+                       " at = now(), missing_ms = NULL, buried = false"
+                       " RETURNING " POSTGRES_CLOCK_MS,
+                       settings, db->link.key, ++db->commits, db->link.pooled ? "false" : "true");
     }
 }
 
@@ -252,7 +256,7 @@ static void postgres_connect(struct sql *head) {
 
 static void postgres_begin(struct sql *head) {
     struct postgres *db = postgres_of(head);
-    char text[384];
+    char text[768];
     ASSERT(!db->in_transaction);
     db->in_doubt = false; /* nobody has asked */
     postgres_connect(head);
@@ -385,10 +389,12 @@ static enum err postgres_accept(struct postgres *db, int64_t version,
  * process of before version 3. */
 #define POSTGRES_MIGRATOR "1398033744, hashtext(current_schema())"
 
-/* The first of those who start at the same time migrates, the others wait for it. */
-static enum err postgres_lock_schema(struct postgres *db, struct errinfo *reterr) {
-    enum err e =
-        postgres_link_do(&db->link, "SELECT pg_advisory_lock(" POSTGRES_MIGRATOR ")", reterr);
+/* Begin to migrate. The first of those who start at the same time does it, the others wait. */
+static enum err postgres_begin_version(struct postgres *db, struct errinfo *reterr) {
+    enum err e = postgres_link_do(&db->link,
+                                  "BEGIN; SET LOCAL lock_timeout = '10s';"
+                                  " SELECT pg_advisory_xact_lock(" POSTGRES_MIGRATOR ")",
+                                  reterr);
     return e != ERR_BUSY ? e
                          : errinfo_set(reterr, ERR_BUSY,
                                        "%s is in use by an older Stumper, which knows no others: "
@@ -396,27 +402,34 @@ static enum err postgres_lock_schema(struct postgres *db, struct errinfo *reterr
                                        db->head.name);
 }
 
+/* What takes @version to the next. */
+static enum err postgres_apply(struct postgres *db, int64_t version, const char *text,
+                               struct errinfo *reterr) {
+    char stamp[128];
+    (void)snprintf(stamp, sizeof stamp, "INSERT INTO stumper_schema VALUES (%" PRId64 ")",
+                   version + 1);
+    enum err e = postgres_link_do(&db->link,
+                                  "CREATE TABLE IF NOT EXISTS stumper_schema"
+                                  " (version BIGINT PRIMARY KEY, at TIMESTAMPTZ DEFAULT now())",
+                                  reterr);
+    if (e == ERR_OK) {
+        e = postgres_link_do(&db->link, text, reterr);
+    }
+    return e == ERR_OK ? postgres_link_do(&db->link, stamp, reterr) : e;
+}
+
 /* One transaction a version. */
 static enum err postgres_migrate(struct postgres *db, const struct sql_schema *schema,
                                  struct errinfo *reterr) {
     int64_t version = 0;
-    enum err e = postgres_lock_schema(db, reterr);
-    if (e == ERR_OK) {
-        e = postgres_version(db, &version, reterr);
-    }
-    for (; e == ERR_OK && version < (int64_t)schema->postgres_n; version++) {
-        char stamp[128];
-        (void)snprintf(stamp, sizeof stamp, "INSERT INTO stumper_schema VALUES (%" PRId64 ")",
-                       version + 1);
-        e = postgres_link_do(&db->link,
-                             "BEGIN; CREATE TABLE IF NOT EXISTS stumper_schema"
-                             " (version BIGINT PRIMARY KEY, at TIMESTAMPTZ DEFAULT now())",
-                             reterr);
+    enum err e = ERR_OK;
+    while (e == ERR_OK && version < (int64_t)schema->postgres_n) {
+        e = postgres_begin_version(db, reterr);
         if (e == ERR_OK) {
-            e = postgres_link_do(&db->link, schema->postgres[version], reterr);
+            e = postgres_version(db, &version, reterr);
         }
-        if (e == ERR_OK) {
-            e = postgres_link_do(&db->link, stamp, reterr);
+        if (e == ERR_OK && version < (int64_t)schema->postgres_n) {
+            e = postgres_apply(db, version, schema->postgres[version], reterr);
         }
         FAILPOINT("store.migrate.before_commit");
         if (e == ERR_OK) {
@@ -424,9 +437,7 @@ static enum err postgres_migrate(struct postgres *db, const struct sql_schema *s
         }
         FAILPOINT("store.migrate.after_commit");
     }
-    return e == ERR_OK ? postgres_link_do(
-                             &db->link, "SELECT pg_advisory_unlock(" POSTGRES_MIGRATOR ")", reterr)
-                       : e;
+    return e;
 }
 
 /* --- opening */

@@ -32,29 +32,51 @@ static bool link_is_plain(const char *part) {
     return strpbrk(part, "@:/?# ") == NULL || part[0] == '/'; /* a folder with a socket */
 }
 
+/* Take "pool_mode=…" out of the address: libpq does not know it. False: it says something else. */
+static bool link_take_pool_mode(struct postgres_link *l) {
+    struct str url = str_of(l->url);
+    size_t at = str_find(url, S("pool_mode="));
+    if (at == STR_NPOS || at == 0 || (url.p[at - 1] != '?' && url.p[at - 1] != '&')) {
+        return true;
+    }
+    struct str rest = str_skip(url, at + S("pool_mode=").n);
+    size_t end = str_find(rest, S("&"));
+    struct str value = str_take(rest, end == STR_NPOS ? rest.n : end);
+    l->pooled = str_eq(value, S("transaction"));
+    bool known = l->pooled || str_eq(value, S("session"));
+    rest = str_skip(rest, value.n + (end != STR_NPOS));
+    memmove(l->url + at, rest.p, rest.n + 1);
+    if (rest.n == 0) {
+        l->url[at - 1] = '\0';
+    }
+    return known;
+}
+
 enum err postgres_link_init(struct postgres_link *l, const char *url, enum sql_mode mode,
                             struct errinfo *reterr) {
     char *why = NULL; /* may repeat the password */
-    PQconninfoOption *options = PQconninfoParse(url, &why);
+    *l = (struct postgres_link){.mode = mode, .url = mem_dup_cstr(url, strlen(url))};
+    bool mode_known = link_take_pool_mode(l);
+    PQconninfoOption *options = PQconninfoParse(l->url, &why);
     PQfreemem(why);
-    *l = (struct postgres_link){.mode = mode};
     const char *host = options != NULL ? link_option(options, "host") : "@";
     const char *port = options != NULL ? link_option(options, "port") : "@";
     if (options != NULL) {
         log_add_secret(str_of(link_option(options, "password")));
     }
-    bool good = link_is_plain(host) && strspn(port, "0123456789,") == strlen(port);
+    bool good = mode_known && link_is_plain(host) && strspn(port, "0123456789,") == strlen(port);
     if (good) {
         (void)snprintf(l->name, sizeof l->name, "postgresql://%s%s%s/%s", host,
                        port[0] != '\0' ? ":" : "", port, link_option(options, "dbname"));
     }
     PQconninfoFree(options);
     if (!good) {
+        postgres_link_release(l);
         return errinfo_set(reterr, ERR_USAGE,
                            "not a PostgreSQL address: postgresql://USER:PASSWORD@HOST:PORT/NAME, "
-                           "with %%40 for an @ in the password");
+                           "with %%40 for an @ in the password; pool_mode is session or "
+                           "transaction");
     }
-    l->url = mem_dup_cstr(url, strlen(url));
     rng_os(&l->key, sizeof l->key);
     l->key &= INT64_MAX;
     return ERR_OK;
@@ -188,6 +210,9 @@ static enum err link_end_former_session(struct postgres_link *l, struct errinfo 
  */
 static enum err link_sign_in(struct postgres_link *l, struct errinfo *reterr) {
     char text[96];
+    if (l->pooled) {
+        return ERR_OK;
+    }
     enum err e = l->generation > 0 ? link_end_former_session(l, reterr) : ERR_OK;
     (void)snprintf(text, sizeof text, "SELECT pg_advisory_lock(%" PRId64 ")", l->key);
     if (e == ERR_OK) {
@@ -211,6 +236,12 @@ static enum err link_sign_in(struct postgres_link *l, struct errinfo *reterr) {
     " WHERE current_setting('synchronous_commit') = 'off';"                                        \
     " SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '5s'; SET jit = off;"    \
     " SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3"
+
+#define LINK_POOLED_SETTINGS                                                                       \
+    " SELECT set_config('synchronous_commit', 'on', true)"                                         \
+    " WHERE current_setting('synchronous_commit') = 'off';"                                        \
+    " SET LOCAL lock_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '5s';"       \
+    " SET LOCAL jit = off;"
 
 /* What the server mentions by the way would go to stderr otherwise. */
 static void link_hear_nothing(void *ctx, const char *notice) {
@@ -249,7 +280,11 @@ static enum err link_open(struct postgres_link *l, struct errinfo *reterr) {
         return e;
     }
     (void)PQsetNoticeProcessor(l->conn, link_hear_nothing, NULL);
-    return postgres_link_do(l, LINK_SETTINGS, reterr);
+    return l->pooled ? ERR_OK : postgres_link_do(l, LINK_SETTINGS, reterr);
+}
+
+const char *postgres_link_settings(const struct postgres_link *l) {
+    return l->pooled ? LINK_POOLED_SETTINGS : "";
 }
 
 enum err postgres_link_connect(struct postgres_link *l, struct errinfo *reterr) {

@@ -5,6 +5,10 @@
  * that its process lives; the server gives it back when the connection ends, however it ends. After
  * a loss the writer takes the lock again, ending its own former session if the server has not
  * noticed yet.
+ *
+ * With "pool_mode=transaction" in the address there is a pooler between (pgbouncer), which gives a
+ * session for a transaction only: then there are no locks and no settings of a session, and nothing
+ * is prepared.
  */
 #ifndef STUMPER_STORE_POSTGRES_LINK_H
 #define STUMPER_STORE_POSTGRES_LINK_H
@@ -18,6 +22,7 @@ struct postgres_link {
     int64_t generation; /* how often it was; what was prepared is of one generation */
     char *url;          /* with its secrets */
     enum sql_mode mode;
+    bool pooled;                     /* each transaction may be in another session */
     int64_t key;                     /* random: whose session, whose row in `writers` */
     int64_t retry_mono_ms, pause_ms; /* not to be tried before */
     char name[256];                  /* without secrets */
@@ -42,6 +47,9 @@ void postgres_link_drop(struct postgres_link *l);
 
 /** Notice, without asking the server anything, that the connection has ended. */
 void postgres_link_notice(struct postgres_link *l);
+
+/** What a transaction has to begin with, instead of the session; "" if there is nothing. Static. */
+const char *postgres_link_settings(const struct postgres_link *l);
 
 /** Connect if need be, but not more often than makes sense. */
 NODISCARD enum err postgres_link_revive(struct postgres_link *l, struct errinfo *reterr);

@@ -116,14 +116,17 @@ const char *const queries_texts[Q_COUNT] = {
 
     /* processes: of a server only */
     [Q_PROCESS_ALONE] = "SELECT pg_advisory_xact_lock(1398033745, hashtext(current_schema()))",
-    [Q_PROCESS_LEADS] = "SELECT pg_try_advisory_lock(1398033746, hashtext(current_schema()))::int",
+    [Q_PROCESS_LEADS] = "SELECT CASE WHEN locked"
+                        " THEN pg_try_advisory_lock(1398033746, hashtext(current_schema()))"
+                        " ELSE false END::int FROM writers WHERE key = $1",
     [Q_PROCESS_OTHERS] = "SELECT count(*), max(reaped_ms) FROM writers"
                          " WHERE key <> $1 AND NOT buried",
     [Q_PROCESS_LOOKS] = "UPDATE writers SET reaped_ms = $1 WHERE key = $2",
     [Q_PROCESSES_GONE] =
         "SELECT key, coalesce(missing_ms, 0), (at < to_timestamp($2 / 1000.0))::int"
         " FROM writers WHERE key <> $1 AND NOT buried"
-        " AND (at < to_timestamp($2 / 1000.0) OR pg_try_advisory_xact_lock(key))"
+        " AND (at < to_timestamp($2 / 1000.0) OR CASE WHEN locked"
+        " THEN pg_try_advisory_xact_lock(key) ELSE false END)"
         " AND (at > pg_postmaster_start_time()" /* or there was no time to return */
         " OR pg_postmaster_start_time() < now() - interval '15 s')"
         " ORDER BY key LIMIT $3 FOR UPDATE SKIP LOCKED",

@@ -15,7 +15,7 @@
 #define RULES_REAP_MS 1000
 #define RULES_REAP_TIMES_MAX 5 /* so much later ask those who wait for their turn */
 #define RULES_MISSING_MS 2000
-#define RULES_LOOK_LATE_MS 5000
+#define RULES_LOOK_LATE_MS 2500
 
 /* @ret_drain: it was asked to go. */
 static bool rules_worker_beats(struct rules *r, int64_t worker, bool *ret_drain) {
@@ -192,6 +192,7 @@ static bool rules_leads(struct rules *r) {
     }
     struct sql_query *q = sql_use(r->db, Q_PROCESS_LEADS);
     bool leads = false;
+    sql_put_int(q, sql_process(r->db));
     while (sql_next(q)) {
         leads = sql_int(q, 0) == 1;
     }

@@ -147,10 +147,39 @@ void postgres_rig_stop(struct postgres_rig *p, int signum) {
     }
 }
 
+pid_t postgres_rig_pooler(const struct postgres_rig *p, const char *schema, char *ret,
+                          size_t size) {
+    char path[PATH_BYTES];
+    int port = free_port();
+    int64_t until_ms = clock_mono_ms() + UP_MS;
+    (void)snprintf(path, sizeof path, "%s/pooler.ini", p->dir);
+    FILE *ini = fopen(path, "w");
+    ASSERT(ini != NULL);
+    (void)fprintf(ini,
+                  "[databases]\nstore = host=127.0.0.1 port=%d dbname=postgres user=stumper"
+                  " connect_query='SET search_path = %s'\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+                  "listen_port = %d\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\n"
+                  "default_pool_size = 4\n",
+                  p->port, schema, port);
+    ASSERT(fclose(ini) == 0);
+    pid_t pid = spawn(p, (const char *[]){"pgbouncer", "-q", "pooler.ini", NULL});
+    (void)snprintf(ret, size, "postgresql://stumper@127.0.0.1:%d/store", port);
+    while (PQping(ret) != PQPING_OK) {
+        if (clock_mono_ms() > until_ms || waitpid(pid, NULL, WNOHANG) == pid) {
+            (void)fprintf(stderr, "pgbouncer did not come up, see %s/out\n", p->dir);
+            abort();
+        }
+        (void)nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    }
+    (void)snprintf(ret, size, "postgresql://stumper@127.0.0.1:%d/store?pool_mode=transaction",
+                   port);
+    return pid;
+}
+
 static void at_exit(void) {
     if (the_server.pid > 0) {
         postgres_rig_stop(&the_server, SIGQUIT);
-        run(&the_server, (const char *[]){"rm", "-rf", "data", "out", NULL});
+        run(&the_server, (const char *[]){"rm", "-rf", "data", "out", "pooler.ini", NULL});
         (void)rmdir(the_server.dir);
     }
 }

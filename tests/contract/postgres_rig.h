@@ -27,6 +27,10 @@ void postgres_rig_start(struct postgres_rig *p);
 /** The address of the schema @schema; NULL: of the server's own. */
 void postgres_rig_url(const struct postgres_rig *p, const char *schema, char *ret, size_t size);
 
+/** Start a real pgbouncer that pools transactions before the schema @schema, with few sessions for
+ * all; its address is @ret. It dies with the test, or by kill() and waitpid(). */
+pid_t postgres_rig_pooler(const struct postgres_rig *p, const char *schema, char *ret, size_t size);
+
 /** Run @text at @url: the number that it asks for, or 0. */
 int64_t postgres_rig_ask(const char *url, const char *text);
 

@@ -28,6 +28,12 @@
 
 #define PARTIES_MAX 4
 
+static char direct[128]; /* the address of the schema, without a pooler */
+
+static int64_t ask_server(const char *text) {
+    return postgres_rig_ask(direct, text);
+}
+
 static void pause_ms(int64_t ms) {
     (void)nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
 }
@@ -157,7 +163,7 @@ static void test_an_idempotency_key_gives_one_job_whichever_process_is_asked(voi
     assert_int_equal(pthread_create(&b.thread, NULL, order_with_keys, &b), 0);
     assert_int_equal(pthread_join(a.thread, NULL), 0);
     assert_int_equal(pthread_join(b.thread, NULL), 0);
-    assert_int_equal(postgres_rig_ask(r->path, "SELECT count(*) FROM jobs"), ORDERS);
+    assert_int_equal(ask_server("SELECT count(*) FROM jobs"), ORDERS);
     for (int i = 0; i < ORDERS; i++) {
         assert_string_equal(a.got[i], b.got[i]);
     }
@@ -168,7 +174,7 @@ static void test_an_idempotency_key_gives_one_job_whichever_process_is_asked(voi
  */
 static void test_a_batch_that_ends_in_a_ring_of_locks_is_run_again(void **state) {
     struct rig *r = *state;
-    PGconn *c = PQconnectdb(r->path);
+    PGconn *c = PQconnectdb(direct);
     assert_int_equal(submit(r, "job_a", 0), ERR_OK);
     assert_int_equal(submit(r, "job_b", 0), ERR_OK);
     PQclear(PQexec(c, "SET deadlock_timeout = '1h'; BEGIN; UPDATE jobs SET name = 'x'"
@@ -180,7 +186,7 @@ static void test_a_batch_that_ends_in_a_ring_of_locks_is_run_again(void **state)
     store_sweep(r->store, &sweep); /* while that is done, the others gather */
     store_ask(r->store, &asks[1]);
     store_ask(r->store, &asks[0]);
-    while (postgres_rig_ask(r->path, "SELECT count(*) FROM pg_locks WHERE NOT granted") == 0) {
+    while (ask_server("SELECT count(*) FROM pg_locks WHERE NOT granted") == 0) {
         pause_ms(5);
     }
     assert_int_equal(PQsendQuery(c, "UPDATE jobs SET name = 'x' WHERE id = 'job_a'; COMMIT"), 1);
@@ -229,7 +235,7 @@ static pid_t start_process(const struct rig *r) {
         (void)execl("/proc/self/exe", "process", r->path, (char *)NULL);
         _exit(127);
     }
-    while (postgres_rig_ask(r->path, "SELECT count(*) FROM attempts") == 0) {
+    while (ask_server("SELECT count(*) FROM attempts") == 0) {
         assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
         pause_ms(10);
     }
@@ -288,7 +294,7 @@ static void test_a_process_whose_connection_was_killed_is_not_dead(void **state)
                    " WHERE application_name = 'stumper-' || to_hex(process) AND key = %" PRId64,
                    worker);
     for (int round = 0; round < 2; round++) {
-        assert_int_equal(postgres_rig_ask(r->path, text), 1);
+        assert_int_equal(ask_server(text), 1);
         for (int i = 0; i < 15; i++) {
             assert_int_equal(reap(r, STORE_SILENT_MS), 0);
             pause_ms(200);
@@ -495,12 +501,12 @@ static void test_whatever_many_processes_do_at_once_the_invariants_hold(void **s
             accepted += parties[i].accepted[j];
         }
         (void)snprintf(text, sizeof text, "SELECT accepted FROM jobs WHERE id = 'job_%d'", j);
-        assert_int_equal(postgres_rig_ask(r->path, text), accepted);
+        assert_int_equal(ask_server(text), accepted);
         total += accepted;
     }
     assert_true(total > 20);
-    assert_int_equal(postgres_rig_ask(r->path, "SELECT sum(cost_nusd) FROM key_spend"),
-                     postgres_rig_ask(r->path, "SELECT sum(cost_nusd) FROM calls"));
+    assert_int_equal(ask_server("SELECT sum(cost_nusd) FROM key_spend"),
+                     ask_server("SELECT sum(cost_nusd) FROM calls"));
     assert_int_equal(rig_check(r), ERR_OK);
     for (int i = 1; i < PARTIES_MAX; i++) {
         rig_close(&others[i]);
@@ -509,7 +515,55 @@ static void test_whatever_many_processes_do_at_once_the_invariants_hold(void **s
     free(parties);
 }
 
-#define MANY_TEST(f) cmocka_unit_test_setup_teardown(f, rig_set_up, rig_tear_down)
+/* --- behind a pooler */
+
+static void test_behind_a_pooler_a_killed_process_is_seen_by_its_silence(void **state) {
+    struct rig *r = *state;
+    struct lease lease;
+    assert_int_equal(rig_submit(r, 2), ERR_OK);
+    pid_t pid = start_process(r);
+    for (int i = 0; i < 8; i++) { /* it lives, and nobody misses a lock */
+        assert_int_equal(reap(r, STORE_SILENT_MS), 0);
+        pause_ms(500);
+    }
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_int_equal(reap(r, 1000), 1);
+    int64_t worker = join(r);
+    assert_int_equal(take(r, RIG_JOB, worker), ERR_OK);
+    assert_int_equal(claim(r, RIG_JOB, worker, &lease), ERR_OK);
+    assert_int_equal(lease.attempt_no, 1);
+    assert_int_equal(ask_server("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), 0);
+}
+
+static pid_t pooler;
+
+static int set_up(void **state) {
+    int failed = rig_set_up(state);
+    (void)snprintf(direct, sizeof direct, "%s", ((struct rig *)*state)->path);
+    return failed;
+}
+
+static int set_up_pooled(void **state) {
+    struct rig *r = mem_new(sizeof *r);
+    rig_init(r);
+    *state = r;
+    (void)snprintf(direct, sizeof direct, "%s", r->path);
+    pooler = postgres_rig_pooler(postgres_rig(), r->schema, r->path, sizeof r->path);
+    return rig_open(r) == ERR_OK ? 0 : -1;
+}
+
+static int tear_down_pooled(void **state) {
+    struct rig *r = *state;
+    rig_close(r);
+    assert_int_equal(kill(pooler, SIGQUIT), 0);
+    assert_int_equal(waitpid(pooler, NULL, 0), pooler);
+    (void)snprintf(r->path, sizeof r->path, "%s", direct);
+    return rig_tear_down(state);
+}
+
+#define MANY_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, rig_tear_down)
+#define POOLED_TEST(f) cmocka_unit_test_setup_teardown(f, set_up_pooled, tear_down_pooled)
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
@@ -523,6 +577,9 @@ int main(int argc, char **argv) {
         MANY_TEST(test_a_process_whose_connection_was_killed_is_not_dead),
         MANY_TEST(test_when_the_server_was_away_for_long_nobody_is_buried_for_it),
         MANY_TEST(test_whatever_many_processes_do_at_once_the_invariants_hold),
+        POOLED_TEST(test_two_processes_see_and_change_the_same_jobs),
+        POOLED_TEST(test_behind_a_pooler_a_killed_process_is_seen_by_its_silence),
+        POOLED_TEST(test_whatever_many_processes_do_at_once_the_invariants_hold),
     };
     if (argc == 2) {
         return live(argv[1]);

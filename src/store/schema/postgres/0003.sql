@@ -2,6 +2,7 @@
 -- row's key, and workers. It is buried when its lock was missing for a while: missing_ms is when that was seen.
 -- reaped_ms is when the process last looked for such.
 
+ALTER TABLE writers ADD COLUMN locked BOOLEAN NOT NULL DEFAULT true; -- false: a pooler keeps it from that
 ALTER TABLE writers ADD COLUMN missing_ms BIGINT;
 ALTER TABLE writers ADD COLUMN reaped_ms BIGINT;
 ALTER TABLE writers ADD COLUMN buried BOOLEAN NOT NULL DEFAULT false;
