@@ -220,7 +220,8 @@ void call_rate_headers(const struct call *c, struct httpd_response *r) {
     }
 }
 
-struct httpd_response *call_response(struct call *c, int status, const char *content_type) {
+static struct httpd_response *call_make(struct call *c, int status, const char *content_type,
+                                        const char *cache_control) {
     struct str body = S("");
     struct buffer *buffer = c->body;
     c->body = NULL;
@@ -233,10 +234,32 @@ struct httpd_response *call_response(struct call *c, int status, const char *con
     if (content_type != NULL) {
         httpd_response_header(r, "content-type", content_type);
     }
-    httpd_response_header(r, "cache-control", "no-store");
+    httpd_response_header(r, "cache-control", cache_control);
     call_rate_headers(c, r);
     c->status = status;
     return r;
+}
+
+struct httpd_response *call_response(struct call *c, int status, const char *content_type) {
+    return call_make(c, status, content_type, "no-store");
+}
+
+bool call_knows(const struct call *c, const char *etag) {
+    struct str known = httpd_header(c->q, "if-none-match");
+    return str_eq(known, S("*")) || str_find(known, str_of(etag)) != STR_NPOS;
+}
+
+void call_send_fixed(struct call *c) {
+    char etag[32];
+    (void)snprintf(etag, sizeof etag, "\"%016" PRIx64 "\"", str_hash(sbuf_str(&c->body->data)));
+    bool known = call_knows(c, etag);
+    if (known) {
+        sbuf_clear(&c->body->data);
+    }
+    struct httpd_response *r =
+        call_make(c, known ? 304 : 200, known ? NULL : "application/json", "private, no-cache");
+    httpd_response_header(r, "etag", etag);
+    call_send(c, r);
 }
 
 void call_send(struct call *c, struct httpd_response *r) {

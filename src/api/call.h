@@ -82,6 +82,12 @@ void call_send(struct call *c, struct httpd_response *r);
 /** Answer with the body as JSON and no further headers. */
 void call_send_json(struct call *c, int status);
 
+/** … of something that will not change any more: with an ETag, and 304 to who knows that. */
+void call_send_fixed(struct call *c);
+
+/** Does its If-None-Match name @etag? */
+bool call_knows(const struct call *c, const char *etag);
+
 /** A task for @c, which may be NULL and must have none. */
 struct task *task_new(struct api *api, struct call *c);
 

@@ -39,7 +39,11 @@ static void results_render(struct call *c, const struct store_get_problems *page
     }
     sbuf_add_char(out, ']');
     jwrite_end(w);
-    call_send_json(c, 200);
+    if (job_state_is_final(page->ret_state)) {
+        call_send_fixed(c);
+    } else {
+        call_send_json(c, 200);
+    }
 }
 
 static void results_on_page(struct store_op *op) {

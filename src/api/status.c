@@ -38,9 +38,7 @@ static void status_on_view(struct call *c, const struct view_facts *facts) {
     } else if (facts->err != ERR_OK) {
         problem_send_store(c, facts->err, facts->detail);
     } else {
-        struct str known = httpd_header(c->q, "if-none-match");
-        bool unchanged = str_eq(known, S("*")) || str_find(known, str_of(facts->etag)) != STR_NPOS;
-        status_send(c, facts, known.n > 0 && unchanged);
+        status_send(c, facts, call_knows(c, facts->etag));
     }
 }
 

@@ -147,6 +147,10 @@ async function liveAJob({ s, root, add }) {
   for (const accept of ['application/json', 'application/jsonl']) {
     assert.equal((await s.get(`/jobs/${ended}/results`, { key, headers: { accept } })).status, 200);
   }
+  const page = (query, etag) => s.get(`/jobs/${ended}/results${query}`, { key, headers: { 'if-none-match': etag } });
+  const { etag } = Object.fromEntries((await page('', '"no"')).headers);
+  assert.equal((await page('', etag)).status, 304);
+  assert.equal((await page('?starting_after=1', etag)).status, 200, 'another page is another ETag');
   assert.match((await s.get(`/jobs/${ended}/events`, { key })).body, /^event: job\.succeeded$/m);
   assert.equal((await s.get(`/jobs/${ended}/events`, { key, headers: { 'last-event-id': '1000000' } })).status, 204);
   for (const wish of ['pause', 'resume']) assert.equal((await s.post(`/jobs/${ended}/${wish}`, undefined, { key })).status, 409);
