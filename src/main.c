@@ -7,7 +7,7 @@
  *   sim      ─► cli/cmd_sim.c        a simulated provider, a real HTTP server (sim/)
  *   score    ─► cli/cmd_score.c      kept problems against what the simulator planted
  *   compare ─► cli/cmd_compare.c     two answers, or a file of pairs, by answer/
- *   show status export doctor version ─► one file each in cli/
+ *   show status export migrate doctor version ─► one file each in cli/
  *
  * ARCHITECTURE.md tells the rest.
  */
@@ -36,6 +36,7 @@ static const struct command commands[] = {
     {"show", cmd_show, "problems, laid out for reading"},
     {"status", cmd_status, "where a job stands and what it has cost"},
     {"export", cmd_export, "write out the problems of a store"},
+    {"migrate", cmd_migrate, "bring a store's schema to this version"},
     {"doctor", cmd_doctor, "check configuration, keys and endpoints"},
     {"models", cmd_models, "which models an endpoint offers"},
     {"compare", cmd_compare, "are two final answers the same?"},

@@ -17,7 +17,8 @@ enum exit_code {
     EXIT_DONE = 0,
     EXIT_FAILED = 1,
     EXIT_USAGE = 2,
-    EXIT_SHORT = 3,        /* ended short of N: attempts, budget, deadline or progress spent */
+    EXIT_SHORT = 3, /* ended short of N: attempts, budget, deadline or progress spent; or migrate
+                    --dry-run has found something to do */
     EXIT_INTERRUPTED = 130 /* resumable */
 };
 
@@ -25,7 +26,7 @@ enum exit_code {
 typedef int cmd_fn(int argc, char **argv);
 
 cmd_fn cmd_compare, cmd_generate, cmd_jobs, cmd_keys, cmd_show, cmd_status, cmd_submit, cmd_export,
-    cmd_doctor, cmd_models, cmd_sim, cmd_score, cmd_serve, cmd_version, cmd_worker,
+    cmd_doctor, cmd_migrate, cmd_models, cmd_sim, cmd_score, cmd_serve, cmd_version, cmd_worker,
     cmd_workers;
 
 /** Print one line, "stumper COMMAND: text", on stderr with registered secrets replaced; return

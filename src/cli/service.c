@@ -131,19 +131,23 @@ enum err service_read_listen(struct service *s, const char *flag, const char *te
     return ERR_OK;
 }
 
-enum err service_read_store(struct service *s) {
-    const char *path = s->store;
+enum err service_store_path(const char *store, const char **ret, struct errinfo *reterr) {
+    const char *path = store;
     if (strncmp(path, SERVICE_FILE_SCHEME, strlen(SERVICE_FILE_SCHEME)) == 0) {
         path += strlen(SERVICE_FILE_SCHEME);
     } else if (strstr(path, "://") != NULL && !store_is_server(path)) {
-        return errinfo_set(&s->why, ERR_UNSUPPORTED,
+        return errinfo_set(reterr, ERR_UNSUPPORTED,
                            "--store: wants sqlite:FILE or postgresql://USER@HOST/NAME");
     }
     if (*path == '\0') {
-        return errinfo_set(&s->why, ERR_USAGE, "--store: sqlite: wants a file after it");
+        return errinfo_set(reterr, ERR_USAGE, "--store: sqlite: wants a file after it");
     }
-    s->serve.store_path = path;
+    *ret = path;
     return ERR_OK;
+}
+
+enum err service_read_store(struct service *s) {
+    return service_store_path(s->store, &s->serve.store_path, &s->why);
 }
 
 static void service_on_trouble(struct str model, const char *why) {

@@ -36,6 +36,9 @@ size_t service_model_rows(struct service *s, struct opt *ret); /* prompts, cache
  * value @text is, for the error, ERR_USAGE. */
 NODISCARD enum err service_read_listen(struct service *s, const char *flag, const char *text);
 
+/** What --store names: the file's path, or the server's address. ERR_USAGE | ERR_UNSUPPORTED. */
+NODISCARD enum err service_store_path(const char *store, const char **ret, struct errinfo *reterr);
+
 /** Read --store into serve.store_path. ERR_USAGE | ERR_UNSUPPORTED. */
 NODISCARD enum err service_read_store(struct service *s);
 

@@ -389,8 +389,8 @@ static enum err postgres_accept(struct postgres *db, int64_t version,
  * process of before version 3. */
 #define POSTGRES_MIGRATOR "1398033744, hashtext(current_schema())"
 
-/* Begin to migrate. The first of those who start at the same time does it, the others wait. */
-static enum err postgres_begin_version(struct postgres *db, struct errinfo *reterr) {
+/* The first of those who start at the same time migrates, the others wait and find it done. */
+static enum err postgres_begin_to_migrate(struct postgres *db, struct errinfo *reterr) {
     enum err e = postgres_link_do(&db->link,
                                   "BEGIN; SET LOCAL lock_timeout = '10s';"
                                   " SELECT pg_advisory_xact_lock(" POSTGRES_MIGRATOR ")",
@@ -398,7 +398,8 @@ static enum err postgres_begin_version(struct postgres *db, struct errinfo *rete
     return e != ERR_BUSY ? e
                          : errinfo_set(reterr, ERR_BUSY,
                                        "%s is in use by an older Stumper, which knows no others: "
-                                       "stop it first",
+                                       "stop it first (if there is none, another process is "
+                                       "bringing it to this version)",
                                        db->head.name);
 }
 
@@ -418,25 +419,23 @@ static enum err postgres_apply(struct postgres *db, int64_t version, const char 
     return e == ERR_OK ? postgres_link_do(&db->link, stamp, reterr) : e;
 }
 
-/* One transaction a version. */
+/* All in one transaction. */
 static enum err postgres_migrate(struct postgres *db, const struct sql_schema *schema,
                                  struct errinfo *reterr) {
     int64_t version = 0;
-    enum err e = ERR_OK;
-    while (e == ERR_OK && version < (int64_t)schema->postgres_n) {
-        e = postgres_begin_version(db, reterr);
-        if (e == ERR_OK) {
-            e = postgres_version(db, &version, reterr);
-        }
-        if (e == ERR_OK && version < (int64_t)schema->postgres_n) {
-            e = postgres_apply(db, version, schema->postgres[version], reterr);
-        }
-        FAILPOINT("store.migrate.before_commit");
-        if (e == ERR_OK) {
-            e = postgres_link_do(&db->link, "COMMIT", reterr);
-        }
-        FAILPOINT("store.migrate.after_commit");
+    enum err e = postgres_begin_to_migrate(db, reterr);
+    if (e == ERR_OK) {
+        e = postgres_version(db, &version, reterr);
     }
+    db->head.found_version = version;
+    for (; e == ERR_OK && version < (int64_t)schema->postgres_n; version++) {
+        e = postgres_apply(db, version, schema->postgres[version], reterr);
+    }
+    FAILPOINT("store.migrate.before_commit");
+    if (e == ERR_OK) {
+        e = postgres_link_do(&db->link, "COMMIT", reterr);
+    }
+    FAILPOINT("store.migrate.after_commit");
     return e;
 }
 
@@ -462,6 +461,7 @@ static enum err postgres_set_up(struct postgres *db, const struct sql_schema *sc
     if (e == ERR_OK) {
         e = postgres_version(db, &version, reterr);
     }
+    db->head.found_version = version;
     if (e == ERR_OK) {
         e = postgres_accept(db, version, schema, reterr);
     }

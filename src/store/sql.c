@@ -34,6 +34,10 @@ int64_t sql_connected_ms(const struct sql *db) {
     return db->connected_ms;
 }
 
+int64_t sql_found_version(const struct sql *db) {
+    return db->found_version;
+}
+
 void sql_close(struct sql *db) {
     db->driver->close(db);
 }

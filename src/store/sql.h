@@ -21,7 +21,8 @@ struct sql_query; /* one prepared text of it */
 
 enum sql_mode {
     SQL_WRITER, /* makes and migrates; of a file there is one in the world */
-    SQL_READER  /* never writes, never checkpoints */
+    SQL_READER, /* never writes, never checkpoints */
+    SQL_LOOKER  /* likewise, for sql_found_version() alone: an older schema will do, too */
 };
 
 /* What became of a transaction whose commit failed with ERR_UNAVAILABLE. */
@@ -61,6 +62,10 @@ NODISCARD enum err sql_open(const char *place, enum sql_mode mode, const struct 
 
 /** What it is called: the path, or the address without its secrets. Borrowed. */
 const char *sql_name(const struct sql *db);
+
+/** The version of its schema when it was opened, before anything was done about that; 0: there was
+ * none. */
+int64_t sql_found_version(const struct sql *db);
 
 /** Of a writer: 0 if nobody else writes to the database; else a number that no other process has.
  */

@@ -36,7 +36,8 @@ struct sql {
     char *name; /* for people: a path, or an address without its secrets */
     enum sql_mode mode;
     int64_t process, clock_ms, wall_ms, connected_ms; /* see sql_process() and the others */
-    enum err err;                                     /* the first failure that was not taken yet */
+    int64_t found_version;
+    enum err err; /* the first failure that was not taken yet */
     struct errinfo detail;
 };
 

@@ -425,7 +425,7 @@ static enum err sqlite_connect(struct sqlite *db, struct errinfo *reterr) {
     int rc = sqlite3_open_v2(name, &db->handle, flags, NULL);
     ASSERT(db->handle != NULL); /* or there is no memory */
     if (rc != SQLITE_OK) {
-        if (db->head.mode == SQL_READER && sqlite3_system_errno(db->handle) == ENOENT) {
+        if (db->head.mode != SQL_WRITER && sqlite3_system_errno(db->handle) == ENOENT) {
             return errinfo_set(reterr, ERR_NOT_FOUND, "%s: no such file", db->head.name);
         }
         sqlite_fail(db, rc);
@@ -446,6 +446,7 @@ static enum err sqlite_set_up(struct sqlite *db, const struct sql_schema *schema
     }
     sqlite_harden(db);
     e = sqlite_identify(db, schema, &version, reterr);
+    db->head.found_version = (int64_t)version;
     if (e == ERR_OK && db->head.mode == SQL_WRITER) {
         sqlite_become_writer(db, schema, version);
         e = sql_take_err(&db->head, reterr);
