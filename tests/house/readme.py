@@ -26,7 +26,7 @@ def metrics(root: str) -> set[str]:
 
 def check_metrics(root: str):
     measured = metrics(root)
-    for path in tree.files(root, ".md", ".json", ".yml"):
+    for path in tree.files(root, ".md", ".json", ".yml", ".yaml"):
         if path.startswith(("docs/", "deploy/")) or path == "README.md":
             for name in METRIC.findall(tree.read(root, path)):
                 if SUFFIX.sub("", name) not in measured and name not in measured:

@@ -5,6 +5,7 @@ import sys
 import tempfile
 import unittest
 
+import deploy
 import limits
 import readme
 import rooms
@@ -84,6 +85,28 @@ class Checks(unittest.TestCase):
         self.put("src/api/a.c", 'x("stumper_jobs{state=", "# TYPE stumper_call_seconds histogram");\n')
         self.put("deploy/a.yml", "expr: stumper_jobs{} > rate(stumper_call_seconds_bucket[5m]) / stumper_calls_total{}\n")
         self.assertEqual(list(readme.check_metrics(self.root)), ["deploy/a.yml: nothing measures stumper_calls_total"])
+
+    def runs(self, **flags: set) -> deploy.Runs:
+        runs = deploy.Runs.__new__(deploy.Runs)
+        runs.flags = flags
+        return runs
+
+    def test_a_command_or_flag_that_does_not_exist_is_seen_in_deploy(self):
+        self.put("deploy/a.yaml", "kind: Job\nmetadata: {name: a}\nspec:\n  containers:\n"
+                                  "    - {image: 'stumper:1', args: [work]}\n    - {image: stumper, args: [worker, --slow]}\n")
+        self.put("deploy/b.service", "ExecStart=/usr/bin/stumper serve\nTimeoutStopSec=20s\n")
+        runs = self.runs(worker={"drain"}, serve=set())
+        found = list(deploy.check_yaml(self.root, runs)) + list(deploy.check_units(self.root, "/bin/true", runs))
+        self.assertIn("deploy/a.yaml: Job a: there is no `stumper work`", found)
+        self.assertIn("deploy/a.yaml: Job a: `stumper worker` has no --slow", found)
+        self.assertIn("deploy/b.service: 20 s are not longer than the --drain of `stumper serve`, 30 s", found)
+
+    def test_a_secret_in_a_compose_file_and_what_is_no_yaml_are_seen(self):
+        self.put("deploy/a.yaml", "services:\n  x: {image: y, environment: {A_PASSWORD: secret, B_PASSWORD: '${B:-}'}}\n")
+        self.put("deploy/b.yml", "a: [\n")
+        found = list(deploy.check_yaml(self.root, self.runs()))
+        self.assertEqual(found[0], "deploy/a.yaml: x: A_PASSWORD does not come from the environment")
+        self.assertIn("deploy/b.yml: no YAML", found[1])
 
     def test_trailing_blanks_and_a_missing_line_end_are_seen(self):
         self.put("src/base/a.c", "int x; \nint y;")
