@@ -25,6 +25,7 @@
 #define API_BOOT_BYTES_MAX ((size_t)16 * 1024 * 1024)
 #define API_STALL_SECONDS 60
 #define API_INPUT_MS 10000
+#define API_KEYS_AGAIN_MS 500 /* a key may be good here that was revoked elsewhere */
 
 /* What a client gets that does not send its request in time. */
 #define API_TIMEOUT_BODY                                                                           \
@@ -96,7 +97,7 @@ struct keys_read {
     struct task *task;
 };
 
-static void api_read_keys(struct api *api);
+static void api_read_keys(void *ctx);
 
 static void api_on_keys(struct store_op *op) {
     struct keys_read *read = CONTAINER_OF(op, struct keys_read, op.op);
@@ -111,18 +112,24 @@ static void api_on_keys(struct store_op *op) {
     } else if (first) {
         api->start.why = op->detail;
     } else {
-        log_error("cannot read the API keys: %s", errinfo_text(&op->detail, e));
+        log_error("cannot read the API keys: %s; trying again", errinfo_text(&op->detail, e));
+        api->auth.again = false;
+        loop_timer_start(api->loop, &api->auth.retry, API_KEYS_AGAIN_MS, api_read_keys, api);
     }
     task_free(read->task);
     if (first) {
         api_started(api, e);
     }
-    if (api->auth.again && !api->stopping) {
+    if (api->auth.again) {
         api_read_keys(api);
     }
 }
 
-static void api_read_keys(struct api *api) {
+static void api_read_keys(void *ctx) {
+    struct api *api = ctx;
+    if (api->stopping) {
+        return;
+    }
     api->auth.again = api->auth.reading;
     if (api->auth.reading) {
         return;
@@ -130,6 +137,7 @@ static void api_read_keys(struct api *api) {
     struct task *t = task_new(api, NULL);
     struct keys_read *read = ARENA_NEW(&t->a, struct keys_read);
     api->auth.reading = true;
+    loop_timer_stop(&api->auth.retry);
     read->task = t;
     read->op = (struct store_key_list){.op = {.loop = api->loop, .done = api_on_keys}, .a = &t->a};
     store_key_list(api->o.store, &read->op);
@@ -157,6 +165,7 @@ static void api_on_stop(struct loop_msg *msg) {
         httpd_free(api->httpd);
         api->httpd = NULL;
     }
+    loop_timer_stop(&api->auth.retry);
     webhooks_stop(api->webhooks);
     views_stop(api->views);
     if (api->watch != NULL) {

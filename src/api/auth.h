@@ -26,6 +26,7 @@ struct auth {
     struct key *keys[AUTH_BUCKETS]; /* the store's, also revoked ones; a key stays where it is */
     bool any;                       /* there is a key: closed */
     bool reading, again;            /* the store is being asked / has to be asked once more */
+    struct loop_timer retry;        /* after it has failed */
 };
 
 /* What is left of a key's rate. */

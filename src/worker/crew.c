@@ -70,6 +70,7 @@ static void crew_reaped(struct store_op *op) {
         log_warn("cannot look for dead workers: %s", errinfo_text(&op->detail, op->err));
     }
     int64_t again_ms = op->err == ERR_OK ? c->reap.ret_again_ms : CREW_REAP_MS;
+    reconciler_pace(c->reconciler, again_ms); /* a fleet looks as often as one process does */
     loop_timer_start(c->options.loop, &c->reap_timer, again_ms, crew_reap, c);
 }
 

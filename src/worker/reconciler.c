@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RECONCILER_EVERY_MS 1000
-#define RECONCILER_REST_MS 20 /* before a look that news ask for */
+#define RECONCILER_EVERY_MS 1000 /* unless it is told otherwise */
+#define RECONCILER_REST_MS 20    /* before a look that news ask for */
 #define RECONCILER_OF_TENANT_MAX 250
 #define RECONCILER_AT_ONCE_MAX 8 /* jobs in news that are handed on without a look */
 
@@ -18,6 +18,7 @@ struct reconciler {
     struct broker *broker;
     struct store_watch *watch;
     struct loop_timer timer;
+    int64_t every_ms;
     struct store_runnable op;
     struct runnable_row *rows;
     bool looking, stopped;
@@ -40,7 +41,7 @@ static void reconciler_free(struct reconciler *r) {
 
 /* Until the next look, unless one is under way. */
 static void reconciler_wait(struct reconciler *r) {
-    int64_t wait_ms = r->soon ? RECONCILER_REST_MS : RECONCILER_EVERY_MS;
+    int64_t wait_ms = r->soon ? RECONCILER_REST_MS : r->every_ms;
     if (!r->looking) {
         loop_timer_start(r->loop, &r->timer, wait_ms, reconciler_look, r);
     }
@@ -105,10 +106,15 @@ struct reconciler *reconciler_start(struct loop *l, struct store *s, struct brok
     r->loop = l;
     r->store = s;
     r->broker = b;
+    r->every_ms = RECONCILER_EVERY_MS;
     r->rows = mem_new_array(STORE_RUNNABLE_MAX, sizeof *r->rows);
     r->watch = store_watch(s, l, reconciler_on_news, r);
     reconciler_look(r);
     return r;
+}
+
+void reconciler_pace(struct reconciler *r, int64_t every_ms) {
+    r->every_ms = every_ms;
 }
 
 void reconciler_stop(struct reconciler *r) {

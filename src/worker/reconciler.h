@@ -1,6 +1,6 @@
 /* reconciler.h - makes every broker disposable: compares what the store says could be worked on
  * with what has a home, and publishes tokens for the difference; when something changed at once,
- * and every second in any case.
+ * and every second in any case, or as often as it is told.
  *
  * Threading  the thread of its loop.
  */
@@ -14,6 +14,9 @@ struct reconciler;
 
 /** Begin. Store and broker outlive it. */
 struct reconciler *reconciler_start(struct loop *l, struct store *s, struct broker *b);
+
+/** Look every @every_ms, in place of each second: others look as well. */
+void reconciler_pace(struct reconciler *r, int64_t every_ms);
 
 /** End it. What it asked of the store still comes back, on a later tick, and frees it. */
 void reconciler_stop(struct reconciler *r);

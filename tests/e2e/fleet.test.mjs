@@ -1,8 +1,10 @@
 // The service in several processes on one PostgreSQL: API servers and workers apart, which learn of each other by the store.
 import assert from 'node:assert/strict';
+import { symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'node:test';
-import { folder, KEY, run, sim, start, wait } from './lib.mjs';
-import { eventually, postgres, redis } from './servers.mjs';
+import { folder, KEY, program, root, run, sim, start, text, wait } from './lib.mjs';
+import { eventually, freePort, postgres, redis } from './servers.mjs';
 import { serve } from './service.mjs';
 
 const PASSWORD = 'a-secret-of-the-store';
@@ -139,7 +141,7 @@ test('whichever of five is killed, each job ends with exactly N, and only calls 
   const it = await fleet(t);
   const jobs = [];
   let killed = 0;
-  for (let i = 0; i < 4; i++) jobs.push(await it.apis[i % 2].submit({ num_problems: 40, concurrency: 4 }));
+  for (let i = 0; i < 4; i++) jobs.push(await it.apis[i % 2].submit({ num_problems: 24, concurrency: 4 }));
   await eventually(async () => (await status(it.apis[0], jobs[3])).status !== 'queued', 'all are worked on');
   for (const w of [...it.workers]) {
     await w.kill('SIGKILL');
@@ -207,4 +209,45 @@ test('a worker tells how it is, and is drained by SIGTERM', async (t) => {
   assert.equal((await w.ended).code, 0);
   await becomes(it.apis[0], id, 'queued');
   assert.equal((await it.apis[0].ask(`/jobs/${id}/cancel`, { method: 'POST' })).status, 200);
+});
+
+/** The shell blocks of a section of README, with free ports for those that it names, and where the servers are. */
+async function printed(heading, database, broker) {
+  const section = text(join(root, 'README.md')).split(`\n## ${heading}\n`)[1].split('\n## ')[0];
+  let blocks = [...section.matchAll(/^```sh\n(.*?)^```/gms)].map(([, block]) => block);
+  const ports = {};
+  for (const [, port] of blocks.join('').matchAll(/(?:127\.0\.0\.1:|--port )(\d+)/g)) ports[port] ??= await freePort();
+  for (const [port, free] of Object.entries(ports)) blocks = blocks.map((b) => b.replaceAll(port, free));
+  blocks = blocks.map((b) => b.replace(/STUMPER_STORE=\S+/, `STUMPER_STORE=${database.url}`).replace(/STUMPER_BROKER=\S+/, `STUMPER_BROKER=${broker.url}`));
+  return { blocks, ports };
+}
+
+test('the commands of README bring up a fleet that outlives whichever of it is killed', async (t) => {
+  const { blocks: [up, use], ports } = await printed('More than one machine', await postgres(t, PASSWORD), await redis(t, PASSWORD));
+  const cwd = folder(t), [first, second] = ['8080', '8081'].map((p) => `http://127.0.0.1:${ports[p]}`);
+  symlinkSync(program, join(cwd, 'stumper'));
+  const options = { program: 'bash', cwd, env: { PATH: `${cwd}:${process.env.PATH}`, STUMPER_SERVER: first } };
+  const pids = [], kill = (pid) => process.kill(pid, 'SIGKILL');
+  t.after(() => pids.forEach((pid) => { try { kill(pid); } catch { /* it is gone */ } }));
+  const it = start(t, ['-c', `${up}echo "pids: $(jobs -p | tr '\\n' ' ')"\nwait`], options);
+  pids.push(...(await it.line(/^pids: (.*)$/m))[1].trim().split(' ').map(Number));
+  assert.equal(pids.length, 6);
+  const get = async (url) => (await fetch(url).catch(() => null))?.json();
+  await eventually(async () => (await get(`${first}/workers`))?.data.length === 3 && get(`${second}/workers`), 'all are there');
+
+  const used = (await run(t, ['-c', use], options)).stdout;
+  assert.equal(used.split('\n').filter((line) => / \d+ s ago/.test(line)).length, 3, used);
+  const done = JSON.parse(used.slice(used.indexOf('\n{') + 1));
+  assert.deepEqual([done.status, done.counts.accepted], ['succeeded', 20]);
+
+  const job = await (await fetch(`${first}/generate`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"num_problems": 10}' })).json();
+  const busy = await eventually(async () => (await get(`${second}/workers`)).data.find((w) => w.jobs === 1), 'one has it');
+  kill(busy.pid);
+  kill(pids[1]);
+  kill(pids.slice(3).find((pid) => pid !== busy.pid));
+  const ended = await eventually(async () => {
+    const got = await get(`${second}/status/${job.job_id}?wait=20`);
+    return got.status === 'succeeded' && got;
+  }, 'it ends', 60000);
+  assert.equal(ended.counts.accepted, 10);
 });
