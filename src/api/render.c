@@ -87,6 +87,7 @@ static void render_usage_row(struct jwrite *w, const struct usage_row *u) {
     jwrite_key(w, "cost_usd");
     jwrite_usd(w, u->cost_nusd);
     render_int(w, "calls_unpriced", u->calls_unpriced);
+    render_int(w, "calls_reused", u->calls_reused);
     jwrite_end(w);
 }
 
@@ -101,12 +102,15 @@ static void render_usage(struct jwrite *w, const struct job_row *job,
     jwrite_usd(w, job->cost_nusd);
     render_int(w, "calls_unpriced", job->calls_unpriced);
     if (extra->with_usage) {
+        int64_t reused = 0;
         jwrite_key(w, "by_model");
         jwrite_array(w);
         for (size_t i = 0; i < extra->usage_n; i++) {
             render_usage_row(w, &extra->usage[i]);
+            reused += extra->usage[i].calls_reused;
         }
         jwrite_end(w);
+        render_int(w, "calls_reused", reused);
     }
     jwrite_end(w);
 }

@@ -94,6 +94,16 @@ static enum err jobs_list(struct jobs *j, int *ret_code) {
     return ERR_OK;
 }
 
+/* What of the calls was paid for by earlier jobs. */
+static void jobs_print_calls(const struct jnode *usage) {
+    int64_t reused = jnode_get_int(usage, "calls_reused", 0);
+    (void)printf("  %-10s %" PRId64, "calls", jnode_get_int(usage, "calls", 0));
+    if (reused > 0) {
+        (void)printf(", %" PRId64 " of them answered from the cache", reused);
+    }
+    (void)printf("\n");
+}
+
 static void jobs_print_one(struct jobs *j, const struct jnode *job) {
     const struct jnode *counts = jnode_get(job, "counts"), *value;
     struct str key, reason = jnode_get_str(job, "reason");
@@ -108,6 +118,7 @@ static void jobs_print_one(struct jobs *j, const struct jnode *job) {
          it = jnode_next(counts, it, &key, &value)) {
         (void)printf("  %-10.*s %" PRId64 "\n", STR_ARG(key), jnode_int(value, 0));
     }
+    jobs_print_calls(jnode_get(job, "usage"));
 }
 
 static enum err jobs_show(struct jobs *j, int *ret_code) {

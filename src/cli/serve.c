@@ -168,7 +168,7 @@ enum err serve(const struct serve_options *options, struct errinfo *reterr) {
         return e;
     }
     s.loop = loop_new();
-    s.metrics = metrics_new();
+    s.metrics = options->metrics;
     e = serve_open_broker(&s, reterr);
     if (e == ERR_OK) {
         e = store_open(options->store_path, s.metrics, &s.store, reterr);
@@ -180,6 +180,5 @@ enum err serve(const struct serve_options *options, struct errinfo *reterr) {
     }
     judge_pool_free(s.judge);
     loop_free(s.loop);
-    metrics_free(s.metrics);
     return e;
 }

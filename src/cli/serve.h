@@ -11,6 +11,7 @@ struct serve_options {
     const char *broker; /* the URL of a server, or NULL: tokens stay in this process */
     const struct llm_config *llm;
     const struct prompts *prompts;
+    struct metrics *metrics;
     int64_t workers, slots, batch_slots; /* slots of each; no workers: the API alone */
     bool worker_only; /* of the API nothing but health and metrics, and that only if it is to
                          listen; ends when others have asked all its workers to go */

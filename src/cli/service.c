@@ -201,13 +201,30 @@ static void service_draining(void *ctx) {
                   s->serve.drain_ms / 1000);
 }
 
-/* No service fails by its cache. */
-static void service_close_cache(struct service *s) {
-    struct errinfo why = {0};
-    enum err e = reuse_close(&s->reuse, &why);
-    if (e != ERR_OK) {
-        log_warn("%s: not all answers could be kept or used: %s", s->cache, errinfo_text(&why, e));
+static const struct metric_family service_cache_failing = {
+    .name = "stumper_cache_failing",
+    .help = "1 when the cache of answers could not be read or written, and is out of use",
+    .kind = METRIC_GAUGE};
+
+/* No service fails by its cache: it goes on without. Any thread. */
+static void service_cache_failed(void *ctx, const char *why) {
+    const struct service *s = ctx;
+    log_warn("%s: %s; going on without this cache until the service is started again", s->cache,
+             why);
+    metric_set(metric_get(s->serve.metrics, &service_cache_failing, NULL, 0), 1);
+}
+
+static void service_watch_cache(struct service *s) {
+    if (s->reuse.cache != NULL) {
+        metric_set(metric_get(s->serve.metrics, &service_cache_failing, NULL, 0), 0);
+        cache_on_failure(s->reuse.cache, service_cache_failed, s);
     }
+}
+
+static void service_close_cache(struct service *s) {
+    struct errinfo why;
+    enum err e = reuse_close(&s->reuse, &why); /* was told when it happened */
+    (void)e;
 }
 
 int service_fail(const struct service *s, const char *command, enum err e) {
@@ -225,8 +242,11 @@ int service_run(struct service *s, const char *command) {
     o->api.retain_ms = o->retain_ms;
     enum err e = reuse_open(&s->reuse, s->cache, s->cache_engineer, &s->llm, &s->why);
     if (e == ERR_OK) {
+        o->metrics = metrics_new();
+        service_watch_cache(s);
         e = serve(o, &s->why);
         service_close_cache(s);
+        metrics_free(o->metrics);
     }
     sim_child_stop(&s->sim);
     return e == ERR_OK ? EXIT_DONE

@@ -50,6 +50,7 @@ int watch_exit_code(struct str state) {
 static void watch_read_view(const struct jnode *job, struct work_view *v) {
     const struct jnode *counts = jnode_get(job, "counts"), *usage = jnode_get(job, "usage");
     *v = (struct work_view){.calls = jnode_get_int(usage, "calls", 0),
+                            .reused = jnode_get_int(usage, "calls_reused", 0),
                             .input_tokens = jnode_get_int(usage, "input_tokens", 0),
                             .output_tokens = jnode_get_int(usage, "output_tokens", 0),
                             .calls_unpriced = jnode_get_int(usage, "calls_unpriced", 0)};

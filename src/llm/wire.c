@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "llm/wire_error.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -177,12 +178,54 @@ static void wire_no_json(struct str text, const struct errinfo *why, struct wire
                            page ? "a web page" : "not JSON", why->text);
 }
 
-/* What begins like an answer was one, and was paid for: it goes up with nothing in it, and at a
- * cost that nobody knows. */
-static const struct call_answer wire_lost_answer = {
-    .finish = CALL_FINISH_OTHER,
-    .usage = {.input_tokens = -1, .output_tokens = -1},
-    .cost_nusd = MONEY_UNKNOWN};
+/* The object behind the last "key": in a text that is no JSON as a whole; empty if there is none.
+ * Within a string the quotes would be escaped. */
+static struct str wire_last_object(struct str text, const char *key) {
+    char quoted[32];
+    int n = snprintf(quoted, sizeof quoted, "\"%s\"", key);
+    size_t at = str_rfind(text, (struct str){quoted, (size_t)n}), depth = 0;
+    struct str rest = at == STR_NPOS ? S("") : str_trim(str_skip(text, at + (size_t)n));
+    rest = str_starts(rest, S(":")) ? str_trim(str_skip(rest, 1)) : S("");
+    for (size_t i = 0; i < rest.n && str_starts(rest, S("{")); i++) {
+        depth += rest.p[i] == '{';
+        depth -= rest.p[i] == '}';
+        if (depth == 0) {
+            return str_take(rest, i + 1);
+        }
+    }
+    return S("");
+}
+
+/* What begins like an answer was one, and was paid for: it goes up with nothing in it, at the cost
+ * of what it says was used, or at one that nobody knows. @doc: NULL if it is no JSON. */
+static void wire_lose(const struct wire *wire, struct str text, const struct jnode *doc,
+                      struct arena *a, struct call_answer *ret) {
+    const struct jnode *usage = jnode_get(doc, wire->usage_key);
+    *ret = (struct call_answer){.finish = CALL_FINISH_OTHER,
+                                .usage = {.input_tokens = -1, .output_tokens = -1},
+                                .cost_nusd = MONEY_UNKNOWN,
+                                .model_id = jnode_get_str(doc, "model")};
+    if (doc == NULL &&
+        jnode_parse(wire_last_object(text, wire->usage_key), a, &usage, NULL) != ERR_OK) {
+        usage = NULL;
+    }
+    if (jnode_type(usage) == JNODE_OBJECT) {
+        wire->usage(usage, ret);
+    }
+}
+
+/* The document of a 200. One without an answer was paid for if it says that any was written. */
+static void wire_read_answer(const struct wire *wire, const struct jnode *doc, struct arena *a,
+                             struct wire_result *ret) {
+    struct call_answer lost;
+    wire->answer(doc, a, ret);
+    if (ret->err == ERR_PROTOCOL) {
+        wire_lose(wire, S(""), doc, a, &lost);
+        if (lost.usage.output_tokens > 0) {
+            *ret = (struct wire_result){.retry_after_ms = -1, .answer = lost};
+        }
+    }
+}
 
 void wire_read(const struct wire *wire, const struct wire_ask *ask, const struct http_reply *reply,
                unsigned *known, struct arena *a, struct wire_result *ret) {
@@ -195,11 +238,11 @@ void wire_read(const struct wire *wire, const struct wire_ask *ask, const struct
     if (reply->status != 200 || wire_holds_error(doc)) {
         wire_read_error(wire, ask, reply, doc, known, a, ret);
     } else if (e != ERR_OK && str_starts(text, S("{"))) {
-        ret->answer = wire_lost_answer;
+        wire_lose(wire, text, NULL, a, &ret->answer);
     } else if (e != ERR_OK) {
         wire_no_json(text, &why, ret);
     } else {
-        wire->answer(doc, a, ret);
+        wire_read_answer(wire, doc, a, ret);
     }
     ret->answer.request_id = ret->err == ERR_OK ? wire_request_id(reply, doc) : S("");
 }

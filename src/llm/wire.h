@@ -70,6 +70,9 @@ struct wire {
     void (*body)(const struct wire_ask *ask, struct jwrite *w);
     /** Read the document of a 200 that holds no error; *@ret is zero but for retry_after_ms. */
     void (*answer)(const struct jnode *doc, struct arena *a, struct wire_result *ret);
+    /** What an answer's member @usage_key says was used, and perhaps what that cost. */
+    const char *usage_key;
+    void (*usage)(const struct jnode *usage, struct call_answer *ret);
     /** Take one event of a stream that holds no error. */
     void (*event)(struct wire_stream *s, const struct jnode *data);
     const struct batch_wire *batches; /* how it is asked in batches; NULL: it is not */
@@ -97,7 +100,8 @@ void wire_body(const struct wire *wire, const struct wire_ask *ask, struct sbuf 
 
 /**
  * Read a whole reply of any status. A 200 that begins like an answer and cannot be read was paid
- * for: an answer without text (CALL_FINISH_OTHER), usage or cost.
+ * for: an answer without text (CALL_FINISH_OTHER), with its usage if that can be read, or a cost
+ * that nobody knows.
  *
  * @ask    of the request: of many requests that were under way together each is answered by the
  *         same lesson, which is learned once

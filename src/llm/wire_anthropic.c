@@ -150,6 +150,10 @@ static struct call_usage anthropic_usage(const struct jnode *usage,
 
 static const struct call_usage anthropic_nothing = {.input_tokens = -1, .output_tokens = -1};
 
+static void anthropic_used(const struct jnode *usage, struct call_answer *ret) {
+    ret->usage = anthropic_usage(usage, &anthropic_nothing);
+}
+
 static void anthropic_answer(const struct jnode *doc, struct arena *a, struct wire_result *ret) {
     const struct jnode *content = jnode_get(doc, "content");
     if (jnode_type(content) != JNODE_ARRAY) {
@@ -215,5 +219,7 @@ const struct wire wire_anthropic = {.type = "anthropic",
                                     .auth = anthropic_auth,
                                     .body = anthropic_body,
                                     .answer = anthropic_answer,
+                                    .usage_key = "usage",
+                                    .usage = anthropic_used,
                                     .event = anthropic_event,
                                     .batches = &batch_anthropic};

@@ -184,6 +184,10 @@ static void gemini_answer(const struct jnode *doc, struct arena *a, struct wire_
         .model_id = jnode_get_str(doc, "modelVersion")};
 }
 
+static void gemini_used(const struct jnode *usage, struct call_answer *ret) {
+    ret->usage = gemini_usage(usage);
+}
+
 static void gemini_event(struct wire_stream *s, const struct jnode *data) {
     const struct jnode *candidate = jnode_at(jnode_get(data, "candidates"), 0);
     const struct jnode *usage = jnode_get(data, "usageMetadata");
@@ -214,4 +218,6 @@ const struct wire wire_gemini = {.type = "gemini",
                                  .auth = gemini_auth,
                                  .body = gemini_body,
                                  .answer = gemini_answer,
+                                 .usage_key = "usageMetadata",
+                                 .usage = gemini_used,
                                  .event = gemini_event};

@@ -151,6 +151,10 @@ static struct call_usage chat_usage(const struct jnode *usage) {
         .reasoning_tokens = wire_tokens(out, "reasoning_tokens", 0)};
 }
 
+static void chat_used(const struct jnode *usage, struct call_answer *ret) {
+    ret->usage = chat_usage(usage);
+}
+
 /* Endings that are the server's trouble: OpenRouter's, DeepSeek's. */
 static bool chat_is_server_trouble(struct str finish) {
     return str_eq(finish, S("error")) || str_eq(finish, S("insufficient_system_resource"));
@@ -211,5 +215,7 @@ const struct wire wire_openai_chat = {.type = "openai-chat",
                                       .auth = wire_bearer,
                                       .body = chat_body,
                                       .answer = chat_answer,
+                                      .usage_key = "usage",
+                                      .usage = chat_used,
                                       .event = chat_event,
                                       .batches = &batch_openai_chat};

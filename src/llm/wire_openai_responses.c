@@ -177,6 +177,11 @@ static int64_t responses_cost(const struct jnode *usage) {
     return told ? llround(usd * (double)NUSD_PER_USD) : MONEY_UNKNOWN;
 }
 
+static void responses_used(const struct jnode *usage, struct call_answer *ret) {
+    ret->usage = responses_usage(usage);
+    ret->cost_nusd = responses_cost(usage);
+}
+
 static void responses_answer(const struct jnode *doc, struct arena *a, struct wire_result *ret) {
     const struct jnode *output = jnode_get(doc, "output"), *usage = jnode_get(doc, "usage");
     struct str status = jnode_get_str(doc, "status");
@@ -225,6 +230,8 @@ const struct wire wire_openai_responses = {.type = "openai-responses",
                                            .auth = wire_bearer,
                                            .body = responses_body,
                                            .answer = responses_answer,
+                                           .usage_key = "usage",
+                                           .usage = responses_used,
                                            .event = responses_event,
                                            .batches = &batch_openai_responses};
 
@@ -236,4 +243,6 @@ const struct wire wire_perplexity = {.type = "perplexity",
                                      .auth = wire_bearer,
                                      .body = perplexity_body,
                                      .answer = responses_answer,
+                                     .usage_key = "usage",
+                                     .usage = responses_used,
                                      .event = responses_event};

@@ -50,6 +50,8 @@ struct cache {
     struct mailbox_msg stop; /* the last message */
     pthread_t thread;
     struct sql *writer;
+    void (*tell)(void *ctx, const char *why); /* at a failure; NULL: nobody */
+    void *tell_ctx;
     enum err write_err; /* the first; then nothing is tried any more */
     struct errinfo write_why;
     pthread_mutex_t reading; /* protects what follows */
@@ -73,6 +75,12 @@ static void cache_add(struct sql *db, const struct cache_entry *e) {
     (void)sql_run(q);
 }
 
+static void cache_tell(const struct cache *c, enum err e, const struct errinfo *why) {
+    if (e != ERR_OK && c->tell != NULL) {
+        c->tell(c->tell_ctx, errinfo_text(why, e));
+    }
+}
+
 static void cache_add_all(struct cache *c, struct mailbox_msg *first) {
     if (c->write_err != ERR_OK) {
         return;
@@ -84,6 +92,7 @@ static void cache_add_all(struct cache *c, struct mailbox_msg *first) {
         }
     }
     c->write_err = sql_commit(c->writer, &c->write_why);
+    cache_tell(c, c->write_err, &c->write_why);
     (void)sql_upkeep(c->writer);
 }
 
@@ -184,6 +193,11 @@ enum err cache_open(const char *path, struct cache **ret, struct errinfo *reterr
     return ERR_OK;
 }
 
+void cache_on_failure(struct cache *c, void (*tell)(void *ctx, const char *why), void *ctx) {
+    c->tell = tell;
+    c->tell_ctx = ctx;
+}
+
 enum err cache_close(struct cache *c, struct errinfo *reterr) {
     mailbox_send(&c->inbox, &c->stop);
     ASSERT(pthread_join(c->thread, NULL) == 0);
@@ -226,6 +240,7 @@ static bool cache_find(struct cache *c, uint64_t hash, struct str request, struc
         sql_end(q);
     }
     c->read_err = sql_commit(c->reader, &c->read_why);
+    cache_tell(c, c->read_err, &c->read_why);
     if (c->read_err != ERR_OK || sbuf_overflowed(ret_text)) {
         sbuf_clear(ret_text); /* half an answer is none */
         found = false;

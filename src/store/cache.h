@@ -20,6 +20,10 @@ struct cache;
  * ERR_CORRUPT (not a cache) | ERR_READ_ONLY | ERR_DISK_FULL | ERR_IO; the file is named. */
 NODISCARD enum err cache_open(const char *path, struct cache **ret, struct errinfo *reterr);
 
+/** Have @tell called at the first failure of writing, and at that of reading, from whichever thread
+ * has it. Before anything is looked up or added. */
+void cache_on_failure(struct cache *c, void (*tell)(void *ctx, const char *why), void *ctx);
+
 /** Write what was added, close. The first failure of writing or reading, if there was one. */
 NODISCARD enum err cache_close(struct cache *c, struct errinfo *reterr);
 

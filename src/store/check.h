@@ -51,6 +51,10 @@
       " (SELECT coalesce(sum(calls), 0), coalesce(sum(input_tokens), 0),"                          \
       " coalesce(sum(output_tokens), 0), coalesce(sum(cost_nusd), 0),"                             \
       " coalesce(sum(calls_unpriced), 0) FROM usage WHERE job = key)")                             \
+    X(REUSED, "its calls are not summed up as its ledger says (%d of them)",                       \
+      "SELECT id, calls FROM jobs WHERE deleted_ms IS NULL AND"                                    \
+      " (SELECT count(*) FROM calls WHERE job = key AND tries = 0) <>"                             \
+      " (SELECT coalesce(sum(calls_reused), 0) FROM usage WHERE job = key)")                       \
     X(EVENTS, "event %d has a number that was never given",                                        \
       "SELECT j.id, e.seq FROM events e JOIN jobs j ON j.key = e.job"                              \
       " WHERE e.seq < 1 OR e.seq > j.events")                                                      \

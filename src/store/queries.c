@@ -35,16 +35,18 @@ const char *const queries_texts[Q_COUNT] = {
     [Q_IDEM_FIND] = "SELECT id, fingerprint FROM jobs WHERE tenant = $1 AND idem_key = $2",
     [Q_EVENT_ADD] = "INSERT INTO events (job, seq, kind, data, at_ms) VALUES ($1, $2, $3, $4, $5)",
     [Q_EVENT_DROP] = "DELETE FROM events WHERE job = $1 AND seq = $2",
-    [Q_USAGE_ADD] = "INSERT INTO usage AS u (job, role, model, calls, input_tokens, cached_tokens,"
-                    " output_tokens, reasoning_tokens, cost_nusd, calls_unpriced) VALUES"
-                    " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (job, role, model)"
-                    " DO UPDATE SET calls = u.calls + excluded.calls,"
-                    " input_tokens = u.input_tokens + excluded.input_tokens,"
-                    " cached_tokens = u.cached_tokens + excluded.cached_tokens,"
-                    " output_tokens = u.output_tokens + excluded.output_tokens,"
-                    " reasoning_tokens = u.reasoning_tokens + excluded.reasoning_tokens,"
-                    " cost_nusd = u.cost_nusd + excluded.cost_nusd,"
-                    " calls_unpriced = u.calls_unpriced + excluded.calls_unpriced",
+    [Q_USAGE_ADD] =
+        "INSERT INTO usage AS u (job, role, model, calls, input_tokens, cached_tokens,"
+        " output_tokens, reasoning_tokens, cost_nusd, calls_unpriced, calls_reused) VALUES"
+        " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (job, role, model)"
+        " DO UPDATE SET calls = u.calls + excluded.calls,"
+        " input_tokens = u.input_tokens + excluded.input_tokens,"
+        " cached_tokens = u.cached_tokens + excluded.cached_tokens,"
+        " output_tokens = u.output_tokens + excluded.output_tokens,"
+        " reasoning_tokens = u.reasoning_tokens + excluded.reasoning_tokens,"
+        " cost_nusd = u.cost_nusd + excluded.cost_nusd,"
+        " calls_unpriced = u.calls_unpriced + excluded.calls_unpriced,"
+        " calls_reused = u.calls_reused + excluded.calls_reused",
     [Q_TOKENS_TAKE] = "UPDATE tokens SET last = last + $1 RETURNING last"
                       " /*= SELECT nextval('numbers') + $1 - 1 */",
     [Q_WAITING] = "SELECT no, crashes FROM attempts WHERE job = $1 AND token IS NULL"

@@ -88,6 +88,7 @@ static enum err reader_get_usage(struct store_reader *r, int64_t job, struct are
         row->reasoning_tokens = sql_int(q, 6);
         row->cost_nusd = sql_int(q, 7);
         row->calls_unpriced = sql_int(q, 8);
+        row->calls_reused = sql_int(q, 9);
         n++;
     }
     qsort(rows, n, sizeof *rows, reader_compare_usage);

@@ -42,8 +42,9 @@ static const char *const reader_texts[R_COUNT] = {
                                 " ORDER BY j.key DESC LIMIT $5",
     [R_JOBS_COUNT] = "SELECT count(*) FROM jobs WHERE state = $1 AND deleted_ms IS NULL",
     [R_IDEM] = "SELECT id, fingerprint FROM jobs WHERE tenant = $1 AND idem_key = $2",
-    [R_USAGE] = "SELECT role, model, calls, input_tokens, cached_tokens, output_tokens,"
-                " reasoning_tokens, cost_nusd, calls_unpriced FROM usage WHERE job = $1",
+    [R_USAGE] =
+        "SELECT role, model, calls, input_tokens, cached_tokens, output_tokens,"
+        " reasoning_tokens, cost_nusd, calls_unpriced, calls_reused FROM usage WHERE job = $1",
     [R_TENANT_NEXT] = "SELECT min(tenant) FROM jobs WHERE tenant > $1 AND worker IS NULL"
                       " AND state IN ('queued', 'running') AND deleted_ms IS NULL",
     [R_RUNNABLE] = "SELECT id, priority FROM jobs WHERE tenant = $1 AND worker IS NULL"

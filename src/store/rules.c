@@ -219,6 +219,7 @@ static void rules_add_usage(struct rules *r, const struct rules_job *job) {
         sql_put_int(q, u->row.reasoning_tokens);
         sql_put_int(q, u->row.cost_nusd);
         sql_put_int(q, u->row.calls_unpriced);
+        sql_put_int(q, u->row.calls_reused);
         (void)sql_run(q);
     }
 }

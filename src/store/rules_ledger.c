@@ -41,6 +41,7 @@ static void rules_count_call(struct rules *r, struct rules_job *job,
     usage->reasoning_tokens += MAX(answer->usage.reasoning_tokens, 0);
     usage->cost_nusd += MAX(answer->cost_nusd, 0);
     usage->calls_unpriced += answer->cost_nusd < 0;
+    usage->calls_reused += answer->tries == 0;
     job->calls++;
     job->input_tokens += MAX(answer->usage.input_tokens, 0);
     job->output_tokens += MAX(answer->usage.output_tokens, 0);

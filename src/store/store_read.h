@@ -13,6 +13,7 @@ struct usage_row {
     int64_t calls, input_tokens, cached_tokens, output_tokens, reasoning_tokens;
     int64_t cost_nusd;      /* of the calls whose cost is known */
     int64_t calls_unpriced; /* calls whose cost is unknown */
+    int64_t calls_reused;   /* calls that an earlier job paid for: they cost nothing */
 };
 
 struct job_row {

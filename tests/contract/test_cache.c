@@ -267,6 +267,30 @@ static void test_a_file_of_version_1_is_taken_over_with_its_answers(void **state
     closed(c);
 }
 
+static void note_failure(void *ctx, const char *why) {
+    char *told = ctx;
+    (void)snprintf(told, 200, "%s", why);
+}
+
+static void test_a_failure_is_told_when_it_happens(void **state) {
+    struct fixture *f = *state;
+    static char told[200];
+    struct errinfo why = {0};
+    sqlite3 *db;
+    struct cache *c = opened(f);
+    cache_on_failure(c, note_failure, told);
+    cache_put(c, S("2+2?"), S("first"), &paid);
+    assert_true(gets(f, c, "2+2?", "later"));
+    assert_string_equal(told, "");
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "DROP TABLE answers", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    assert_false(cache_get(c, S("2+2?"), S("later"), &f->text, &f->answer));
+    assert_non_null(strstr(told, "answers"));
+    assert_int_not_equal(cache_close(c, &why), ERR_OK);
+    assert_string_equal(why.text, told);
+}
+
 static void test_another_file_is_refused_and_left_alone(void **state) {
     struct fixture *f = *state;
     struct cache *c;
@@ -296,6 +320,7 @@ int main(void) {
         CACHE_TEST(test_an_answer_that_cannot_be_given_leaves_nothing),
         CACHE_TEST(test_one_process_at_a_time_has_it),
         CACHE_TEST(test_a_file_of_version_1_is_taken_over_with_its_answers),
+        CACHE_TEST(test_a_failure_is_told_when_it_happens),
         CACHE_TEST(test_another_file_is_refused_and_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

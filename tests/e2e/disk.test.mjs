@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { assertExactly, folder, generate, jsonl, program, run, sim } from './lib.mjs';
+import { assertExactly, folder, generate, jsonl, program, run, sim, start } from './lib.mjs';
 
 const quoted = (args) => args.map((a) => `'${a}'`).join(' ');
 const NAMESPACE = ['--map-root-user', '--mount', 'sh', '-c'];
@@ -29,6 +29,25 @@ test('a full disk is told, and with room again the job goes on', { skip: !mayMou
   assertExactly(300, jsonl(join(cwd, 'problems.jsonl')));
   const { calls } = await provider.sums();
   assert(calls <= 1200 + 64, `${calls} calls: what was stored was not paid again`);
+});
+
+test('a service whose cache has no room left says so at once and goes on without', { skip: !mayMount && 'no mount namespaces here' }, async (t) => {
+  const cwd = folder(t);
+  mkdirSync(join(cwd, 'small'));
+  const provider = await sim(t, '--accept-all');
+  const models = ['engineer', 'checker', 'target'].flatMap((role) => [`--${role}`, `openai/${role}`]);
+  const command = quoted([program, 'serve', '--listen', '127.0.0.1:0', '--store', 'sqlite:jobs.db', '--cache', 'small/answers.db', ...models]);
+  const script = `mount -t tmpfs -o size=400k none small || exit 99; exec ${command}`;
+  const it = start(t, [...NAMESPACE, script], { program: 'unshare', cwd, env: provider.env });
+  const base = (await it.line(/serving (http:\S+),/))[1];
+  const metric = async () => /^stumper_cache_failing (\d)$/m.exec(await (await fetch(`${base}/metrics`)).text())[1];
+  assert.equal(await metric(), '0');
+  const job = await (await fetch(`${base}/generate`, {
+    method: 'POST', headers: { 'content-type': 'application/json', prefer: 'wait=60' }, body: JSON.stringify({ num_problems: 300 }),
+  })).json();
+  assert.equal(job.status, 'succeeded', JSON.stringify(job).slice(0, 500));
+  assert.match(it.stderr, /small\/answers\.db: .*(full|space).*going on without this cache/);
+  assert.equal(await metric(), '1');
 });
 
 test('a folder that is not writable is told before anything is paid', async (t) => {

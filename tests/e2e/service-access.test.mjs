@@ -62,6 +62,10 @@ test('with --cache the same question of another job of the same key is not paid 
     assert.equal(p.cost_usd, 0);
   }
   assert.equal(again.job.usage.cost_usd, 0);
+  assert.deepEqual([once, again].map(({ job }) => job.usage.calls_reused), [0, again.job.usage.calls], 'the job tells it, too');
+  for (const row of again.job.usage.by_model) assert.equal(row.calls_reused, row.calls);
+  const shown = await run(t, ['jobs', 'show', again.job.job_id, '--server', s.base], { env: { STUMPER_API_KEY: ann } });
+  assert.match(shown.stdout, /calls +(\d+), \1 of them answered from the cache/);
   assert.equal((await paid(bob)).calls, once.calls, 'nobody learns what others asked');
 });
 

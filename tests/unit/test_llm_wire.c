@@ -480,10 +480,37 @@ static void test_only_a_400_or_422_teaches(void **state) {
     assert_int_equal(known, 0);
 }
 
+static void test_an_answer_that_cannot_be_read_costs_what_it_says_was_used(void **state) {
+    (void)state;
+    /* An escape that JSON does not have, as some proxies let through. */
+    struct wire_result r = read_reply(
+        200, "{\"model\":\"m\",\"choices\":[{\"message\":{\"content\":\"\\q \\\"usage\\\": {\"}}],"
+             "\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":9,"
+             "\"completion_tokens_details\":{\"reasoning_tokens\":4}},\"id\":\"\\q\"}");
+    assert_int_equal(r.err, ERR_OK);
+    assert_int_equal(r.answer.finish, CALL_FINISH_OTHER);
+    assert_int_equal(r.answer.text.n, 0);
+    assert_int_equal(r.answer.usage.input_tokens, 7);
+    assert_int_equal(r.answer.usage.output_tokens, 9);
+    assert_int_equal(r.answer.usage.reasoning_tokens, 4);
+    /* Cut off before it came to that: nobody knows. */
+    r = read_reply(200, "{\"choices\":[{\"message\":{\"content\":\"4\"}}],\"usage\":{\"prompt_to");
+    assert_int_equal(r.err, ERR_OK);
+    assert_int_equal(r.answer.usage.output_tokens, -1);
+    assert_int_equal(r.answer.cost_nusd, MONEY_UNKNOWN);
+    /* Whole, without an answer, yet something was written. */
+    r = read_reply(200, "{\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":9}}");
+    assert_int_equal(r.err, ERR_OK);
+    assert_int_equal(r.answer.usage.output_tokens, 9);
+    r = read_reply(200, "{\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":0}}");
+    assert_int_equal(r.err, ERR_PROTOCOL);
+}
+
 #define WIRE_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        WIRE_TEST(test_an_answer_that_cannot_be_read_costs_what_it_says_was_used),
         WIRE_TEST(test_a_request_has_the_specified_members_and_no_others),
         WIRE_TEST(test_a_schema_is_asked_for_strictly_and_under_its_name),
         WIRE_TEST(test_quirks_change_what_is_asked),
