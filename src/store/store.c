@@ -30,7 +30,7 @@
     600000 /* how long patient operations wait for a database that is away                         \
             */
 #define STORE_PAUSE_MS 50
-#define STORE_BUSY_TRIES 20
+#define STORE_BUSY_MS 15000
 #define STORE_REST_MS 500 /* a connection that was lost meanwhile is made again so soon */
 
 /* --- while the database is away, which only a server's can be */
@@ -136,14 +136,21 @@ static void store_fail(struct store_op *batch, enum err e, const struct errinfo 
     }
 }
 
-/* store_try(), again where another process was in the way. */
+/* store_try(), again where another process was in the way: in a ring of locks, which was broken, or
+ * with a lock that it keeps for long. */
 static enum err store_try_hard(struct store *s, struct store_op *batch, int64_t until_ms,
                                struct errinfo *reterr) {
+    int64_t enough_ms = clock_mono_ms() + STORE_BUSY_MS;
     enum err e = store_try(s, batch, until_ms, reterr);
-    for (int i = 1; e == ERR_BUSY && sql_process(s->db) != 0 && i < STORE_BUSY_TRIES; i++) {
+    while (e == ERR_BUSY && sql_process(s->db) != 0 && clock_mono_ms() < enough_ms) {
         e = store_try(s, batch, until_ms, reterr);
     }
     return e;
+}
+
+/* May it do later? */
+static bool store_is_passing(const struct store *s, enum err e) {
+    return e == ERR_UNAVAILABLE || (e == ERR_BUSY && sql_process(s->db) != 0);
 }
 
 static struct store_op *store_write(void *ctx, struct store_op *batch) {
@@ -151,7 +158,7 @@ static struct store_op *store_write(void *ctx, struct store_op *batch) {
     struct errinfo why = {0};
     int64_t until_ms = clock_mono_ms() + STORE_PATIENCE_MS;
     enum err e = store_try_hard(s, batch, until_ms, &why);
-    while (e == ERR_UNAVAILABLE && clock_mono_ms() < until_ms) {
+    while (store_is_passing(s, e) && clock_mono_ms() < until_ms) {
         struct store_op *patient = desk_cut(&batch, store_is_patient, NULL);
         store_fail(batch, e, &why);
         desk_answer(batch);

@@ -30,15 +30,19 @@ static const struct passwd *other_user(void) {
     return nobody;
 }
 
-/* The newest that is installed: Debian keeps the server's programs out of the PATH. */
+/* The newest that is installed: Debian keeps the server's programs out of the PATH, and root's
+ * programs out of others'. */
 static void find_program(const char *name, char ret[PATH_BYTES]) {
-    glob_t found;
-    char pattern[PATH_BYTES];
-    (void)snprintf(pattern, sizeof pattern, "/usr/lib/postgresql/*/bin/%s", name);
+    static const char *const folders[] = {"/usr/sbin", "/usr/lib/postgresql/*/bin"};
     (void)snprintf(ret, PATH_BYTES, "%s", name);
-    if (glob(pattern, 0, NULL, &found) == 0) {
-        (void)snprintf(ret, PATH_BYTES, "%s", found.gl_pathv[found.gl_pathc - 1]);
-        globfree(&found);
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+        glob_t found;
+        char pattern[PATH_BYTES];
+        (void)snprintf(pattern, sizeof pattern, "%s/%s", folders[i], name);
+        if (glob(pattern, 0, NULL, &found) == 0) {
+            (void)snprintf(ret, PATH_BYTES, "%s", found.gl_pathv[found.gl_pathc - 1]);
+            globfree(&found);
+        }
     }
 }
 
