@@ -332,7 +332,7 @@ static enum err postgres_open(void *server, struct errinfo *reterr) {
     if (e == ERR_OK) {
         e = postgres_find_fleet(p, reterr);
     }
-    if (e == ERR_OK) {
+    if (e == ERR_OK && !p->pq.pooled) {
         e = pq_do(&p->pq, "LISTEN " POSTGRES_CHANNEL, reterr);
     }
     if (e == ERR_OK) {

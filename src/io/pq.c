@@ -25,18 +25,38 @@ static bool pq_is_plain(const char *part) {
     return strpbrk(part, "@:/?# ") == NULL || part[0] == '/'; /* a folder with a socket */
 }
 
+/* Take "pool_mode=…" out of the address: libpq does not know it. False: it says something else. */
+static bool pq_take_pool_mode(struct pq *p) {
+    struct str url = str_of(p->url);
+    size_t at = str_find(url, S("pool_mode="));
+    if (at == STR_NPOS || at == 0 || (url.p[at - 1] != '?' && url.p[at - 1] != '&')) {
+        return true;
+    }
+    struct str rest = str_skip(url, at + S("pool_mode=").n);
+    size_t end = str_find(rest, S("&"));
+    struct str value = str_take(rest, end == STR_NPOS ? rest.n : end);
+    p->pooled = str_eq(value, S("transaction"));
+    bool known = p->pooled || str_eq(value, S("session"));
+    rest = str_skip(rest, value.n + (end != STR_NPOS));
+    memmove(p->url + at, rest.p, rest.n + 1);
+    if (rest.n == 0) {
+        p->url[at - 1] = '\0';
+    }
+    return known;
+}
+
 enum err pq_init(struct pq *p, struct str url, int64_t answer_ms, struct errinfo *reterr) {
-    char *copy = mem_dup_cstr(url.p, url.n);
     char *why = NULL; /* may repeat the password */
-    PQconninfoOption *options = PQconninfoParse(copy, &why);
+    *p = (struct pq){.url = mem_dup_cstr(url.p, url.n), .answer_ms = answer_ms};
+    bool mode_known = pq_take_pool_mode(p);
+    PQconninfoOption *options = PQconninfoParse(p->url, &why);
     PQfreemem(why);
-    *p = (struct pq){.url = copy, .answer_ms = answer_ms};
     const char *host = options != NULL ? pq_option(options, "host") : "@";
     const char *port = options != NULL ? pq_option(options, "port") : "@";
     if (options != NULL) {
         log_add_secret(str_of(pq_option(options, "password")));
     }
-    bool good = pq_is_plain(host) && strspn(port, "0123456789,") == strlen(port);
+    bool good = mode_known && pq_is_plain(host) && strspn(port, "0123456789,") == strlen(port);
     if (good) {
         (void)snprintf(p->name, sizeof p->name, "postgresql://%s%s%s/%s", host,
                        port[0] != '\0' ? ":" : "", port, pq_option(options, "dbname"));
@@ -46,7 +66,8 @@ enum err pq_init(struct pq *p, struct str url, int64_t answer_ms, struct errinfo
         pq_release(p);
         return errinfo_set(reterr, ERR_USAGE,
                            "not a PostgreSQL address: postgresql://USER:PASSWORD@HOST:PORT/NAME, "
-                           "with %%40 for an @ in the password");
+                           "with %%40 for an @ in the password; pool_mode is session or "
+                           "transaction");
     }
     return ERR_OK;
 }
@@ -158,8 +179,9 @@ static const struct {
     {"08", ERR_UNAVAILABLE},    /* connection */
     {"57P", ERR_UNAVAILABLE},   /* shutdown, killed */
     {"53300", ERR_UNAVAILABLE}, /* too many connections */
-    {"40", ERR_UNAVAILABLE},    /* serialisation, deadlock: another try may do */
+    {"25P03", ERR_UNAVAILABLE}, /* idle in a transaction for too long */
     {"25006", ERR_UNAVAILABLE}, /* became a standby */
+    {"40", ERR_BUSY},           /* deadlock, serialisation */
     {"55P03", ERR_BUSY},        /* lock_timeout */
     {"53100", ERR_DISK_FULL},   {"42501", ERR_READ_ONLY}, {"XX001", ERR_CORRUPT},
     {"XX002", ERR_CORRUPT},     {"54", ERR_TOO_BIG},

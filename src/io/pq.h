@@ -5,6 +5,9 @@
  *          Whenever the connection is of no use any more it is dropped (`conn` is NULL then).
  * Secrets  an address may hold a password: neither `name` nor an error repeats it, and it becomes
  *          a secret of the log.
+ * Pooling  with "pool_mode=transaction" in the address there is a pooler between (pgbouncer), which
+ *          gives a session for a transaction only: then there are no locks and no settings of a
+ *          session, nothing is prepared, and no notification arrives.
  * Threading  one thread at a time.
  */
 #ifndef STUMPER_IO_PQ_H
@@ -22,6 +25,7 @@ struct pq {
     PGconn *conn;      /* NULL: not connected */
     char *url;         /* with its secrets */
     char name[256];    /* without: "postgresql://HOST:PORT/DATABASE" */
+    bool pooled;       /* each transaction may be in another session */
     int64_t answer_ms; /* so long an answer may take */
 };
 

@@ -64,10 +64,10 @@ static struct postgres_query *postgres_query_of(struct sql_query *q) {
 
 static void postgres_fail(struct postgres *db, const PGresult *result) {
     const char *reason;
-    enum err e = postgres_link_judge(result, &reason);
+    enum err e = pq_judge(result, &reason);
     sql_fail_as(&db->head, e, reason);
     if (e == ERR_UNAVAILABLE && result != NULL) {
-        postgres_link_drop(&db->link);
+        pq_drop(&db->link.pq);
     }
 }
 
@@ -132,8 +132,8 @@ static bool postgres_prepare(struct postgres *db, struct postgres_query *q, cons
         return true;
     }
     PGresult *result =
-        PQsendPrepare(db->link.conn, name, q->head.text, q->head.bound, q->types) == 1
-            ? postgres_link_await(&db->link)
+        PQsendPrepare(db->link.pq.conn, name, q->head.text, q->head.bound, q->types) == 1
+            ? pq_await(&db->link.pq)
             : NULL;
     if (PQresultStatus(result) != PGRES_COMMAND_OK) {
         postgres_fail(db, result);
@@ -151,20 +151,20 @@ static void postgres_execute(struct postgres_query *q) {
     struct postgres *db = postgres_of(q->head.db);
     char name[24];
     (void)snprintf(name, sizeof name, "q%zu", (size_t)(q - db->queries));
-    if (db->link.conn == NULL) {
+    if (db->link.pq.conn == NULL) {
         postgres_fail(db, NULL);
     }
-    if (db->head.err != ERR_OK || (!db->link.pooled && !postgres_prepare(db, q, name))) {
+    if (db->head.err != ERR_OK || (!db->link.pq.pooled && !postgres_prepare(db, q, name))) {
         return;
     }
-    int sent = db->link.pooled ? PQsendQueryParams(db->link.conn, q->text, q->head.bound, q->types,
-                                                   q->values, q->bytes, binary, 0)
-                               : PQsendQueryPrepared(db->link.conn, name, q->head.bound, q->values,
-                                                     q->bytes, binary, 0);
-    q->rows = sent == 1 ? postgres_link_await(&db->link) : NULL;
+    int sent = db->link.pq.pooled ? PQsendQueryParams(db->link.pq.conn, q->text, q->head.bound,
+                                                      q->types, q->values, q->bytes, binary, 0)
+                                  : PQsendQueryPrepared(db->link.pq.conn, name, q->head.bound,
+                                                        q->values, q->bytes, binary, 0);
+    q->rows = sent == 1 ? pq_await(&db->link.pq) : NULL;
     q->row = -1;
     const char *reason;
-    if (postgres_link_judge(q->rows, &reason) != ERR_OK) {
+    if (pq_judge(q->rows, &reason) != ERR_OK) {
         postgres_fail(db, q->rows);
     }
 }
@@ -242,7 +242,8 @@ static void postgres_begin_text(struct postgres *db, char *ret, size_t size) {
                        ", %s) ON CONFLICT (key) DO UPDATE SET commits = excluded.commits,"
                        " at = now(), missing_ms = NULL, buried = false"
                        " RETURNING " POSTGRES_CLOCK_MS,
-                       settings, db->link.key, ++db->commits, db->link.pooled ? "false" : "true");
+                       settings, db->link.key, ++db->commits,
+                       db->link.pq.pooled ? "false" : "true");
     }
 }
 
@@ -260,14 +261,14 @@ static void postgres_begin(struct sql *head) {
     ASSERT(!db->in_transaction);
     db->in_doubt = false; /* nobody has asked */
     postgres_connect(head);
-    if (db->link.conn == NULL) {
+    if (db->link.pq.conn == NULL) {
         return;
     }
     postgres_begin_text(db, text, sizeof text);
-    PGresult *result = postgres_link_ask(&db->link, text);
+    PGresult *result = pq_ask(&db->link.pq, text);
     const char *reason;
     db->in_transaction = true;
-    if (postgres_link_judge(result, &reason) != ERR_OK) {
+    if (pq_judge(result, &reason) != ERR_OK) {
         postgres_fail(db, result);
     } else if (PQntuples(result) == 1 &&
                str_to_i64(str_of(PQgetvalue(result, 0, 0)), &head->clock_ms)) {
@@ -282,9 +283,9 @@ static void postgres_begin(struct sql *head) {
 
 static void postgres_rollback(struct sql *head) {
     struct postgres *db = postgres_of(head);
-    if (db->in_transaction && db->link.conn != NULL &&
+    if (db->in_transaction && db->link.pq.conn != NULL &&
         postgres_link_do(&db->link, "ROLLBACK", NULL) != ERR_OK) {
-        postgres_link_drop(&db->link);
+        pq_drop(&db->link.pq);
     }
     db->in_transaction = false;
     head->err = ERR_OK;
@@ -293,9 +294,9 @@ static void postgres_rollback(struct sql *head) {
 static enum err postgres_commit(struct sql *head, struct errinfo *reterr) {
     struct postgres *db = postgres_of(head);
     if (head->err == ERR_OK) {
-        PGresult *result = db->link.conn != NULL ? postgres_link_ask(&db->link, "COMMIT") : NULL;
+        PGresult *result = db->link.pq.conn != NULL ? pq_ask(&db->link.pq, "COMMIT") : NULL;
         const char *reason;
-        enum err judged = postgres_link_judge(result, &reason);
+        enum err judged = pq_judge(result, &reason);
         if (judged != ERR_OK) {
             db->in_doubt = judged == ERR_UNAVAILABLE && head->mode == SQL_WRITER;
             postgres_fail(db, result);
@@ -449,7 +450,7 @@ static void postgres_close(struct sql *head) {
             sbuf_release(&db->queries[i].mended[k]);
         }
     }
-    postgres_link_release(&db->link);
+    pq_release(&db->link.pq);
     free(head->name);
     free(db);
 }
@@ -524,7 +525,7 @@ enum err postgres_open(const struct sql_request *request, struct sql **ret,
     }
     struct postgres *db = mem_new(sizeof *db + request->texts_n * sizeof db->queries[0]);
     db->head = (struct sql){.driver = &postgres_driver,
-                            .name = mem_dup_cstr(link.name, strlen(link.name)),
+                            .name = mem_dup_cstr(link.pq.name, strlen(link.pq.name)),
                             .mode = request->mode,
                             .process = request->mode == SQL_WRITER ? link.key : 0};
     db->link = link;
@@ -545,7 +546,7 @@ void sql_server_name(const char *place, char *ret, size_t size) {
     struct postgres_link link;
     ret[0] = '\0';
     if (postgres_link_init(&link, place, SQL_READER, NULL) == ERR_OK) {
-        (void)snprintf(ret, size, "%s", link.name);
-        postgres_link_release(&link);
+        (void)snprintf(ret, size, "%s", link.pq.name);
+        pq_release(&link.pq);
     }
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/defs.h"
 #include "broker_rig.h"
+#include "postgres_rig.h"
 #include "store/store.h"
 
 #include <pthread.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PASSWORD "not-a-%2Fword" /* as in a URL */
@@ -210,6 +212,36 @@ static void test_a_store_of_the_same_database_is_left_alone(void **state) {
     broker_free(brokers[1]);
 }
 
+/* Whether its address says so or not. */
+static void test_behind_a_pooler_of_transactions_tokens_go_from_one_to_another(void **state) {
+    struct postgres_rig p = {.port = rig.server.port};
+    char url[128];
+    (void)state;
+    (void)snprintf(p.dir, sizeof p.dir, "%s", rig.server.dir);
+    pid_t pid = postgres_rig_pooler(&p, "public", url, sizeof url);
+    for (int said = 1; said >= 0; said--) {
+        static struct eater there;
+        struct broker *from, *to;
+        assert_int_equal(broker_postgres_new(url, NULL, &from, NULL), ERR_OK);
+        assert_int_equal(broker_postgres_new(url, NULL, &to, NULL), ERR_OK);
+        await_broker(from, is_well);
+        await_broker(to, is_well);
+        eater_begin(&there, to);
+        broker_want(there.consumer, 1);
+        eater_run(&there, 1, 200);
+        publish(from, "job", 0);
+        eater_run(&there, 1, LONG_MS);
+        assert_int_equal(there.n, 1);
+        assert_null(broker_degraded(to));
+        eater_end(&there);
+        broker_free(from);
+        come_in(to);
+        url[strcspn(url, "?")] = '\0';
+    }
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 /* --- being let in */
 
 static void come_with_passwords(void) {
@@ -299,6 +331,7 @@ int main(void) {
         with_rig(test_a_flood_that_is_worked_off_leaves_the_table_small),
         cmocka_unit_test(test_many_that_start_at_once_make_one_table),
         cmocka_unit_test(test_a_store_of_the_same_database_is_left_alone),
+        cmocka_unit_test(test_behind_a_pooler_of_transactions_tokens_go_from_one_to_another),
         cmocka_unit_test(test_a_password_is_asked_for_and_never_told),
         cmocka_unit_test(test_over_tls_the_server_must_show_a_good_certificate),
         cmocka_unit_test(test_a_wrong_url_is_refused_without_being_repeated),
