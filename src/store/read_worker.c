@@ -2,8 +2,6 @@
 #include "store/reader.h"
 #include "store/store_workers.h"
 
-#include "base/clock.h"
-
 #include <string.h>
 
 static bool reader_get_worker(struct sql_query *q, struct arena *a, struct worker_row *ret) {
@@ -11,9 +9,9 @@ static bool reader_get_worker(struct sql_query *q, struct arena *a, struct worke
                                .slots = sql_int(q, 3),
                                .joined_ms = sql_int(q, 4),
                                .draining = sql_int(q, 5) != 0,
-                               .jobs = sql_int(q, 6),
-                               .in_flight = sql_int(q, 7),
-                               .silent_ms = MAX(sql_int(q, 8), INT64_C(0))};
+                               .silent_ms = MAX(sql_int(q, 6), INT64_C(0)),
+                               .jobs = sql_int(q, 7),
+                               .in_flight = sql_int(q, 8)};
     return reader_get_str(q, 1, a, &ret->name) && reader_get_str(q, 2, a, &ret->version);
 }
 
@@ -23,7 +21,7 @@ enum err read_worker_list(struct store_reader *r, struct store_op *op) {
     o->ret = NULL;
     o->ret_n = 0;
     struct sql_query *q = sql_use(r->db, R_WORKERS);
-    sql_put_int(q, clock_mono_ms());
+    sql_put_int(q, sql_clock_ms(r->db));
     while (sql_next(q)) {
         bool fits = true;
         if (o->ret_n == room) {

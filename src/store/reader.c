@@ -21,11 +21,6 @@
     "SELECT " READER_JOB_COLUMNS ", s.spec, t.text FROM jobs j JOIN specs s ON s.job = j.key"      \
     " LEFT JOIN texts t ON t.key = s.taxonomy WHERE j.deleted_ms IS NULL"
 
-#define READER_WORKER_COLUMNS                                                                      \
-    "w.key, w.name, w.version, w.slots, w.joined_ms, w.drain,"                                     \
-    " (SELECT count(*) FROM jobs j WHERE j.worker = w.key),"                                       \
-    " (SELECT count(a.token) FROM jobs j JOIN attempts a ON a.job = j.key WHERE j.worker = w.key)"
-
 static const char *const reader_texts[R_COUNT] = {
     [R_JOB] = READER_JOB " AND j.id = $1",
     [R_JOB_WITH_SPEC] = READER_JOB_WITH_SPEC " AND j.id = $1",
@@ -73,11 +68,10 @@ static const char *const reader_texts[R_COUNT] = {
                 " c.tries FROM calls c"
                 " LEFT JOIN problems p ON p.job = c.job AND p.attempt_no = c.attempt_no"
                 " WHERE c.job = $1",
-    /* $1: now, by the clock that they beat by, where that is this process' own */
-    [R_WORKERS] = "SELECT " READER_WORKER_COLUMNS ", $1 - w.beat_ms FROM workers w ORDER BY w.key"
-                  " /*= SELECT " READER_WORKER_COLUMNS
-                  ", (extract(epoch FROM now()) * 1000)::bigint - w.beat_ms FROM workers w"
-                  " ORDER BY w.key */",
+    [R_WORKERS] = "SELECT w.key, w.name, w.version, w.slots, w.joined_ms, w.drain, $1 - w.beat_ms,"
+                  " (SELECT count(*) FROM jobs j WHERE j.worker = w.key),"
+                  " (SELECT count(a.token) FROM jobs j JOIN attempts a ON a.job = j.key"
+                  " WHERE j.worker = w.key) FROM workers w ORDER BY w.key",
     [R_KEYS] = "SELECT key, id, name, hash, scopes, requests_per_minute, jobs_max, day_nusd_max,"
                " created_ms, revoked_ms FROM keys ORDER BY key",
     [R_KEY_OF_HASH] = "SELECT key, id, name, hash, scopes, requests_per_minute, jobs_max,"

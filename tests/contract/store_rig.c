@@ -6,9 +6,11 @@
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void rig_make_schema(struct rig *r) {
@@ -81,15 +83,38 @@ void rig_close(struct rig *r) {
     r->loop = NULL;
 }
 
-int rig_set_up(void **state) {
+static int rig_set_up_as(void **state, bool pooled) {
     struct rig *r = mem_new(sizeof *r);
     rig_init(r);
     *state = r;
+    (void)snprintf(r->direct, sizeof r->direct, "%s", r->path);
+    if (pooled) {
+        r->pooler = postgres_rig_pooler(postgres_rig(), r->schema, r->path, sizeof r->path);
+    }
     return rig_open(r) == ERR_OK ? 0 : -1;
+}
+
+int rig_set_up(void **state) {
+    return rig_set_up_as(state, false);
+}
+
+int rig_set_up_pooled(void **state) {
+    return rig_set_up_as(state, true);
+}
+
+static void rig_end_pooler(struct rig *r) {
+    if (r->store != NULL) {
+        rig_close(r);
+    }
+    ASSERT(kill(r->pooler, SIGQUIT) == 0 && waitpid(r->pooler, NULL, 0) == r->pooler);
+    (void)snprintf(r->path, sizeof r->path, "%s", r->direct);
 }
 
 int rig_tear_down(void **state) {
     struct rig *r = *state;
+    if (r->pooler > 0) {
+        rig_end_pooler(r);
+    }
     enum err e = rig_check(r);
     if (e != ERR_OK) {
         (void)fprintf(stderr, "%s\n", r->detail.text);

@@ -8,12 +8,16 @@
 #include "store/store_read.h"
 #include "store/store_work.h"
 
+#include <sys/types.h>
+
 #define RIG_JOB "job_1"
 
 struct rig {
     char folder[64];
-    char path[128];  /* the file, or the address */
-    char schema[32]; /* in PostgreSQL; "": it is a file */
+    char path[128];   /* the file, or the address */
+    char schema[32];  /* in PostgreSQL; "": it is a file */
+    char direct[128]; /* the address without a pooler */
+    pid_t pooler;     /* 0: there is none */
     struct loop *loop;
     struct store *store;   /* NULL while it is closed */
     struct errinfo detail; /* of the operation that failed last */
@@ -34,6 +38,10 @@ void rig_close(struct rig *r);
  * nothing amiss. */
 int rig_set_up(void **state);
 int rig_tear_down(void **state);
+
+/** As rig_set_up(), with a pgbouncer before the server that pools transactions, which goes with
+ * rig_tear_down(). */
+int rig_set_up_pooled(void **state);
 
 /** The process that had the store is gone, and another one opens it. */
 void rig_succeed(struct rig *r);

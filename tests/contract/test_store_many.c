@@ -536,34 +536,22 @@ static void test_behind_a_pooler_a_killed_process_is_seen_by_its_silence(void **
     assert_int_equal(ask_server("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), 0);
 }
 
-static pid_t pooler;
-
-static int set_up(void **state) {
-    int failed = rig_set_up(state);
-    (void)snprintf(direct, sizeof direct, "%s", ((struct rig *)*state)->path);
+static int set_up_direct(void **state, int (*how)(void **state)) {
+    int failed = how(state);
+    (void)snprintf(direct, sizeof direct, "%s", ((struct rig *)*state)->direct);
     return failed;
 }
 
-static int set_up_pooled(void **state) {
-    struct rig *r = mem_new(sizeof *r);
-    rig_init(r);
-    *state = r;
-    (void)snprintf(direct, sizeof direct, "%s", r->path);
-    pooler = postgres_rig_pooler(postgres_rig(), r->schema, r->path, sizeof r->path);
-    return rig_open(r) == ERR_OK ? 0 : -1;
+static int set_up(void **state) {
+    return set_up_direct(state, rig_set_up);
 }
 
-static int tear_down_pooled(void **state) {
-    struct rig *r = *state;
-    rig_close(r);
-    assert_int_equal(kill(pooler, SIGQUIT), 0);
-    assert_int_equal(waitpid(pooler, NULL, 0), pooler);
-    (void)snprintf(r->path, sizeof r->path, "%s", direct);
-    return rig_tear_down(state);
+static int set_up_pooled(void **state) {
+    return set_up_direct(state, rig_set_up_pooled);
 }
 
 #define MANY_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, rig_tear_down)
-#define POOLED_TEST(f) cmocka_unit_test_setup_teardown(f, set_up_pooled, tear_down_pooled)
+#define POOLED_TEST(f) cmocka_unit_test_setup_teardown(f, set_up_pooled, rig_tear_down)
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {

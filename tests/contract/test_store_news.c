@@ -237,9 +237,9 @@ static void test_a_transaction_that_ends_late_is_told_when_it_ends(void **state)
     pthread_t late;
     submit(r, "job_1");
     open_other(r, &other);
-    assert_int_equal(pthread_create(&late, NULL, commit_late, r->path), 0);
-    while (postgres_rig_ask(r->path, "SELECT count(*) FROM pg_stat_activity"
-                                     " WHERE wait_event = 'PgSleep'") == 0) {
+    assert_int_equal(pthread_create(&late, NULL, commit_late, r->direct), 0);
+    while (postgres_rig_ask(r->direct, "SELECT count(*) FROM pg_stat_activity"
+                                       " WHERE wait_event = 'PgSleep'") == 0) {
     }
     listen_to(&h, r);
     submit(&other, "job_2");
@@ -291,9 +291,9 @@ static void test_after_a_loss_all_is_taken_for_changed_and_what_is_to_halt_named
     open_other(r, &other);
     listen_to(&h, r);
     assert_int_equal(ask(&other, "job_1", STORE_CANCEL), JOB_CANCELLING);
-    assert_true(postgres_rig_ask(r->path, "SELECT count(pg_terminate_backend(pid))"
-                                          " FROM pg_stat_activity WHERE application_name LIKE"
-                                          " 'stumper-%'") > 0);
+    assert_true(postgres_rig_ask(r->direct, "SELECT count(pg_terminate_backend(pid))"
+                                            " FROM pg_stat_activity WHERE application_name LIKE"
+                                            " 'stumper-%'") > 0);
     assert_true(wait_for(&h, is_told_to_halt));
     assert_true(h.keys && h.outbox);
     assert_null(heard_of(&h, "job_2"));
@@ -306,8 +306,8 @@ static void test_whoever_was_away_while_news_were_removed_takes_all_for_changed(
     struct heard h;
     open_other(r, &other);
     listen_to(&h, r);
-    (void)postgres_rig_ask(r->path, "UPDATE changes_swept SET xid ="
-                                    " (pg_current_xact_id()::text::bigint + 1)::text::xid8");
+    (void)postgres_rig_ask(r->direct, "UPDATE changes_swept SET xid ="
+                                      " (pg_current_xact_id()::text::bigint + 1)::text::xid8");
     assert_true(wait_for(&h, is_lost));
     h.lost = false;
     submit(&other, "job_2");
@@ -318,6 +318,7 @@ static void test_whoever_was_away_while_news_were_removed_takes_all_for_changed(
 }
 
 #define NEWS_TEST(f) cmocka_unit_test_setup_teardown(f, rig_set_up, rig_tear_down)
+#define POOLED_TEST(f) cmocka_unit_test_setup_teardown(f, rig_set_up_pooled, rig_tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -328,6 +329,9 @@ int main(void) {
         NEWS_TEST(test_what_many_commit_at_once_is_told_whole),
         NEWS_TEST(test_after_a_loss_all_is_taken_for_changed_and_what_is_to_halt_named),
         NEWS_TEST(test_whoever_was_away_while_news_were_removed_takes_all_for_changed),
+        POOLED_TEST(test_what_another_process_commits_is_told),
+        POOLED_TEST(test_a_transaction_that_ends_late_is_told_when_it_ends),
+        POOLED_TEST(test_whoever_was_away_while_news_were_removed_takes_all_for_changed),
     };
     assert_int_equal(setenv("STUMPER_TEST_STORE", "postgres", 1), 0);
     return cmocka_run_group_tests(tests, NULL, NULL);

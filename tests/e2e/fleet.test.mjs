@@ -119,6 +119,13 @@ test('a key that is made at one API is good at the other, and one that is revoke
   assert.equal((await a.ask(`/keys/${ann.id}`, { method: 'DELETE', key: root })).status, 204);
   assert.equal((await waiting).status, 401, 'who waits is told');
   assert.equal((await b.get('/jobs', { key: ann.key })).status, 401);
+
+  const bob = (await a.post('/keys', { name: 'bob' }, { key: root })).body;
+  await eventually(async () => (await b.get('/jobs', { key: bob.key })).status === 200, 'it is good there');
+  await it.database.kill('SIGQUIT');
+  await it.database.begin();
+  await eventually(async () => (await a.ask(`/keys/${bob.id}`, { method: 'DELETE', key: root })).status === 204, 'it is revoked');
+  await eventually(async () => (await b.get('/jobs', { key: bob.key })).status === 401, 'it is refused there');
 });
 
 test('a thousand who ask for one job cost the database next to nothing', async (t) => {
