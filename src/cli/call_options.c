@@ -53,7 +53,7 @@ void call_options_rows(struct call_options *o, struct opt rows[CALL_OPTIONS_ROWS
 }
 
 enum err call_options_config(const struct call_options *o, const struct opt_result *r,
-                             const struct config *config, int64_t clients, struct arena *a,
+                             const struct config *config, bool shared, struct arena *a,
                              struct llm_config *ret, struct errinfo *reterr) {
     struct price_table *prices;
     enum err e = load_prices(config, &o->prices, opt_label(r, "price").s, a, &prices, reterr);
@@ -66,6 +66,6 @@ enum err call_options_config(const struct call_options *o, const struct opt_resu
     ret->tries_max = o->tries;
     ret->limits.per_minute[LIMIT_REQUESTS] = o->rpm;
     ret->limits.per_minute[LIMIT_TOKENS] = o->tpm;
-    ret->limits.sharers = clients;
+    ret->limits.shared = shared;
     return config_providers(config, a, ret, reterr);
 }

@@ -21,13 +21,12 @@ void call_options_rows(struct call_options *o, struct opt rows[CALL_OPTIONS_ROWS
  * The LLM client's configuration by these options and stumper.yaml: prices, deadlines, tries,
  * limits, providers. in_flight_max is left to the caller.
  *
- * @clients  how many clients will have this configuration: they keep its limits together
+ * @shared   clients with this configuration share its limits, by llm_parts()
  * @a        owns everything in @ret; @config must outlive it
  * @return   as of load_prices() and config_providers()
  */
 NODISCARD enum err call_options_config(const struct call_options *o, const struct opt_result *r,
-                                       const struct config *config, int64_t clients,
-                                       struct arena *a, struct llm_config *ret,
-                                       struct errinfo *reterr);
+                                       const struct config *config, bool shared, struct arena *a,
+                                       struct llm_config *ret, struct errinfo *reterr);
 
 #endif

@@ -276,7 +276,7 @@ static enum err generate_set_scale(struct generate *g) {
 
 static enum err generate_prepare(struct generate *g) {
     enum err e =
-        call_options_config(&g->call, &g->options, &g->config, 1, &g->arena, &g->llm, &g->why);
+        call_options_config(&g->call, &g->options, &g->config, false, &g->arena, &g->llm, &g->why);
     if (e == ERR_OK) {
         e = job_options_spec(&g->job, &g->options, &g->arena, &g->spec, &g->why);
     }

@@ -160,7 +160,7 @@ static void service_on_trouble(struct str model, const char *why) {
 
 enum err service_prepare(struct service *s) {
     const struct serve_options *o = &s->serve;
-    enum err e = call_options_config(&s->call, &s->options, &s->settings, MAX(o->workers, 1),
+    enum err e = call_options_config(&s->call, &s->options, &s->settings, true,
                                      &s->arena, &s->llm, &s->why);
     s->llm.in_flight_max = o->slots;
     s->llm.on_trouble = service_on_trouble;

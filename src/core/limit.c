@@ -11,6 +11,7 @@
 #define LIMIT_COLD_CALLS 4.0
 #define LIMIT_COLD_PER_MS (500 / 60000.0)
 #define LIMIT_DOUBLES_MS 400.0
+#define LIMIT_PARTLESS_MS 100    /* how often to look whether there is a part of the limit */
 #define LIMIT_FULL_MS 20         /* how often to look whether time has made room */
 #define LIMIT_SHARE_WEIGHT 0.05  /* of one answer: the last twenty or so count */
 #define LIMIT_SHARE_NOTICED 0.15 /* three or four 429s in a row from a clean start */
@@ -63,11 +64,10 @@ void limit_set_inherit(struct limit_set *set, const struct limit_set *from) {
 }
 
 void limit_init(struct limit *l, enum limit_rule rule, const struct limit_set *set) {
-    double part = 1 / (double)MAX(set->sharers, 1);
     *l = (struct limit){.rule = rule,
-                        .part = part,
-                        .in_flight_set =
-                            set->in_flight > 0 ? MAX(1, (double)set->in_flight * part) : 0,
+                        .part = set->shared ? 0 : 1,
+                        .part_to_ms = INT64_MAX,
+                        .in_flight_set = (double)MAX(set->in_flight, 0),
                         .since_ms = INT64_MIN,
                         .first_ms = -1,
                         .heard_ms = -1,
@@ -187,6 +187,7 @@ static void limit_close(struct limit *l, int64_t now_ms, int64_t wait_ms) {
 
 /* What time alone changes. */
 static void limit_pass_time(struct limit *l, int64_t now_ms) {
+    l->part = now_ms >= l->part_to_ms ? 0 : l->part;
     if (l->state == LIMIT_PROBING && now_ms - l->since_ms >= LIMIT_PROBE_MS) {
         limit_set_state(l, now_ms, LIMIT_OPEN);
     }
@@ -325,7 +326,7 @@ static void limit_found_send(struct limit *l, int64_t now_ms) {
 
 /* How many may be in flight now. */
 static double limit_room(const struct limit *l, int64_t now_ms) {
-    double set = l->in_flight_set > 0 ? floor(l->in_flight_set) : HUGE_VAL;
+    double set = l->in_flight_set > 0 ? floor(l->in_flight_set * l->part + 1e-6) : HUGE_VAL;
     if (limit_is_known(l)) {
         return set;
     }
@@ -408,6 +409,9 @@ int64_t limit_wait_ms(struct limit *l, int64_t now_ms, const struct limit_cost *
     limit_pass_time(l, now_ms);
     if (l->stopped_to_ms > now_ms) {
         return l->stopped_to_ms - now_ms;
+    }
+    if (l->part <= 0) {
+        return LIMIT_PARTLESS_MS;
     }
     if (l->state == LIMIT_CLOSED && now_ms < l->closed_to_ms) {
         return l->closed_to_ms - now_ms;
@@ -626,6 +630,17 @@ void limit_left(struct limit *l, int64_t now_ms, const struct limit_ticket *t) {
     if (limit_is_probe(l, t)) {
         limit_close(l, now_ms, 0); /* the next one is the probe */
     }
+}
+
+void limit_share(struct limit *l, int64_t now_ms, double part, int64_t to_ms) {
+    if (l->part > 0 && part > 0) { /* debts stay the same number of tokens */
+        for (int k = 0; k < LIMIT_KINDS; k++) {
+            double debt_ms = MAX(l->buckets[k].due_ms - (double)now_ms, 0);
+            l->buckets[k].due_ms = (double)now_ms + debt_ms * l->part / part;
+        }
+    }
+    l->part = part;
+    l->part_to_ms = to_ms;
 }
 
 void limit_stop(struct limit *l, int64_t now_ms) {

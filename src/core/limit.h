@@ -64,12 +64,10 @@ enum limit_kind {
 struct limit_set {
     int64_t per_minute[LIMIT_KINDS];
     int64_t in_flight;
-    int64_t sharers; /* clients that do not know of each other and keep the limits together, also
-                        those that are told: each takes its part, one call in flight at least. 0: as
-                        1 */
+    bool shared; /* with others, the limits that are told, too: nothing goes before limit_share() */
 };
 
-/** Take what is not set in @set from @from; but sharers are the same for all limits. */
+/** Take what is not set in @set from @from; but whether they are shared is the same for all. */
 void limit_set_inherit(struct limit_set *set, const struct limit_set *from);
 
 /* What the headers of an answer tell; -1: nothing. */
@@ -133,8 +131,9 @@ enum limit_state { LIMIT_OPEN, LIMIT_CLOSED, LIMIT_PROBING };
 
 struct limit {
     enum limit_rule rule;
-    double part;          /* of every limit: 1 / sharers */
-    double in_flight_set; /* its part; 0: none */
+    double part;          /* of every limit, … */
+    int64_t part_to_ms;   /* … until then */
+    double in_flight_set; /* of all who share it; 0: none */
     struct limit_bucket buckets[LIMIT_KINDS];
     int64_t in_flight, seq;
     int64_t answers; /* ever; tells a call whether anybody got through meanwhile */
@@ -214,6 +213,9 @@ void limit_failed(struct limit *l, int64_t now_ms, const struct limit_ticket *t)
 
 /** It came back for a reason of its own (cancelled, a request that cannot be right). */
 void limit_left(struct limit *l, int64_t now_ms, const struct limit_ticket *t);
+
+/** Use no more than @part (0 to 1) of each limit, and nothing from @to_ms on. */
+void limit_share(struct limit *l, int64_t now_ms, double part, int64_t to_ms);
 
 /** The key is of no use for a while: wrong, or out of quota. */
 void limit_stop(struct limit *l, int64_t now_ms);

@@ -71,7 +71,8 @@ LIST_HEAD(llm_calls, llm_call);
 struct llm_lane {
     struct limit limit;
     const char *auth; /* the header that carries the key; NULL: none is sent */
-    enum err err;     /* why it was stopped, or what its last failure was */
+    const char *part_name;
+    enum err err; /* why it was stopped, or what its last failure was */
     struct errinfo why;
 };
 
@@ -129,6 +130,8 @@ struct llm {
     struct rng rng; /* jitter */
     struct llm_stats stats;
     bool closing;
+    void (*partless)(void *ctx); /* NULL: nobody is told */
+    void *partless_ctx;
     struct loop_timer sweep; /* runs while a request is under way */
 };
 

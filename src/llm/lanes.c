@@ -113,6 +113,9 @@ void llm_lanes_pump(struct llm_model *model) {
         struct limit_cost cost = llm_call_cost(c);
         struct llm_lane *lane = llm_model_lane(model, &cost, now_ms, &wait_ms);
         if (wait_ms > 0) {
+            if (m->partless != NULL && lane->limit.part <= 0) {
+                m->partless(m->partless_ctx);
+            }
             loop_timer_start(m->loop, &model->next_turn, wait_ms, llm_model_turn, model);
             return;
         }

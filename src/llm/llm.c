@@ -106,6 +106,9 @@ static void llm_lane_fill(struct llm_lane *lane, const struct llm_model *model,
     struct limit_set limits = m->config->limits;
     limit_set_inherit(&limits, key != NULL ? &key->limits : &model->provider->limits);
     *lane = (struct llm_lane){.auth = key == NULL ? NULL : model->wire->auth(key, &m->arena)};
+    lane->part_name =
+        str_fmt(&m->arena, "%.*s#%zu", STR_ARG(model->full_name), (size_t)(lane - model->lanes) + 1)
+            .p;
     limit_init(&lane->limit, model->wire->limit_rule, &limits);
 }
 

@@ -131,8 +131,8 @@ struct llm_config {
     /** A model cannot be asked for the time being, and @why; or can be again: NULL. On the thread
      * of the client's loop. NULL: nobody is told. */
     void (*on_trouble)(struct str model, const char *why);
-    struct limit_set limits; /* for every key and model of every provider (--rpm, --tpm); its
-                                sharers hold for the limits of providers and keys, too */
+    struct limit_set limits; /* for every key and model of every provider (--rpm, --tpm); if they
+                                are shared, those of providers and keys are, too */
     int64_t in_flight_max;
     int64_t connect_ms, first_byte_ms, total_ms; /* deadlines of one try */
     int64_t idle_ms;                             /* between two pieces of a stream */
@@ -307,6 +307,28 @@ typedef void llm_listing_fn(void *ctx, const struct llm_listing *listing);
  */
 NODISCARD enum err llm_list_models(struct llm *m, const struct llm_provider *provider,
                                    llm_listing_fn *done, void *ctx);
+
+/* --- limits that are shared by the clients of a fleet (core/part.h) */
+
+#define LLM_PARTS_MAX 64 /* keys and models; what is beyond is not asked */
+
+/* A key and a model of which somebody asks, or has asked. */
+struct llm_part {
+    const char
+        *name;      /* "provider/model#1": the same for all clients; lives as long as the client */
+    int64_t demand; /* calls that wait or are under way */
+    double held;    /* the part that is used */
+    int64_t units;  /* of a limit of calls in flight; 0: none is known */
+};
+
+/** What to claim parts of; none unless limits are shared. Gives how many. */
+size_t llm_parts(const struct llm *m, struct llm_part *ret, size_t max);
+
+/** Use these parts (`held`) from now on, and nothing from @to_ms on, by the loop's clock. */
+void llm_grant(struct llm *m, const struct llm_part *parts, size_t n, int64_t to_ms);
+
+/** Call @partless when somebody waits at a key that has no part yet. */
+void llm_on_partless(struct llm *m, void (*partless)(void *ctx), void *ctx);
 
 #define LLM_TROUBLE_BYTES 256
 

@@ -100,6 +100,15 @@ const char *const queries_texts[Q_COUNT] = {
                      " process) VALUES ($1, $2, $3, $4, $5, $6, $7) */",
     [Q_WORKER_BEAT] = "UPDATE workers SET beat_ms = $1 WHERE key = $2 RETURNING drain",
     [Q_WORKER_DRAIN] = "UPDATE workers SET drain = 1 WHERE key = $1",
+    [Q_PARTS_LOCK] =
+        "SELECT 1 /*= SELECT pg_advisory_xact_lock(1398033746, hashtext(current_schema())) */",
+    [Q_PARTS_SWEEP] = "DELETE FROM parts WHERE until_ms <= $1 OR until_ms > $2",
+    [Q_PARTS_OTHERS] = "SELECT counted, demand FROM parts WHERE name = $1 AND worker <> $2",
+    [Q_PART_SET] = "INSERT INTO parts (name, worker, counted, demand, until_ms)"
+                   " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name, worker) DO UPDATE SET"
+                   " counted = excluded.counted, demand = excluded.demand,"
+                   " until_ms = excluded.until_ms",
+    [Q_PARTS_DROP] = "DELETE FROM parts WHERE worker = $1",
     [Q_WORKERS_SILENT] = "SELECT key FROM workers WHERE beat_ms < $1 ORDER BY key LIMIT $2 /*! FOR "
                          "UPDATE SKIP LOCKED */",
     [Q_WORKERS_OF] = "SELECT key FROM workers WHERE process = $1 ORDER BY key LIMIT $2"

@@ -56,6 +56,11 @@ rule_fn rule_claim, rule_record, rule_finish, rule_release;
 rule_fn rule_batch_intend, rule_batch_made;
 rule_fn rule_key_add, rule_key_revoke, rule_outbox_take, rule_outbox_tell;
 
+struct store_part;
+
+/** A worker that is alive claims @n parts (store_work.h). */
+void rules_claim_parts(struct rules *r, int64_t worker, struct store_part *parts, size_t n);
+
 /** Nobody else has the store: take back what others left under way. On a server, where somebody may
  * be, nothing is done unless this process is alone. */
 void rules_take_over(struct rules *r);

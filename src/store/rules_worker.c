@@ -53,8 +53,11 @@ enum err rule_join(struct rules *r, struct store_op *op) {
 
 enum err rule_beat(struct rules *r, struct store_op *op) {
     struct store_beat *o = CONTAINER_OF(op, struct store_beat, op);
-    return rules_worker_beats(r, o->worker, &o->ret_drain) ? ERR_OK
-                                                           : rules_no_worker(op, o->worker);
+    if (!rules_worker_beats(r, o->worker, &o->ret_drain)) {
+        return rules_no_worker(op, o->worker);
+    }
+    rules_claim_parts(r, o->worker, o->parts, o->parts_n);
+    return ERR_OK;
 }
 
 enum err rule_worker_drain(struct rules *r, struct store_op *op) {
@@ -140,6 +143,7 @@ static int64_t rules_bury_process(struct rules *r, int64_t process) {
 enum err rule_quit(struct rules *r, struct store_op *op) {
     const struct store_quit *o = CONTAINER_OF(op, struct store_quit, op);
     rules_bury_worker(r, o->worker, false);
+    (void)rules_run_int(r, Q_PARTS_DROP, o->worker);
     return ERR_OK;
 }
 

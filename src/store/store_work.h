@@ -27,11 +27,20 @@ struct store_join {
 };
 void store_join(struct store *s, struct store_join *o);
 
-/* Be alive, and hear whether one was asked to go (store_worker_drain()). ERR_STALE: it was taken for dead; whatever it has is somebody else's: drop it, join
- * anew. */
+#define STORE_PART_WHOLE INT64_C(1000000000)
+
+/* Be alive, claim parts of limits that all workers share, and hear whether one was asked to go
+ * (store_worker_drain()). ERR_STALE: it was taken for dead; whatever it has is somebody else's:
+ * drop it, join anew. */
 struct store_beat {
     struct store_op op;
     int64_t worker;
+    struct store_part {
+        const char *name;            /* of a limit */
+        int64_t demand, held, units; /* as in core/part.h; parts in billionths */
+        int64_t ret_part;            /* to be used for PART_LEASE_MS from when it was asked */
+    } * parts;                       /* borrowed */
+    size_t parts_n;
     bool ret_drain;
 };
 void store_beat(struct store *s, struct store_beat *o);

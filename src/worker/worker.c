@@ -9,14 +9,18 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/part.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define WORKER_BEAT_MS 5000
+#define WORKER_CLAIM_MS 1000     /* while it shares limits with others */
+#define WORKER_CLAIM_SOON_MS 100 /* who has no part of one yet */
 #define WORKER_JOIN_AGAIN_MS 1000
 /* Of one tenant, so that a thousand jobs of one leave room for the first of another. */
 #define WORKER_JOBS_OF_TENANT_MAX (WORKER_JOBS_MAX / 4)
@@ -236,9 +240,44 @@ static void worker_was_reaped(struct worker *w) {
 
 static void worker_beat(void *ctx);
 
+/* Parts were granted; until when they may be used is reckoned from when they were asked for. */
+static void worker_take_parts(struct worker *w, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        w->parts[i].held = (double)w->claims[i].ret_part / (double)STORE_PART_WHOLE;
+    }
+    llm_grant(w->options.llm, w->parts, n, w->beat_ms + PART_LEASE_MS);
+}
+
+static size_t worker_claim_parts(struct worker *w) {
+    size_t n = llm_parts(w->options.llm, w->parts, ARRAY_LEN(w->parts));
+    for (size_t i = 0; i < n; i++) {
+        const struct llm_part *p = &w->parts[i];
+        int64_t held = (int64_t)ceil(p->held * (double)STORE_PART_WHOLE);
+        w->claims[i] = (struct store_part){.name = p->name,
+                                           .demand = p->demand,
+                                           .held = MIN(held, STORE_PART_WHOLE),
+                                           .units = p->units};
+    }
+    return n;
+}
+
+/* Somebody waits for a limit of which there is no part yet. */
+static void worker_partless(void *ctx) {
+    struct worker *w = ctx;
+    int64_t past_ms = loop_now_ms(w->options.loop) - w->beat_ms;
+    if (w->number != 0 && !w->op_under_way && !w->quitting) {
+        int64_t wait_ms = MAX(WORKER_CLAIM_SOON_MS - past_ms, 0);
+        loop_timer_start(w->options.loop, &w->beat, wait_ms, worker_beat, w);
+    }
+}
+
 static void worker_beaten(struct store_op *op) {
     struct worker *w = CONTAINER_OF(op, struct worker, op.beat.op);
+    size_t parts_n = w->op.beat.parts_n;
     w->op_under_way = false;
+    if (op->err == ERR_OK) {
+        worker_take_parts(w, parts_n);
+    }
     if (op->err == ERR_OK && w->op.beat.ret_drain && !w->draining &&
         w->options.asked_to_go != NULL) {
         log_info("worker %" PRId64 " was asked to go", w->number);
@@ -249,15 +288,19 @@ static void worker_beaten(struct store_op *op) {
     } else if (op->err == ERR_STALE) {
         worker_was_reaped(w);
     } else {
-        loop_timer_start(w->options.loop, &w->beat, WORKER_BEAT_MS, worker_beat, w);
+        int64_t wait_ms = parts_n > 0 ? WORKER_CLAIM_MS : WORKER_BEAT_MS;
+        loop_timer_start(w->options.loop, &w->beat, wait_ms, worker_beat, w);
     }
 }
 
 static void worker_beat(void *ctx) {
     struct worker *w = ctx;
     w->op_under_way = true;
+    w->beat_ms = loop_now_ms(w->options.loop);
     w->op.beat = (struct store_beat){.op = {.loop = w->options.loop, .done = worker_beaten},
-                                     .worker = w->number};
+                                     .worker = w->number,
+                                     .parts = w->claims,
+                                     .parts_n = worker_claim_parts(w)};
     store_beat(w->options.store, &w->op.beat);
 }
 
@@ -303,6 +346,7 @@ struct worker *worker_start(const struct worker_options *options) {
     if (options->broker != NULL) {
         w->consumer = broker_join(options->broker, options->loop, worker_on_token, w);
     }
+    llm_on_partless(options->llm, worker_partless, w);
     worker_join(w);
     worker_want(w);
     return w;
@@ -328,6 +372,7 @@ static void worker_quit_if_empty(struct worker *w) {
         return;
     }
     w->quitting = true;
+    llm_on_partless(w->options.llm, NULL, NULL);
     loop_timer_stop(&w->beat);
     loop_timer_stop(&w->grace);
     store_unwatch(w->watch);

@@ -553,6 +553,43 @@ static int set_up_pooled(void **state) {
 #define MANY_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, rig_tear_down)
 #define POOLED_TEST(f) cmocka_unit_test_setup_teardown(f, set_up_pooled, rig_tear_down)
 
+/* --- parts of limits */
+
+static void claim_part(struct rig *r, int64_t worker, struct store_part *p) {
+    struct store_beat o = {.op = RIG_OP(r), .worker = worker, .parts = p, .parts_n = 1};
+    store_beat(r->store, &o);
+    assert_int_equal(rig_wait(r, &o.op), ERR_OK);
+    p->held = p->ret_part; /* used from now on */
+}
+
+static void test_workers_of_many_processes_never_have_more_than_the_whole_of_a_limit(void **state) {
+    struct rig *r = *state, other;
+    open_other(r, &other);
+    int64_t here = join(r), there = join(&other);
+    struct store_part a = {.name = "lab/checker#1", .demand = 30};
+    struct store_part b = {.name = "lab/checker#1", .demand = 10};
+    claim_part(r, here, &a);
+    assert_int_equal(a.held, STORE_PART_WHOLE); /* alone */
+    claim_part(&other, there, &b);
+    assert_int_equal(b.held, 0);
+    claim_part(r, here, &a);
+    claim_part(&other, there, &b);
+    assert_int_equal(b.held, 0); /* what is used is counted until its worker says that it is not */
+    claim_part(r, here, &a);
+    claim_part(&other, there, &b);
+    assert_int_equal(a.held, STORE_PART_WHOLE * 3 / 4);
+    assert_int_equal(b.held, STORE_PART_WHOLE / 4);
+    struct store_part apart = {.name = "lab/target#1", .demand = 1};
+    claim_part(&other, there, &apart);
+    assert_int_equal(apart.held, STORE_PART_WHOLE);
+    struct store_quit quit = {.op = RIG_OP(r), .worker = here};
+    store_quit(r->store, &quit);
+    assert_int_equal(rig_wait(r, &quit.op), ERR_OK);
+    claim_part(&other, there, &b);
+    assert_int_equal(b.held, STORE_PART_WHOLE);
+    rig_close(&other);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         MANY_TEST(test_two_processes_see_and_change_the_same_jobs),
@@ -564,6 +601,7 @@ int main(int argc, char **argv) {
         MANY_TEST(test_a_process_that_stands_still_is_buried_when_it_is_silent),
         MANY_TEST(test_a_process_whose_connection_was_killed_is_not_dead),
         MANY_TEST(test_when_the_server_was_away_for_long_nobody_is_buried_for_it),
+        MANY_TEST(test_workers_of_many_processes_never_have_more_than_the_whole_of_a_limit),
         MANY_TEST(test_whatever_many_processes_do_at_once_the_invariants_hold),
         POOLED_TEST(test_two_processes_see_and_change_the_same_jobs),
         POOLED_TEST(test_behind_a_pooler_a_killed_process_is_seen_by_its_silence),

@@ -215,7 +215,29 @@ test('a worker tells how it is, and is drained by SIGTERM', async (t) => {
   w.child.kill('SIGTERM');
   assert.equal((await w.ended).code, 0);
   await becomes(it.apis[0], id, 'queued');
-  assert.equal((await it.apis[0].ask(`/jobs/${id}/cancel`, { method: 'POST' })).status, 200);
+  assert.equal((await it.apis[0].ask(`/jobs/${id}/cancel`, { method: 'POST' })).status, 200);});
+
+test('three workers use the limit of a key together: not more, and nearly all of it', async (t) => {
+  const RPM = 1200;
+  const database = await postgres(t, PASSWORD);
+  const env = { STUMPER_STORE: database.url };
+  const options = { store: null, sim: ['--accept-all', '--rpm', RPM, '--limit-burst', 1, '--latency', 200], env };
+  const s = await serve(t, ['--workers', '0'], options);
+  for (let i = 0; i < 6; i++) await s.submit({ num_problems: 5000, concurrency: 40 });
+  const worker = () => start(t, ['worker'], { cwd: folder(t), env: { ...s.provider.env, ...env } });
+  const workers = [worker(), worker(), worker()];
+  await wait(6000);
+  const calls = () => s.provider.ledger().filter((call) => call.role === 'checker');
+  const from = Date.now();
+  await wait(8000);
+  workers[0].child.kill('SIGKILL'); // its part is counted until its lease ends, then others have it
+  const until = Date.now();
+  const during = calls().filter((call) => Date.parse(call.time) >= from && Date.parse(call.time) < until).length;
+  const share = during / ((RPM / 60) * (until - from) / 1000);
+  assert(share > 0.9 && share < 1.02, `${(100 * share).toFixed(1)} % of the limit used`);
+  const sums = await s.provider.sums();
+  const refused = Object.values(sums.refused).reduce((a, b) => a + b, 0);
+  assert(refused <= 0.01 * sums.calls, `${refused} of ${sums.calls} refused`);
 });
 
 /** The shell blocks of a section of README, with free ports for those that it names, and where the servers are. */

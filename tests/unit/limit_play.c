@@ -135,6 +135,9 @@ struct stage *perform(const struct play *p, uint64_t seed) {
     s->sendings = mem_new_array((size_t)(p->for_ms * 10), sizeof *s->sendings);
     rng_init(&s->rng, seed);
     limit_init(&s->limit, p->rule, &p->set);
+    if (p->set.shared) {
+        limit_share(&s->limit, 0, p->part, p->for_ms + 1);
+    }
     s->requests = (double)p->rpm / 60 * p->hold_s;
     s->tokens = (double)p->tpm / 60 * p->hold_s;
     for (int64_t now_ms = 1; now_ms <= p->for_ms; now_ms++) {

@@ -25,6 +25,7 @@ struct play {
     int64_t lone_refusals;            /* one of so many, for no reason; 0: none */
     enum limit_rule rule;
     struct limit_set set;
+    double part;   /* of the limit, if it is shared */
     int64_t slots; /* calls that want to go, and come again at once */
     int64_t for_ms;
     int64_t output_tokens[2], output_tokens_max;

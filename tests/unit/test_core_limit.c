@@ -122,14 +122,16 @@ static void test_clients_that_share_a_limit_keep_it_together(void **state) {
     for (int tells = 0; tells < 2; tells++) {
         struct play p = usual(6000);
         p.set.per_minute[LIMIT_REQUESTS] = tells ? 0 : 6000;
-        p.set.sharers = 4;
+        p.set.shared = true;
+        p.part = 0.25;
         struct stage *s = perform(&p, 1);
         assert_in_range(s->sent, 1440, 1500 + 10); /* a minute's worth, a quarter of it */
         leave(s);
     }
     struct play p = usual(0);
     p.set.in_flight = 10;
-    p.set.sharers = 4;
+    p.set.shared = true;
+    p.part = 0.25;
     struct stage *s = perform(&p, 1);
     assert_int_equal(s->limit.in_flight, 2);
     leave(s);

@@ -72,7 +72,8 @@ static void test_no_span_of_time_sees_more_calls_than_a_share_of_the_limit(void 
     (void)state;
     struct play p = usual(0);
     p.set.per_minute[LIMIT_REQUESTS] = 6000;
-    p.set.sharers = 4;
+    p.set.shared = true;
+    p.part = 0.25;
     struct stage *s = perform(&p, 1);
     for (int64_t span_ms = 1; span_ms < 60000; span_ms *= 3) {
         assert_true((double)most_within(s, span_ms) <=

@@ -1,0 +1,42 @@
+#include "core/part.h"
+
+#include "base/defs.h"
+
+#include <math.h>
+
+#define PART_DUST 1e-9 /* what sums of fractions lose */
+
+/* The part that its demand is worth. */
+static double part_wanted(const struct part_holder *others, size_t n, int64_t demand) {
+    double sum = (double)demand, idle = demand == 0 ? 1 : 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += (double)others[i].demand;
+        idle += others[i].demand == 0 ? 1 : 0;
+    }
+    if (sum <= 0) {
+        return 1 / (double)(n + 1);
+    }
+    double kept = idle > 0 ? PART_IDLE : 0;
+    return demand == 0 ? kept / idle : (1 - kept) * (double)demand / sum;
+}
+
+/* Whole units; one at least for who wants any, if there is room for it. */
+static double part_whole(double part, double free, int64_t demand, int64_t units) {
+    double n = floor(part * (double)units + PART_DUST);
+    if (n < 1 && demand > 0) {
+        n = 1;
+    }
+    n = MIN(n, floor(free * (double)units + PART_DUST));
+    return n / (double)units;
+}
+
+struct part_claim part_claim(const struct part_holder *others, size_t n, int64_t demand,
+                             double held, int64_t units) {
+    double free = 1, wanted = part_wanted(others, n, demand);
+    for (size_t i = 0; i < n; i++) {
+        free -= others[i].counted;
+    }
+    free = MAX(free, 0);
+    double grant = units > 0 ? part_whole(wanted, free, demand, units) : MIN(wanted, free);
+    return (struct part_claim){.grant = grant, .counted = MAX(grant, held)};
+}
