@@ -83,6 +83,7 @@ static enum err serve_start_crew(struct serve *s, struct errinfo *reterr) {
                                              .workers = o->workers,
                                              .slots = o->slots,
                                              .batch_slots = o->batch_slots,
+                                             .shared = store_is_server(o->store_path),
                                              .retain_ms = o->retain_ms,
                                              .drain_ms = o->drain_ms,
                                              .deserted = serve_on_deserted,

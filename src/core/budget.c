@@ -23,6 +23,11 @@ void budget_init(struct budget *b, int64_t max_nusd, int64_t spent_nusd) {
     budget_check(b);
 }
 
+int64_t budget_left(const struct budget *b) {
+    return b->max_nusd == MONEY_UNKNOWN ? INT64_MAX
+                                        : b->max_nusd - b->spent_nusd - b->reserved_nusd;
+}
+
 bool budget_reserve(struct budget *b, int64_t nusd) {
     ASSERT(nusd >= 0);
     if (nusd > budget_cap(b) - b->spent_nusd - b->reserved_nusd) {

@@ -23,6 +23,9 @@ struct budget {
  * excess too. */
 void budget_init(struct budget *b, int64_t max_nusd, int64_t spent_nusd);
 
+/** What is neither spent nor set aside; INT64_MAX without a cap. */
+int64_t budget_left(const struct budget *b);
+
 /** Set @nusd aside; false if it does not fit (nothing changes then). */
 NODISCARD bool budget_reserve(struct budget *b, int64_t nusd);
 

@@ -80,6 +80,21 @@ void sched_ended(struct sched *s, int64_t index, enum attempt_stage stage, enum 
     }
 }
 
+void sched_tell_lent(struct sched *s, int64_t lent, const int64_t ended[OUTCOME_COUNT]) {
+    for (int outcome = 0; outcome < OUTCOME_COUNT; outcome++) {
+        s->outcomes[outcome] += ended[outcome];
+    }
+    if (ended[OUTCOME_ACCEPTED] + ended[OUTCOME_SURPLUS] > 0) {
+        s->streak_from = s->launched;
+        s->streak_ended = 0;
+        s->errors_in_row = 0;
+    }
+    s->lent = lent;
+    if (s->outcomes[OUTCOME_ACCEPTED] >= s->wanted) {
+        s->stop = STOP_DONE;
+    }
+}
+
 void sched_dropped(struct sched *s, enum attempt_stage stage) {
     s->in_stage[stage]--;
 }
@@ -126,7 +141,8 @@ void sched_set_late(struct sched *s, const int64_t late[ATTEMPT_STAGES]) {
 
 /* Attempts that must be begun, on average, to get from what is in flight to N. */
 static double sched_needed(const struct sched *s) {
-    double missing = (double)(s->wanted - s->outcomes[OUTCOME_ACCEPTED]);
+    double missing = (double)(s->wanted - s->outcomes[OUTCOME_ACCEPTED]) -
+                     (double)s->lent * sched_chance(s, ATTEMPT_STAGE_ENGINEER);
     for (int stage = 0; stage < ATTEMPT_STAGES; stage++) {
         int64_t expected = MAX(s->in_stage[stage] - s->late[stage], 0);
         missing -= (double)expected * sched_chance(s, (enum attempt_stage)stage);
@@ -139,7 +155,7 @@ int64_t sched_collect_now(const struct sched *s) {
 }
 
 int64_t sched_launch_now(struct sched *s, int64_t now_ms) {
-    int64_t in_flight = sched_in_flight(s);
+    int64_t in_flight = sched_in_flight(s) + s->lent;
     sched_check_end(s, now_ms, in_flight);
     if (s->stop != STOP_NOT_YET) {
         return 0;

@@ -35,6 +35,7 @@ struct sched {
     int64_t wanted, concurrency, max_attempts, stall_attempts, stall_errors;
     int64_t deadline_at_ms; /* on the caller's clock */
     /* counters */
+    int64_t lent;     /* attempts that other workers have, or may begin */
     int64_t owed;     /* attempts that go on whether they are needed or not, still to be launched */
     int64_t launched; /* attempts ever begun, earlier runs included: also the next launch's index */
     int64_t outcomes[OUTCOME_COUNT];
@@ -73,11 +74,15 @@ void sched_ended(struct sched *s, int64_t index, enum attempt_stage stage, enum 
 /** It was given up without an outcome (interrupted). */
 void sched_dropped(struct sched *s, enum attempt_stage stage);
 
+/** Other workers help: they have, or may begin, @lent attempts, and those of them that ended since
+ * the last time came to @ended, by outcome. */
+void sched_tell_lent(struct sched *s, int64_t lent, const int64_t ended[OUTCOME_COUNT]);
+
 /** How many of the attempts in flight, by stage, wait for an answer much longer than answers take:
  * near N they are replaced, not waited for. */
 void sched_set_late(struct sched *s, const int64_t late[ATTEMPT_STAGES]);
 
-/** How many attempts to launch now: 0..concurrency - in flight. Sets s->stop when an end is
+/** How many attempts to launch now: 0..concurrency - in flight - lent. Sets s->stop when an end is
  * reached. */
 int64_t sched_launch_now(struct sched *s, int64_t now_ms);
 
@@ -88,7 +93,7 @@ void sched_stop_for(struct sched *s, enum stop why);
  * 1, so that nothing is launched that may turn out needless; never 0. */
 double sched_chance(const struct sched *s, enum attempt_stage stage);
 
-/** Attempts begun and not ended, over all stages. */
+/** Attempts begun here and not ended, over all stages. */
 int64_t sched_in_flight(const struct sched *s);
 
 #endif

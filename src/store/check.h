@@ -51,13 +51,15 @@
       " (SELECT coalesce(sum(calls), 0), coalesce(sum(input_tokens), 0),"                          \
       " coalesce(sum(output_tokens), 0), coalesce(sum(cost_nusd), 0),"                             \
       " coalesce(sum(calls_unpriced), 0) FROM usage WHERE job = key)")                             \
-    X(REUSED, "its calls are not summed up as its ledger says (%d of them)",                       \
+    X(REUSED, "its reused calls are not summed up as its ledger says (of %d)",                     \
       "SELECT id, calls FROM jobs WHERE deleted_ms IS NULL AND"                                    \
       " (SELECT count(*) FROM calls WHERE job = key AND tries = 0) <>"                             \
       " (SELECT coalesce(sum(calls_reused), 0) FROM usage WHERE job = key)")                       \
     X(EVENTS, "event %d has a number that was never given",                                        \
       "SELECT j.id, e.seq FROM events e JOIN jobs j ON j.key = e.job"                              \
       " WHERE e.seq < 1 OR e.seq > j.events")                                                      \
+    X(LENDING, "it lends %d attempts, but no worker has it at home",                               \
+      "SELECT id, lent FROM jobs WHERE lent > 0 AND (worker IS NULL OR state <> 'running')")       \
     X(CANCELLING, "it is cancelling, but no worker has it",                                        \
       "SELECT id, 0 FROM jobs WHERE state = 'cancelling' AND worker IS NULL")                      \
     X(BATCH, "attempt %d awaits a batch that is not known",                                        \

@@ -26,6 +26,7 @@ enum store_kind_no {
     STORE_LEAVE,
     STORE_JOB_SET,
     STORE_CLAIM,
+    STORE_LEND,
     STORE_RECORD,
     STORE_FINISH,
     STORE_RELEASE,
@@ -77,6 +78,7 @@ static const struct store_kind store_kinds[STORE_KINDS] = {
     [STORE_LEAVE] = WORKS_ON_JOB(rule_leave, leave),
     [STORE_JOB_SET] = WORKS_ON_JOB(rule_job_set, job_set),
     [STORE_CLAIM] = WORKS_ON_JOB(rule_claim, claim),
+    [STORE_LEND] = WORKS_ON_JOB(rule_lend, lend),
     [STORE_RECORD] = WORKS_ON_JOB(rule_record, record),
     [STORE_FINISH] = WORKS_ON_JOB(rule_finish, finish),
     [STORE_RELEASE] = WORKS_ON_JOB(rule_release, release),
@@ -183,6 +185,10 @@ void store_job_set(struct store *s, struct store_job_set *o) {
 void store_claim(struct store *s, struct store_claim *o) {
     ASSERT(o->n > 0 && o->n <= STORE_CLAIM_MAX);
     store_begin(s, &o->op, STORE_CLAIM);
+}
+void store_lend(struct store *s, struct store_lend *o) {
+    ASSERT(o->n >= 0 && o->each_nusd >= 0);
+    store_begin(s, &o->op, STORE_LEND);
 }
 void store_record(struct store *s, struct store_record *o) {
     store_begin(s, &o->op, STORE_RECORD);

@@ -3,11 +3,16 @@
 #define QUERY_JOB                                                                                  \
     "SELECT key, state, tenant, worker, wanted, attempts, accepted, rejected, solved, duplicate,"  \
     " surplus, failed, calls, input_tokens, output_tokens, cost_nusd, calls_unpriced, events,"     \
-    " progress_seq, priority, id FROM jobs WHERE deleted_ms IS NULL"
+    " progress_seq, priority, id, lent FROM jobs WHERE deleted_ms IS NULL"
 
 /* A job's row is locked before anything of the job is read or written. */
 #define QUERY_LOCK " /*! FOR NO KEY UPDATE */"
 #define QUERY_LOCK_IF_FREE " /*! FOR NO KEY UPDATE SKIP LOCKED */"
+
+/* At home with a worker, or with attempts that it has. */
+#define QUERY_JOBS_WITH                                                                            \
+    "SELECT id FROM jobs WHERE key IN (SELECT key FROM jobs WHERE worker = $1 UNION"               \
+    " SELECT job FROM attempts WHERE worker = $1 AND token IS NOT NULL) ORDER BY key"
 
 const char *const queries_texts[Q_COUNT] = {
     [Q_JOB_FIND] = QUERY_JOB " AND id = $1" QUERY_LOCK,
@@ -22,11 +27,17 @@ const char *const queries_texts[Q_COUNT] = {
                     " output_tokens = $10, cost_nusd = $11, calls_unpriced = $12, events = $13,"
                     " progress_seq = $14 WHERE key = $15",
     /* A cancelled job keeps the reason that it was to be cancelled for. */
-    [Q_JOB_STATE] = "UPDATE jobs SET state = $1,"
-                    " reason = CASE WHEN $2 = '' AND state = 'cancelling' THEN reason ELSE $2 END,"
-                    " worker = $3, ended_ms = $4, started_ms = coalesce(started_ms, $5),"
-                    " paused_ms = coalesce($6, paused_ms),"
-                    " cancelling_ms = coalesce($7, cancelling_ms) WHERE key = $8",
+    [Q_JOB_STATE] =
+        "UPDATE jobs SET state = $1,"
+        " reason = CASE WHEN $2 = '' AND state = 'cancelling' THEN reason ELSE $2 END,"
+        " worker = $3, ended_ms = $4, started_ms = coalesce(started_ms, $5),"
+        " paused_ms = coalesce($6, paused_ms),"
+        " cancelling_ms = coalesce($7, cancelling_ms),"
+        " lent = CASE WHEN $1 = 'running' AND CAST($3 AS BIGINT) IS NOT NULL THEN lent ELSE 0 END"
+        " WHERE key = $8",
+    [Q_JOB_LEND] = "UPDATE jobs SET lent = $1,"
+                   " lent_nusd = CASE WHEN lent_nusd = 0 THEN $2 ELSE lent_nusd END"
+                   " WHERE key = $3 RETURNING lent_nusd",
     [Q_SPEC_ADD] = "INSERT INTO specs (job, spec, taxonomy) VALUES ($1, $2, $3)",
     [Q_TEXT_FIND] =
         "SELECT key FROM texts WHERE hash = $1 AND text = $2 LIMIT 1 /*! FOR KEY SHARE */",
@@ -52,8 +63,11 @@ const char *const queries_texts[Q_COUNT] = {
     [Q_WAITING] = "SELECT no, crashes FROM attempts WHERE job = $1 AND token IS NULL"
                   " ORDER BY no LIMIT $2",
     [Q_WAITING_END] = "DELETE FROM attempts WHERE job = $1 AND no = $2 AND token IS NULL",
-    [Q_LEASE_AGAIN] = "UPDATE attempts SET token = $1 WHERE job = $2 AND no = $3",
-    [Q_LEASE_NEW] = "INSERT INTO attempts (job, no, token) VALUES ($1, $2, $3)",
+    [Q_LEASE_AGAIN] = "UPDATE attempts SET token = $1, worker = $2 WHERE job = $3 AND no = $4",
+    [Q_LEASE_NEW] = "INSERT INTO attempts (token, worker, job, no) VALUES ($1, $2, $3, $4)",
+    [Q_LEASES_LENT] = "SELECT count(*), sum((SELECT sum(c.cost_nusd) FROM calls c"
+                      " WHERE c.job = a.job AND c.attempt_no = a.no)) FROM attempts a"
+                      " WHERE a.job = $1 AND a.token IS NOT NULL AND a.worker <> $2",
     [Q_LEASE_LIVE] = "SELECT 1 FROM attempts WHERE job = $1 AND no = $2 AND token = $3",
     [Q_LEASE_END] = "DELETE FROM attempts WHERE job = $1 AND no = $2 AND token = $3",
     [Q_LEASE_BACK] = "UPDATE attempts SET token = NULL WHERE job = $1 AND no = $2 AND token = $3",
@@ -68,6 +82,8 @@ const char *const queries_texts[Q_COUNT] = {
     [Q_CALLS_SUM] = "SELECT count(*), sum(input_tokens), sum(cached_tokens), sum(output_tokens),"
                     " sum(reasoning_tokens), sum(cost_nusd), count(cost_nusd) FROM calls"
                     " WHERE job = $1 AND attempt_no = $2",
+    [Q_PROBLEM_KNOWN] = "SELECT 1 FROM problems WHERE job = $1 AND hash = $2"
+                        " AND outcome = 'accepted' LIMIT 1",
     [Q_PROBLEM_ADD] = "INSERT INTO problems (job, seq, attempt_no, outcome, hash, id, line)"
                       " VALUES ($1, $2, $3, $4, $5, $6, $7)",
     /* An answer recorded under a lease begins the count of crashes anew. */
@@ -76,8 +92,10 @@ const char *const queries_texts[Q_COUNT] = {
                       " AND c.attempt_no = attempts.no AND c.token = attempts.token)"
                       " THEN 1 WHEN EXISTS (SELECT 1 FROM awaited w WHERE w.job = attempts.job"
                       " AND w.attempt_no = attempts.no)" /* it waits: nothing that crashes */
-                      " THEN crashes ELSE crashes + 1 END WHERE job = $1 AND token IS NOT NULL",
-    [Q_LEASES_BACK] = "UPDATE attempts SET token = NULL WHERE job = $1 AND token IS NOT NULL",
+                      " THEN crashes ELSE crashes + 1 END WHERE job = $1 AND token IS NOT NULL"
+                      " AND ($2 < 0 OR worker = $2)",
+    [Q_LEASES_BACK] = "UPDATE attempts SET token = NULL WHERE job = $1 AND token IS NOT NULL"
+                      " AND ($2 < 0 OR worker = $2)",
     [Q_CRASHED] = "SELECT no, crashes FROM attempts"
                   " WHERE job = $1 AND token IS NULL AND crashes >= $2 LIMIT 1",
 
@@ -114,11 +132,13 @@ const char *const queries_texts[Q_COUNT] = {
     [Q_WORKERS_OF] = "SELECT key FROM workers WHERE process = $1 ORDER BY key LIMIT $2"
                      " FOR UPDATE SKIP LOCKED",
     [Q_WORKER_DROP] = "DELETE FROM workers WHERE key = $1"
-                      " AND NOT EXISTS (SELECT 1 FROM jobs WHERE worker = $1)",
+                      " AND NOT EXISTS (SELECT 1 FROM jobs WHERE worker = $1)"
+                      " AND NOT EXISTS (SELECT 1 FROM attempts WHERE worker = $1"
+                      " AND token IS NOT NULL)",
     [Q_WORKERS_CALM] = "UPDATE workers SET beat_ms = $1 WHERE beat_ms > $1",
     [Q_WORKERS_DROP] = "DELETE FROM workers",
-    [Q_JOBS_AT_HOME] = "SELECT id FROM jobs WHERE worker = $1 ORDER BY key" QUERY_LOCK,
-    [Q_JOBS_AT_HOME_FREE] = "SELECT id FROM jobs WHERE worker = $1 ORDER BY key" QUERY_LOCK_IF_FREE,
+    [Q_JOBS_WITH] = QUERY_JOBS_WITH QUERY_LOCK,
+    [Q_JOBS_WITH_FREE] = QUERY_JOBS_WITH QUERY_LOCK_IF_FREE,
     [Q_JOBS_LEASED] = "SELECT id FROM jobs WHERE key IN"
                       " (SELECT DISTINCT job FROM attempts WHERE token IS NOT NULL)",
     [Q_JOBS_UNDER_WAY] = "SELECT id FROM jobs WHERE deleted_ms IS NULL"

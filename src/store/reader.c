@@ -21,6 +21,10 @@
     "SELECT " READER_JOB_COLUMNS ", s.spec, t.text FROM jobs j JOIN specs s ON s.job = j.key"      \
     " LEFT JOIN texts t ON t.key = s.taxonomy WHERE j.deleted_ms IS NULL"
 
+/* In the words of the index jobs_runnable. */
+#define READER_RUNNABLE                                                                            \
+    " AND (worker IS NULL AND state IN ('queued', 'running') OR lent > 0) AND deleted_ms IS NULL"
+
 static const char *const reader_texts[R_COUNT] = {
     [R_JOB] = READER_JOB " AND j.id = $1",
     [R_JOB_WITH_SPEC] = READER_JOB_WITH_SPEC " AND j.id = $1",
@@ -40,10 +44,8 @@ static const char *const reader_texts[R_COUNT] = {
     [R_USAGE] =
         "SELECT role, model, calls, input_tokens, cached_tokens, output_tokens,"
         " reasoning_tokens, cost_nusd, calls_unpriced, calls_reused FROM usage WHERE job = $1",
-    [R_TENANT_NEXT] = "SELECT min(tenant) FROM jobs WHERE tenant > $1 AND worker IS NULL"
-                      " AND state IN ('queued', 'running') AND deleted_ms IS NULL",
-    [R_RUNNABLE] = "SELECT id, priority FROM jobs WHERE tenant = $1 AND worker IS NULL"
-                   " AND state IN ('queued', 'running') AND deleted_ms IS NULL"
+    [R_TENANT_NEXT] = "SELECT min(tenant) FROM jobs WHERE tenant > $1" READER_RUNNABLE,
+    [R_RUNNABLE] = "SELECT id, priority FROM jobs WHERE tenant = $1" READER_RUNNABLE
                    " ORDER BY priority DESC, key LIMIT $2",
     [R_IN_FLIGHT] = "SELECT count(token) FROM attempts",
     [R_PROBLEMS] = "SELECT seq, attempt_no, outcome, id, line FROM problems"
@@ -70,8 +72,8 @@ static const char *const reader_texts[R_COUNT] = {
                 " WHERE c.job = $1",
     [R_WORKERS] = "SELECT w.key, w.name, w.version, w.slots, w.joined_ms, w.drain, $1 - w.beat_ms,"
                   " (SELECT count(*) FROM jobs j WHERE j.worker = w.key),"
-                  " (SELECT count(a.token) FROM jobs j JOIN attempts a ON a.job = j.key"
-                  " WHERE j.worker = w.key) FROM workers w ORDER BY w.key",
+                  " (SELECT count(*) FROM attempts a WHERE a.worker = w.key"
+                  " AND a.token IS NOT NULL) FROM workers w ORDER BY w.key",
     [R_KEYS] = "SELECT key, id, name, hash, scopes, requests_per_minute, jobs_max, day_nusd_max,"
                " created_ms, revoked_ms FROM keys ORDER BY key",
     [R_KEY_OF_HASH] = "SELECT key, id, name, hash, scopes, requests_per_minute, jobs_max,"

@@ -93,6 +93,7 @@ static struct rules_job *rules_read_job(struct rules *r, struct sql_query *q) {
     job->events = sql_int(q, column++);
     job->progress_seq = sql_int(q, column++);
     job->priority = sql_int(q, column++);
+    job->lent = sql_int(q, 21);
     return job;
 }
 

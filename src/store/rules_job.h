@@ -22,6 +22,7 @@ struct rules_job {
     const char *id;
     int64_t key, tenant, priority;
     int64_t worker; /* its home; 0: none */
+    int64_t lent;   /* attempts that guests may still begin */
     enum job_state state;
     int64_t wanted, attempts, outcomes[OUTCOME_COUNT];
     int64_t calls, input_tokens, output_tokens, cost_nusd, calls_unpriced;
@@ -63,6 +64,10 @@ void rules_add_event(struct rules *r, struct rules_job *job, const char *kind, i
 void rules_begin_data(struct rules *r, struct jwrite *w);
 void rules_write_counts(const struct rules_job *job, struct jwrite *w);
 
+/** The worker is alive, and says so; false if it was taken for dead. @ret_drain: it was asked to
+ * go. */
+bool rules_worker_beats(struct rules *r, int64_t worker, bool *ret_drain);
+
 /** @n new numbers from the counter of leases; the first of them. */
 int64_t rules_take_numbers(struct rules *r, int64_t n);
 
@@ -70,9 +75,11 @@ int64_t rules_take_numbers(struct rules *r, int64_t n);
 bool rules_lease_is_live(struct rules *r, const struct rules_job *job, const struct lease *lease);
 bool rules_lease_end(struct rules *r, const struct rules_job *job, const struct lease *lease);
 
-/** Take all live leases of a job back; where they were lost by a crash, count it and set aside what
- * crashed too often. */
-void rules_take_leases_back(struct rules *r, struct rules_job *job, bool crashed, int64_t now_ms);
+/** Take the live leases back that a worker has of a job, or all of them (RULES_ALL); where they
+ * were lost by a crash, count it and set aside what crashed too often. */
+#define RULES_ALL INT64_C(-1)
+void rules_take_leases_back(struct rules *r, struct rules_job *job, int64_t worker, bool crashed,
+                            int64_t now_ms);
 
 /** Write a problem's line into r->line; false if it is too long to be kept. */
 bool rules_write_line(struct rules *r, const struct problem *p, const struct problem_ids *ids);

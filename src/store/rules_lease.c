@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Attempts that wait to be leased again, without their tokens yet. */
 static int64_t rules_find_waiting(struct rules *r, const struct rules_job *job, int64_t n,
@@ -16,23 +17,80 @@ static int64_t rules_find_waiting(struct rules *r, const struct rules_job *job, 
     sql_put_int(q, n);
     while (sql_next(q)) {
         ASSERT(found < n);
-        ret[found++] = (struct lease){.attempt_no = sql_int(q, 0), .crashes = sql_int(q, 1)};
+        ret[found++] =
+            (struct lease){.attempt_no = sql_int(q, 0), .crashes = sql_int(q, 1), .again = true};
     }
     return found;
 }
 
 static void rules_lease(struct rules *r, const struct rules_job *job, const struct lease *lease,
-                        bool again) {
-    struct sql_query *q = sql_use(r->db, again ? Q_LEASE_AGAIN : Q_LEASE_NEW);
-    if (again) {
-        sql_put_int(q, lease->token);
-    }
+                        int64_t worker) {
+    struct sql_query *q = sql_use(r->db, lease->again ? Q_LEASE_AGAIN : Q_LEASE_NEW);
+    sql_put_int(q, lease->token);
+    sql_put_int(q, worker);
     sql_put_int(q, job->key);
     sql_put_int(q, lease->attempt_no);
-    if (!again) {
-        sql_put_int(q, lease->token);
-    }
     (void)sql_run(q);
+}
+
+/* What each attempt may cost that is lent; kept from the first time on. */
+static int64_t rules_set_lent(struct rules *r, struct rules_job *job, int64_t n,
+                              int64_t each_nusd) {
+    struct sql_query *q = sql_use(r->db, Q_JOB_LEND);
+    sql_put_int(q, n);
+    sql_put_int(q, each_nusd);
+    sql_put_int(q, job->key);
+    while (sql_next(q)) {
+        each_nusd = sql_int(q, 0);
+    }
+    job->lent = n;
+    return each_nusd;
+}
+
+enum err rule_lend(struct rules *r, struct store_op *op) {
+    struct store_lend *o = CONTAINER_OF(op, struct store_lend, op);
+    struct rules_job *job = rules_job(r, o->job_id, STORE_TENANT_ANY);
+    if (job == NULL) {
+        return rules_no_job(op, o->job_id);
+    }
+    if (job->worker != o->worker) {
+        return rules_not_home(op, o->job_id, o->worker);
+    }
+    struct sql_query *q = sql_use(r->db, Q_LEASES_LENT);
+    sql_put_int(q, job->key);
+    sql_put_int(q, o->worker);
+    o->ret_running = o->ret_running_nusd = 0;
+    while (sql_next(q)) {
+        o->ret_running = sql_int(q, 0);
+        o->ret_running_nusd = sql_int(q, 1);
+    }
+    o->ret_open = job->state == JOB_RUNNING ? MAX(o->n - o->ret_running, 0) : 0;
+    job->what |= o->ret_open > 0 ? STORE_CHANGED_LENT : 0; /* until somebody comes */
+    o->ret_each_nusd = rules_set_lent(r, job, o->ret_open, o->each_nusd);
+    memcpy(o->ret_outcomes, job->outcomes, sizeof o->ret_outcomes);
+    o->ret_cost_nusd = job->cost_nusd;
+    return ERR_OK;
+}
+
+/* May this worker claim attempts of the job? */
+static enum err rules_admit(struct rules *r, struct store_op *op, const struct rules_job *job) {
+    const struct store_claim *o = CONTAINER_OF(op, struct store_claim, op);
+    bool drain;
+    if (!o->borrow && job->worker != o->worker) {
+        return rules_not_home(op, o->job_id, o->worker);
+    }
+    if (o->borrow && !rules_worker_beats(r, o->worker, &drain)) {
+        return rules_no_worker(op, o->worker);
+    }
+    if (o->borrow && (job->worker == 0 || job->worker == o->worker)) {
+        return errinfo_set(&op->detail, ERR_CONFLICT, "job %s has no home that could lend",
+                           o->job_id);
+    }
+    if (job->state != JOB_RUNNING && job->state != JOB_QUEUED) {
+        return errinfo_set(&op->detail, ERR_CONFLICT, "job %s is %s", o->job_id,
+                           job_state_name(job->state));
+    }
+    return ERR_OK;
 }
 
 enum err rule_claim(struct rules *r, struct store_op *op) {
@@ -42,15 +100,12 @@ enum err rule_claim(struct rules *r, struct store_op *op) {
     if (job == NULL) {
         return rules_no_job(op, o->job_id);
     }
-    if (job->worker != o->worker) {
-        return rules_not_home(op, o->job_id, o->worker);
+    enum err e = rules_admit(r, op, job);
+    if (e != ERR_OK) {
+        return e;
     }
-    if (job->state != JOB_RUNNING && job->state != JOB_QUEUED) {
-        return errinfo_set(&op->detail, ERR_CONFLICT, "job %s is %s", o->job_id,
-                           job_state_name(job->state));
-    }
-    int64_t waiting = rules_find_waiting(r, job, o->n, o->ret);
-    int64_t fresh = o->n - waiting;
+    int64_t waiting = o->borrow ? 0 : rules_find_waiting(r, job, o->n, o->ret);
+    int64_t fresh = o->borrow ? MIN(o->n, job->lent) : o->n - waiting;
     if (o->attempts_max > 0) {
         fresh = MAX(MIN(fresh, o->attempts_max - job->attempts), 0);
     }
@@ -60,12 +115,14 @@ enum err rule_claim(struct rules *r, struct store_op *op) {
     }
     int64_t token = rules_take_numbers(r, o->ret_n);
     for (int64_t i = 0; i < o->ret_n; i++) {
-        bool again = i < waiting;
-        if (!again) {
+        if (i >= waiting) {
             o->ret[i] = (struct lease){.attempt_no = ++job->attempts};
         }
         o->ret[i].token = token + i;
-        rules_lease(r, job, &o->ret[i], again);
+        rules_lease(r, job, &o->ret[i], o->worker);
+    }
+    if (o->borrow) {
+        o->ret_each_nusd = rules_set_lent(r, job, job->lent - fresh, 0);
     }
     job->count = true;
     job->what |= STORE_CHANGED_COUNTS;
@@ -148,9 +205,13 @@ static void rules_give_up_on(struct rules *r, struct rules_job *job, const struc
     rules_add_problem(r, job, &problem, &ids);
 }
 
-void rules_take_leases_back(struct rules *r, struct rules_job *job, bool crashed, int64_t now_ms) {
+void rules_take_leases_back(struct rules *r, struct rules_job *job, int64_t worker, bool crashed,
+                            int64_t now_ms) {
+    struct sql_query *back = sql_use(r->db, crashed ? Q_LEASES_LOST : Q_LEASES_BACK);
+    sql_put_int(back, job->key);
+    sql_put_int(back, worker);
+    (void)sql_run(back);
     job->what |= STORE_CHANGED_COUNTS;
-    (void)rules_run_int(r, crashed ? Q_LEASES_LOST : Q_LEASES_BACK, job->key);
     for (bool more = crashed; more;) {
         struct sql_query *q = sql_use(r->db, Q_CRASHED);
         sql_put_int(q, job->key);

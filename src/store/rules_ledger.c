@@ -148,6 +148,18 @@ void rules_add_problem(struct rules *r, struct rules_job *job, const struct prob
     }
 }
 
+/* Workers that help with one job do not know of each other's problems. */
+static bool rules_is_known(struct rules *r, const struct rules_job *job, uint64_t hash) {
+    struct sql_query *q = sql_use(r->db, Q_PROBLEM_KNOWN);
+    sql_put_int(q, job->key);
+    sql_put_int(q, (int64_t)hash);
+    bool known = sql_next(q);
+    if (known) {
+        sql_end(q);
+    }
+    return known;
+}
+
 enum err rule_finish(struct rules *r, struct store_op *op) {
     struct store_finish *o = CONTAINER_OF(op, struct store_finish, op);
     ASSERT(o->ids.attempt == o->lease.attempt_no);
@@ -156,6 +168,10 @@ enum err rule_finish(struct rules *r, struct store_op *op) {
         return rules_no_job(op, o->job_id);
     }
     struct problem problem = *o->problem;
+    if (problem.outcome == OUTCOME_ACCEPTED && problem.hash != 0 &&
+        rules_is_known(r, job, problem.hash)) {
+        problem.outcome = OUTCOME_DUPLICATE;
+    }
     if (problem.outcome == OUTCOME_ACCEPTED && job->outcomes[OUTCOME_ACCEPTED] >= job->wanted) {
         problem.outcome = OUTCOME_SURPLUS; /* invariant 1 */
     }

@@ -115,6 +115,12 @@ void rules_set_state(struct rules *r, struct rules_job *job, enum job_state stat
     sql_put_int(q, job->key);
     (void)sql_run(q);
     job->what |= STORE_CHANGED_STATE;
+    if (job_state_is_final(state)) { /* what is in flight, guests' too, comes too late */
+        rules_take_leases_back(r, job, RULES_ALL, false, now_ms);
+    }
+    if (state != JOB_RUNNING || job->worker == 0) {
+        job->lent = 0;
+    }
     if (job->state == state) {
         return;
     }

@@ -17,8 +17,7 @@
 #define RULES_MISSING_MS 2000
 #define RULES_LOOK_LATE_MS 2500
 
-/* @ret_drain: it was asked to go. */
-static bool rules_worker_beats(struct rules *r, int64_t worker, bool *ret_drain) {
+bool rules_worker_beats(struct rules *r, int64_t worker, bool *ret_drain) {
     struct sql_query *q = sql_use(r->db, Q_WORKER_BEAT);
     bool there = false;
     sql_put_int(q, sql_clock_ms(r->db));
@@ -99,13 +98,15 @@ static size_t rules_list_ids(struct rules *r, size_t query, int64_t value, const
  * stays too. */
 static void rules_bury_worker(struct rules *r, int64_t worker, bool crashed) {
     const char **ids;
-    size_t n = rules_list_ids(r, crashed ? Q_JOBS_AT_HOME_FREE : Q_JOBS_AT_HOME, worker, &ids);
+    size_t n = rules_list_ids(r, crashed ? Q_JOBS_WITH_FREE : Q_JOBS_WITH, worker, &ids);
     int64_t now_ms = sql_wall_ms(r->db);
     for (size_t i = 0; i < n; i++) {
         struct rules_job *job = rules_job(r, ids[i], STORE_TENANT_ANY);
         if (job != NULL) {
-            rules_take_leases_back(r, job, crashed, now_ms);
-            rules_set_homeless(r, job, now_ms);
+            rules_take_leases_back(r, job, worker, crashed, now_ms);
+            if (job->worker == worker) {
+                rules_set_homeless(r, job, now_ms);
+            }
         }
     }
     (void)rules_run_int(r, Q_WORKER_DROP, worker);
@@ -288,7 +289,7 @@ void rules_take_over(struct rules *r) {
     for (size_t i = 0; i < n; i++) {
         struct rules_job *job = rules_job(r, ids[i], STORE_TENANT_ANY);
         if (job != NULL) {
-            rules_take_leases_back(r, job, true, now_ms);
+            rules_take_leases_back(r, job, RULES_ALL, true, now_ms);
         }
     }
     n = rules_list_ids(r, Q_JOBS_UNDER_WAY, -1, &ids);
@@ -305,7 +306,7 @@ void rules_take_over(struct rules *r) {
 /* --- homes */
 
 enum err rule_take(struct rules *r, struct store_op *op) {
-    const struct store_take *o = CONTAINER_OF(op, struct store_take, op);
+    struct store_take *o = CONTAINER_OF(op, struct store_take, op);
     bool drain;
     ASSERT(o->worker > 0);
     if (!rules_worker_beats(r, o->worker, &drain)) {
@@ -314,6 +315,10 @@ enum err rule_take(struct rules *r, struct store_op *op) {
     struct rules_job *job = rules_job(r, o->job_id, STORE_TENANT_ANY);
     if (job == NULL) {
         return rules_no_job(op, o->job_id);
+    }
+    o->ret_lends = job->worker != 0 && job->worker != o->worker && job->lent > 0;
+    if (o->ret_lends) {
+        return ERR_OK;
     }
     if (job->worker != 0) {
         return errinfo_set(&op->detail, ERR_CONFLICT, "job %s is at home with worker %" PRId64,
@@ -349,7 +354,7 @@ enum err rule_leave(struct rules *r, struct store_op *op) {
     if (job->worker != o->worker) {
         return rules_not_home(op, o->job_id, o->worker);
     }
-    rules_take_leases_back(r, job, false, o->now_ms);
+    rules_take_leases_back(r, job, o->worker, false, o->now_ms);
     job->worker = 0;
     job->what |= STORE_CHANGED_HOME;
     rules_set_state(r, job, rules_left_as(job, o->state), o->reason, o->now_ms);

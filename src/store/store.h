@@ -129,6 +129,7 @@ enum {
     STORE_CHANGED_EVENTS = 1u << 2, /* there are new ones */
     STORE_CHANGED_HOME = 1u << 3,   /* a worker took it, or let it go */
     STORE_CHANGED_DELETED = 1u << 4,
+    STORE_CHANGED_LENT = 1u << 5, /* its home lends attempts */
 };
 
 struct store_change {

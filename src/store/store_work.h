@@ -70,20 +70,24 @@ void store_reap(struct store *s, struct store_reap *o);
 
 /* --- a job at home */
 
-/* Take a queued job home; it is running from now on. ERR_NOT_FOUND | ERR_CONFLICT: it has a home,
- * or is not to be worked on | ERR_STALE: the worker was taken for dead. */
+/* Take a queued job home; it is running from now on. One whose home lends attempts (store_lend) is
+ * taken as a guest: nothing changes but that the worker may claim what is lent. ERR_NOT_FOUND |
+ * ERR_CONFLICT: it has a home that lends nothing, or is not to be worked on | ERR_STALE: the worker
+ * was taken for dead. */
 struct store_take {
     struct store_op op;
     const char *job_id;
     int64_t worker;
     int64_t now_ms;
+    bool ret_lends; /* it is at home elsewhere: the worker is a guest */
 };
 void store_take(struct store *s, struct store_take *o);
 
 /* Let it go, with the state that the worker would give it: queued (somebody else may go on),
  * paused, or a final one. What was asked meanwhile counts: a job that was to be cancelled ends
  * cancelled unless the state is final; queued becomes paused if it was paused, paused becomes
- * queued if it was resumed. Leases that are live still are given back. ERR_NOT_FOUND | ERR_STALE:
+ * queued if it was resumed. Leases that are live still are given back; those of guests only where
+ * the state is final. ERR_NOT_FOUND | ERR_STALE:
  * its home is not here (any more). */
 struct store_leave {
     struct store_op op;
@@ -117,21 +121,42 @@ struct lease {
     int64_t token;
     int64_t crashes; /* how often in a row a lease of it was lost; an answer recorded under a lease
                         begins the count anew */
+    bool again;      /* it was leased before: there may be answers of it */
 };
 
 /* Lease attempts: first those whose lease was lost or released, lowest number first, then new ones,
- * numbered 1, 2, 3 … within the job. ERR_NOT_FOUND | ERR_STALE: its home is not here |
+ * numbered 1, 2, 3 … within the job. A guest borrows: new ones alone, and no more than its home
+ * lends. ERR_NOT_FOUND | ERR_STALE: its home is not here; or the guest was taken for dead |
  * ERR_CONFLICT: the job is neither queued nor running. */
 struct store_claim {
     struct store_op op;
     const char *job_id;
     int64_t worker;
-    int64_t n;            /* how many are wanted, 1..STORE_CLAIM_MAX */
-    int64_t attempts_max; /* never number an attempt past this; 0: no limit */
-    struct lease *ret;    /* room for n; filled */
-    int64_t ret_n;        /* may be fewer, down to 0, if attempts_max is reached */
+    int64_t n;             /* how many are wanted, 1..STORE_CLAIM_MAX */
+    int64_t attempts_max;  /* never number an attempt past this; 0: no limit */
+    bool borrow;           /* as a guest */
+    int64_t ret_each_nusd; /* guest: what each may cost; 0: no matter */
+    struct lease *ret;     /* room for n; filled */
+    int64_t ret_n;         /* may be fewer, down to 0, if attempts_max is reached */
 };
 void store_claim(struct store *s, struct store_claim *o);
+
+/* The home of a job lets others help: guests may have @n attempts between them, those included that
+ * they have now. It counts until the next time, or until the home is gone. Tells what guests have
+ * and what has become of the job. ERR_NOT_FOUND | ERR_STALE: its home is not here. */
+struct store_lend {
+    struct store_op op;
+    const char *job_id;
+    int64_t worker;
+    int64_t n;
+    int64_t each_nusd; /* what an attempt may cost; 0: no matter. The first one counts */
+    int64_t ret_each_nusd;
+    int64_t ret_running;                                /* attempts that guests have */
+    int64_t ret_running_nusd;                           /* what those have cost so far */
+    int64_t ret_open;                                   /* attempts that they may still begin */
+    int64_t ret_outcomes[OUTCOME_COUNT], ret_cost_nusd; /* of the whole job */
+};
+void store_lend(struct store *s, struct store_lend *o);
 
 /* A paid call, for the ledger. Strings are borrowed until done. */
 struct ledger_call {
@@ -211,8 +236,9 @@ struct runnable_row {
     char job_id[STORE_ID_BYTES];
     int64_t tenant, priority;
 };
-/* Jobs that could be worked on and have no home: of each tenant those of the highest priority, the
- * oldest first, so that a tenant with very many hides nobody. */
+/* Jobs that could be worked on: those without a home, and those whose home lends attempts; of each
+ * tenant those of the highest priority, the oldest first, so that a tenant with very many hides
+ * nobody. */
 struct store_runnable {
     struct store_op op;
     int64_t each_max;         /* of one tenant, at least 1 */

@@ -149,6 +149,7 @@ static void *hand_main(void *arg) {
                                                       .batch_slots = o->batch_slots,
                                                       .broker = o->broker,
                                                       .purses = h->crew->purses,
+                                                      .lends = o->shared || o->workers > 1,
                                                       .metrics = o->metrics,
                                                       .asked_to_go = hand_asked_to_go,
                                                       .ctx = h});

@@ -22,6 +22,7 @@ struct crew_options {
     struct judge_pool *judge;   /* as of worker.h */
     int64_t workers;            /* 0..CREW_WORKERS_MAX; without any the chores alone are done */
     int64_t slots, batch_slots; /* of each worker, as of worker.h */
+    bool shared;                /* other processes work on the store too */
     int64_t retain_ms;          /* jobs are deleted so long after their end; 0: never */
     int64_t drain_ms;           /* the grace of a worker that was asked to go by way of the store */
     /** All of them were, and have gone. May be NULL. */

@@ -75,8 +75,9 @@ static void reconciler_look(void *ctx) {
 }
 
 static bool reconciler_waits(const struct store_change *job) {
-    return job->state == JOB_QUEUED &&
-           (job->what & (STORE_CHANGED_STATE | STORE_CHANGED_HOME)) != 0;
+    return (job->state == JOB_QUEUED &&
+            (job->what & (STORE_CHANGED_STATE | STORE_CHANGED_HOME)) != 0) ||
+           (job->what & STORE_CHANGED_LENT) != 0;
 }
 
 /* The first news are handed on as they are, so that a lone job begins at once; those until the next

@@ -207,6 +207,7 @@ static void slot_answered(void *ctx, const struct call_answer *answer) {
     meter_call(k->worker->options.metrics, role, answer);
     if (answer->err == ERR_OK) {
         work_settle(k, s->reserved_nusd, answer->cost_nusd);
+        s->spent_nusd += answer->cost_nusd == MONEY_UNKNOWN ? s->reserved_nusd : answer->cost_nusd;
         slot_count(k, role, answer);
     } else {
         work_unreserve(k, s->reserved_nusd);
@@ -256,6 +257,7 @@ static bool slot_call(struct slot *s, bool owed) {
     const struct call_spec *call = s->action.call;
     const struct llm_chain *chain = &k->models[call->role];
     s->reserved_nusd = llm_chain_bound(chain, call, k->spec->batches ? PRICE_BATCH : PRICE_DIRECT);
+    work_note_bound(k, call->role, s->reserved_nusd);
     if (owed) {
         s->reserved_nusd = work_reserve_owed(k, s->reserved_nusd);
     } else if (!work_reserve(k, s->reserved_nusd)) {
@@ -350,6 +352,15 @@ static bool slot_compare(struct slot *s) {
     return true;
 }
 
+/* A borrowed attempt costs no more than it came with; beyond that its home goes on with it. */
+static bool slot_may_spend(const struct slot *s) {
+    const struct work *k = s->work;
+    const struct call_spec *call = s->action.call;
+    return !k->is_guest || k->borrow_nusd == 0 ||
+           s->spent_nusd + llm_chain_bound(&k->models[call->role], call, PRICE_DIRECT) <=
+               k->borrow_nusd;
+}
+
 /* Do what the machine asks for until something must be awaited. */
 static void slot_act(struct slot *s) {
     struct work *k = s->work;
@@ -377,7 +388,7 @@ static void slot_act(struct slot *s) {
         slot_step_answer(s, &known->answer, s->action.call->role, known->model);
     }
     bool owed = slot_is_owed(s);
-    if (!owed && !work_may_call(k)) {
+    if (!owed && (!work_may_call(k) || !slot_may_spend(s))) {
         slot_release(s);
     } else if (!slot_call(s, owed)) {
         slot_set_state(s, SLOT_MONEY);
@@ -408,14 +419,15 @@ void slot_begin(struct slot *s, const struct lease *lease) {
     s->lease = *lease;
     s->replay = NULL;
     s->replay_n = 0;
+    s->spent_nusd = 0;
     s->stage = ATTEMPT_STAGE_ENGINEER;
     for (int role = 0; role < ROLE_COUNT; role++) {
         s->models[role] = llm_model_name(k->models[role].models[0]);
     }
     arena_init(&s->arena, ATTEMPT_ARENA_BYTES_MAX);
     s->launch = sched_launched(&k->view.sched);
-    if (lease->attempt_no > k->row.attempts) {
-        slot_start(s); /* numbered in this run: nothing to replay */
+    if (!lease->again) {
+        slot_start(s); /* nothing to replay */
         return;
     }
     slot_set_state(s, SLOT_REPLAY);

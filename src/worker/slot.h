@@ -45,9 +45,9 @@ struct slot {
     size_t replay_n;
     struct str models[ROLE_COUNT]; /* who answered; until then, who is asked first */
     struct llm_call *call;
-    int64_t called_ms; /* when, on the loop's clock */
-    int64_t reserved_nusd;
-    struct ledger_call paid; /* the answer being recorded */
+    int64_t called_ms;                 /* when, on the loop's clock */
+    int64_t reserved_nusd, spent_nusd; /* for the call under way; for those before, in this run */
+    struct ledger_call paid;           /* the answer being recorded */
     char tag[SLOT_TAG_BYTES];
     char problem_id[SLOT_ID_BYTES];
     union {

@@ -23,6 +23,7 @@ static const int64_t work_output_tokens_max[ROLE_COUNT] = {
     [ROLE_ENGINEER] = 16000, [ROLE_CHECKER] = 16000, [ROLE_TARGET] = 32000};
 
 #define WORK_LOOK_MS 500
+#define WORK_LINGER_MS 5000 /* of a guest that finds nothing to borrow */
 #define WORK_GRACE_MS_MAX 60000
 #define WORK_PATIENCE_AFTER 20
 #define WORK_PATIENCE_FACTOR 3 /* times the 95th percentile of a role's latency */
@@ -100,7 +101,15 @@ void work_interrupt(struct work *k) {
         work_cut_off(k); /* batches go on without us */
         return;
     }
+    if (k->is_guest && k->state == WORK_LEAVING) {
+        work_leave(k, JOB_QUEUED, str_of("")); /* at once */
+    }
     sched_stop_for(&k->view.sched, STOP_INTERRUPTED);
+    work_pump(k);
+}
+
+void work_finish(struct work *k) {
+    sched_stop_for(&k->view.sched, STOP_DONE);
     work_pump(k);
 }
 
@@ -110,6 +119,24 @@ void work_cancel(struct work *k) {
     }
     sched_stop_for(&k->view.sched, STOP_CANCELLED);
     work_pump(k);
+}
+
+/* --- guests */
+
+/* There was less to borrow than was wanted, just now. */
+static bool work_is_dry(const struct work *k) {
+    return k->dry_ms != 0 && loop_now_ms(k->loop) - k->asked_ms < WORK_LOOK_MS;
+}
+
+bool work_is_idle_guest(const struct work *k) {
+    return k->is_guest && k->state == WORK_RUNNING && k->busy == 0;
+}
+
+static void work_end_if_dry(struct work *k) {
+    if (work_is_idle_guest(k) && k->dry_ms != 0 &&
+        loop_now_ms(k->loop) - k->dry_ms > WORK_LINGER_MS) {
+        sched_stop_for(&k->view.sched, STOP_INTERRUPTED);
+    }
 }
 
 /* --- patience */
@@ -136,6 +163,8 @@ static void work_look(void *ctx) {
     }
     sched_set_late(&k->view.sched, late);
     loop_timer_start(k->loop, &k->look, WORK_LOOK_MS, work_look, k);
+    work_lend(k);
+    work_end_if_dry(k);
     work_pump(k);
 }
 
@@ -171,12 +200,23 @@ static void work_begin_grace(struct work *k) {
 
 /* --- attempts */
 
+static void work_borrowed(struct work *k, int64_t n, int64_t asked) {
+    int64_t now_ms = loop_now_ms(k->loop);
+    if (n > 0) {
+        k->borrow_nusd = k->op.claim.ret_each_nusd;
+    }
+    k->asked_ms = now_ms;
+    k->dry_ms = n == asked ? 0 : k->dry_ms != 0 ? k->dry_ms : now_ms;
+}
+
 static void work_claimed(struct store_op *op) {
     struct work *k = CONTAINER_OF(op, struct work, op.claim.op);
     struct lease *leases = k->leases;
     int64_t asked = k->op.claim.n, n = op->err == ERR_OK ? k->op.claim.ret_n : 0;
     bool is_first = k->row.attempts == 0 && k->view.sched.launched == 0;
-    if (op->err == ERR_STALE || op->err == ERR_NOT_FOUND) {
+    if (k->is_guest && (op->err == ERR_OK || op->err == ERR_CONFLICT)) {
+        work_borrowed(k, n, asked);
+    } else if (op->err == ERR_STALE || op->err == ERR_NOT_FOUND) {
         work_lose(k);
     } else if (op->err == ERR_CONFLICT) {
         sched_stop_for(&k->view.sched, STOP_INTERRUPTED); /* the news are still on their way */
@@ -207,6 +247,7 @@ void work_claim(struct work *k, int64_t n) {
                                        .worker = k->worker->number,
                                        .n = n,
                                        .attempts_max = work_stopped(k) ? 1 : k->spec->max_attempts,
+                                       .borrow = k->is_guest,
                                        .ret = k->leases};
     store_claim(k->store, &k->op.claim);
 }
@@ -268,7 +309,7 @@ static void work_share_money(struct work *k) {
             }
         }
     }
-    if (k->waiting_money > 0 && k->view.calls_in_flight == 0 &&
+    if (k->waiting_money > 0 && k->view.calls_in_flight == 0 && k->lent.nusd == 0 &&
         (!k->purse_empty || purse_is_idle(k->purse))) {
         /* Nobody will give any back. Also where it had stopped before, and lets attempts finish. */
         sched_stop_for(&k->view.sched, k->purse_empty ? STOP_INTERRUPTED : STOP_MAX_COST);
@@ -323,10 +364,10 @@ void work_pump(struct work *k) {
     if (work_stopped(k) && !work_may_call(k) && !k->in_grace) {
         work_begin_grace(k);
     }
-    bool may_launch =
-        k->leases == NULL && (work_stopped(k) ? work_collects(k) : k->waiting_money == 0);
+    bool may_launch = k->leases == NULL && !k->lent.unheard && !work_is_dry(k) &&
+                      (work_stopped(k) ? work_collects(k) : k->waiting_money == 0);
     k->share.wants = may_launch ? MIN(wants, STORE_CLAIM_MAX) : 0;
-    bool over = work_stopped(k) && k->busy == 0 && k->share.wants == 0;
+    bool over = work_stopped(k) && k->busy == 0 && k->share.wants == 0 && !work_awaits_guests(k);
     if (over && k->purse_empty && k->view.sched.stop == STOP_INTERRUPTED) {
         work_pause(k, S(STORE_DAY_SPENT));
     } else if (over) {
@@ -343,18 +384,24 @@ static void work_deadline(void *ctx) {
 void work_start(struct work *k, const uint64_t *hashes, size_t hashes_n) {
     const struct job_spec *spec = k->spec;
     const struct job_row *job = &k->row;
+    struct job_spec limits = *spec;
     int64_t now_ms = loop_now_ms(k->loop);
     k->setup = (struct attempt_setup){.spec = spec, .prompts = k->worker->options.prompts};
     memcpy(k->setup.output_tokens_max, work_output_tokens_max, sizeof work_output_tokens_max);
     /* A job of the service has its deadline from its submission on; one of worker_run() from now.
      */
     int64_t passed_ms = k->done != NULL ? 0 : MAX(clock_wall_ms() - job->created_ms, INT64_C(0));
-    sched_init(&k->view.sched, spec, now_ms - passed_ms, job->outcomes[OUTCOME_ACCEPTED],
-               job->attempts - job->leased);
+    if (k->is_guest) { /* all but time is for its home to decide */
+        limits.num_problems = INT64_MAX;
+        limits.max_attempts = limits.stall_attempts = 0;
+        limits.max_cost_nusd = MONEY_UNKNOWN;
+    }
+    sched_init(&k->view.sched, &limits, now_ms - passed_ms,
+               k->is_guest ? 0 : job->outcomes[OUTCOME_ACCEPTED], job->attempts - job->leased);
     if (spec->batches) {
         sched_owe(&k->view.sched, job->leased);
     }
-    budget_init(&k->view.budget, spec->max_cost_nusd, job->cost_nusd);
+    budget_init(&k->view.budget, limits.max_cost_nusd, k->is_guest ? 0 : job->cost_nusd);
     for (size_t i = 0; i < hashes_n; i++) {
         (void)hashset_add(&k->hashes, hashes[i]);
     }
@@ -364,5 +411,8 @@ void work_start(struct work *k, const uint64_t *hashes, size_t hashes_n) {
     }
     k->state = WORK_RUNNING;
     loop_timer_start(k->loop, &k->look, WORK_LOOK_MS, work_look, k);
+    if (k->worker->options.lends && !k->is_guest && !spec->batches && job->in_flight > 0) {
+        work_inherit_lent(k);
+    }
     work_pump(k);
 }

@@ -1,8 +1,13 @@
-/* work.h - inside the worker: a job at home with it, and what its slots need. Not for other rooms.
+/* work.h - inside the worker: a job that it works on, and what its slots need. Not for other rooms.
  *
  *     WAITING ─► TAKING ─► READING ─► RECALLING ─► RUNNING ─► LEAVING ─► gone
  *     (to join)    │ taken by somebody else, or not to be worked on       ▲
  *                  └──────────────────────────────────────────────────────┘
+ *
+ * A job is at home with one worker, which decides for all of it. Where it wants more attempts than
+ * there are slots here, it lends some to other workers that have room: the job's guests. A guest
+ * has no say in the job; it makes borrowed attempts, each for no more money than it came with, and
+ * goes when there are none.
  */
 #ifndef STUMPER_WORKER_WORK_H
 #define STUMPER_WORKER_WORK_H
@@ -26,6 +31,19 @@ LIST_HEAD(slot_list, slot);
 
 /* Slots are shared apart: who waits hours for a batch takes none from who is answered at once. */
 enum work_pool { WORK_DIRECT, WORK_BATCHES, WORK_POOLS };
+
+/* What the home of a job has lent, as the store told it last. */
+struct work_lent {
+    bool asking;           /* the store is asked just now */
+    bool unheard;          /* an earlier home has lent, and nobody knows yet for how much */
+    int64_t running, open; /* attempts that guests have / that they may begin */
+    int64_t nusd;          /* set aside for them */
+    int64_t own_nusd;      /* what was spent here when the store was asked */
+    int64_t others_nusd;   /* what others are known to have spent since the job came home */
+    int64_t each_nusd;     /* what an attempt may cost; 0: not known yet, or no matter */
+    int64_t bound_nusd[ROLE_COUNT]; /* the most that a call could have cost so far */
+    struct store_lend op;
+};
 
 struct work {
     struct worker *worker;
@@ -51,7 +69,12 @@ struct work {
     bool cut_off;  /* interrupted twice, or the store gave out: nothing in flight is awaited */
     bool in_grace; /* `grace` was started: no call is begun, those under way are awaited for a while
                     */
-    bool lost;     /* it is somebody else's now, or gone: leave without a word */
+    bool is_guest; /* it is at home elsewhere, and this worker helps */
+    int64_t borrow_nusd; /* guest: what an attempt may cost; 0: no matter */
+    int64_t asked_ms,
+        dry_ms; /* guest: when it borrowed last; since when that was not enough, or 0 */
+    struct work_lent lent;
+    bool lost;        /* it is somebody else's now, or gone: leave without a word */
     bool purse_empty; /* it stopped because its key has spent today's money */
     struct loop_timer deadline, grace, look, again;
     void (*done)(void *ctx, const struct work_view *view); /* of worker_run(), or NULL */
@@ -83,6 +106,9 @@ enum work_pool work_pool(const struct work *k);
 /** Launch nothing more, finish what is in flight (but leave it to its batches), leave. */
 void work_interrupt(struct work *k);
 
+/** Its home has ended it: begin no call more, await those under way, leave. */
+void work_finish(struct work *k);
+
 /** It is to be cancelled: begin no call more, await those under way, leave. */
 void work_cancel(struct work *k);
 
@@ -91,6 +117,9 @@ void work_cut_off(struct work *k);
 
 /** It is not ours any more: drop all. */
 void work_lose(struct work *k);
+
+/** A guest that has nothing to do: let go, and the job may come by a token again. */
+bool work_is_idle_guest(const struct work *k);
 
 /* --- what slots ask of their job */
 
@@ -115,6 +144,21 @@ void work_unreserve(struct work *k, int64_t nusd);
  * off. */
 void work_note_fatal(struct work *k, enum err e, const struct errinfo *detail);
 void work_fail(struct work *k, enum err e, const struct errinfo *detail);
+
+/* --- lending (work_lend.c) */
+
+/** What a call of this role could cost: so an attempt's price is known before one is lent. */
+void work_note_bound(struct work *k, enum role role, int64_t bound_nusd);
+
+/** Once in a while: lend what is wanted beyond the slots here, learn what became of what was lent.
+ */
+void work_lend(struct work *k);
+
+/** It has just come home: guests of an earlier home may be at it still. */
+void work_inherit_lent(struct work *k);
+
+/** Must the job not be left yet, for guests are at it, or the store is being asked about them? */
+bool work_awaits_guests(const struct work *k);
 
 /* --- between work.c and work_home.c, which fetch and return it */
 

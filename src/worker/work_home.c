@@ -18,6 +18,7 @@
 
 #define WORK_ARENA_BYTES_MAX ((size_t)4 << 30) /* seeds and hashes of millions of problems */
 #define WORK_AGAIN_MS 1000
+#define WORK_SHY_MS 10000
 
 static void work_read(struct work *k);
 
@@ -72,6 +73,7 @@ static void work_taken(struct store_op *op) {
         work_note_fatal(k, op->err, &op->detail);
         work_gone(k);
     } else if (!work_is_unwanted(k, op)) {
+        k->is_guest = k->op.take.ret_lends;
         work_read(k);
     }
 }
@@ -238,14 +240,25 @@ static void work_vanish(void *ctx) {
     work_gone(ctx);
 }
 
+/* A guest that cannot help: it stays where it is for a while, or it would be asked again at once.
+ */
+static bool work_has_failed(const struct work *k) {
+    if (k->view.fatal != ERR_OK) {
+        log_warn("job %s: cannot help with it: %s", k->job_id, k->view.fatal_detail);
+    }
+    return k->view.fatal != ERR_OK || k->view.sched.stop == STOP_ERRORS;
+}
+
 void work_leave(struct work *k, enum job_state state, struct str reason) {
     k->state = WORK_LEAVING;
     k->share.wants = 0;
     loop_timer_stop(&k->deadline);
     loop_timer_stop(&k->grace);
     loop_timer_stop(&k->look);
-    if (k->lost) { /* it is not ours to leave; on a later tick, for the caller still holds it */
-        loop_timer_start(k->loop, &k->again, 0, work_vanish, k);
+    if (k->lost || k->is_guest) { /* it is not ours to leave; on a later tick, for the caller still
+                                     holds it */
+        bool failed = k->is_guest && !k->lost && work_has_failed(k);
+        loop_timer_start(k->loop, &k->again, failed ? WORK_SHY_MS : 0, work_vanish, k);
         return;
     }
     k->op.leave = (struct store_leave){

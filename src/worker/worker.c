@@ -184,7 +184,11 @@ static void worker_on_token(void *ctx, const struct broker_token *token) {
     const struct worker_tenant *t = worker_find_tenant(w, token->tenant);
     bool has_room = w->jobs_n < WORKER_JOBS_MAX &&
                     (t == NULL || t->jobs < MAX(WORKER_JOBS_OF_TENANT_MAX, w->options.slots));
-    if (!w->draining && has_room && worker_find(w, token->job_id) == NULL) {
+    struct work *known = worker_find(w, token->job_id);
+    if (known != NULL && work_is_idle_guest(known)) {
+        work_interrupt(known); /* it comes again, perhaps to have its home here */
+    }
+    if (!w->draining && has_room && known == NULL) {
         struct work *k = worker_add(w, token->job_id, NULL);
         if (w->number != 0) {
             work_take(k);
@@ -224,6 +228,8 @@ static void worker_on_news(void *ctx, const struct store_news *news) {
             work_cancel(k);
         } else if (c->state == JOB_PAUSED) {
             work_interrupt(k);
+        } else if (k->is_guest && job_state_is_final(c->state)) {
+            work_finish(k);
         }
     }
 }

@@ -44,6 +44,7 @@ struct worker_options {
     struct judge_pool *judge; /* NULL: no answers are compared, and all count as definite */
     struct purses *purses;    /* NULL: keys have no limits here */
     struct metrics *metrics;  /* NULL: nothing is counted */
+    bool lends; /* others work on the store too, and may help with jobs at home here */
     /** The store was asked that this worker goes: whoever started it is to drain it. May be NULL.
      */
     void (*asked_to_go)(void *ctx);

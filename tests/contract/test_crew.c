@@ -189,6 +189,24 @@ static void test_two_workers_end_many_jobs_each_with_exactly_what_was_wanted(voi
     assert_int_equal(rig_check(&r.rig), ERR_OK);
 }
 
+static void
+test_one_job_has_the_slots_of_several_workers_and_exactly_what_was_wanted(void **state) {
+    int64_t most = 0;
+    (void)state;
+    hire(3, 4);
+    submit("job_1", spec_of(400), 400, 0);
+    struct job_row row = look("job_1");
+    for (; !job_state_is_final(row.state); row = look("job_1")) {
+        most = MAX(most, row.in_flight);
+        sleep_ms(2);
+    }
+    assert_int_equal(row.state, JOB_SUCCEEDED);
+    assert_int_equal(row.outcomes[OUTCOME_ACCEPTED], 400);
+    assert_true(most > 4 && most <= 12);
+    dismiss(10000);
+    assert_int_equal(rig_check(&r.rig), ERR_OK);
+}
+
 static void test_a_drain_lets_jobs_go_and_another_crew_goes_on(void **state) {
     (void)state;
     hire(2, 8);
@@ -324,6 +342,7 @@ static void test_the_time_of_day_may_jump_while_jobs_are_worked_on(void **state)
 int main(void) {
     const struct CMUnitTest tests[] = {
         crew_test(test_two_workers_end_many_jobs_each_with_exactly_what_was_wanted),
+        crew_test(test_one_job_has_the_slots_of_several_workers_and_exactly_what_was_wanted),
         crew_test(test_a_drain_lets_jobs_go_and_another_crew_goes_on),
         crew_test(test_pause_resume_and_cancel_reach_the_worker),
         crew_test(test_a_worker_that_was_taken_for_dead_drops_its_jobs_and_joins_anew),

@@ -87,7 +87,7 @@ static void test_a_submitted_job_is_read_back_whole(void **state) {
 
 static void test_an_unknown_job_is_named_in_the_error(void **state) {
     struct bench *b = *state;
-    struct lease lease = {1, 1, 0};
+    struct lease lease = {.attempt_no = 1, .token = 1};
     struct ledger_call *calls;
     int64_t n;
     size_t calls_n;
@@ -433,17 +433,19 @@ static void test_exactly_n_are_accepted_under_racing_finishes(void **state) {
     struct bench *b = *state;
     struct lease leases[RACERS];
     struct racer *racers = mem_new_array(RACERS, sizeof *racers);
-    struct problem problem = {.outcome = OUTCOME_ACCEPTED, .problem = S("p"), .hash = 5};
+    struct problem problems[RACERS];
     int64_t n, order = 0, accepted = 0, surplus = 0;
     bench_start(b, WANTED);
     assert_int_equal(rig_claim(&b->rig, RACERS, 0, leases, &n), ERR_OK);
     for (int i = 0; i < RACERS; i++) {
+        problems[i] = (struct problem){
+            .outcome = OUTCOME_ACCEPTED, .problem = S("p"), .hash = 5 + (uint64_t)i};
         racers[i] = (struct racer){
             .order = &order,
             .finish = {.op = {.loop = b->rig.loop, .done = racer_done},
                        .job_id = RIG_JOB,
                        .lease = leases[i],
-                       .problem = &problem,
+                       .problem = &problems[i],
                        .ids = {.id = "p", .job_id = RIG_JOB, .attempt = leases[i].attempt_no}}};
         store_finish(b->rig.store, &racers[i].finish);
     }

@@ -506,7 +506,7 @@ static void test_a_check_finds_each_kind_of_damage(void **state) {
     } damages[] = {
         {CHECK_ACCEPTED_BEYOND, "UPDATE jobs SET wanted = 0",
          "1 problems are accepted, more than wanted"},
-        {CHECK_ATTEMPT_TWICE, "INSERT INTO attempts VALUES (1, 1, NULL, 0)",
+        {CHECK_ATTEMPT_TWICE, "INSERT INTO attempts (job, no) VALUES (1, 1)",
          "attempt 1 has ended and is open too"},
         {CHECK_ATTEMPT_LOST, "DELETE FROM attempts WHERE no = 3",
          "some are neither open nor ended"},
@@ -525,7 +525,9 @@ static void test_a_check_finds_each_kind_of_damage(void **state) {
          "attempt 1 has two answers to one call"},
         {CHECK_ORDER, "UPDATE problems SET seq = 3 WHERE seq = 2", "not numbered 1, 2, 3"},
         {CHECK_USAGE, "UPDATE usage SET output_tokens = 51", "not summed up as its ledger says"},
+        {CHECK_REUSED, "UPDATE usage SET calls_reused = 1", "its reused calls"},
         {CHECK_EVENTS, "UPDATE events SET seq = 99 WHERE seq = 1", "event 99 has a number"},
+        {CHECK_LENDING, "UPDATE jobs SET lent = 3", "lends 3 attempts, but no worker has it"},
         {CHECK_CANCELLING, "UPDATE jobs SET state = 'cancelling'", "but no worker has it"},
         {CHECK_BATCH, "INSERT INTO batch_calls VALUES (1, 3, 0, 9)", "attempt 3 awaits a batch"},
         {CHECK_HOME, "UPDATE jobs SET worker = 77", "at home with worker 77, which is none"},

@@ -72,6 +72,24 @@ static enum err claim(struct rig *r, int64_t worker, int64_t n, struct lease *re
     return e;
 }
 
+/* Borrow up to @n attempts; how many there were, or -1 - the error. */
+static int64_t borrow(struct rig *r, int64_t worker, int64_t n, struct lease *ret) {
+    struct store_claim o = {
+        .op = RIG_OP(r), .job_id = RIG_JOB, .worker = worker, .n = n, .borrow = true, .ret = ret};
+    store_claim(r->store, &o);
+    enum err e = rig_wait(r, &o.op);
+    return e == ERR_OK ? o.ret_n : -1 - (int64_t)e;
+}
+
+/* Guests may have @n attempts, each for 50. */
+static struct store_lend lend(struct rig *r, int64_t worker, int64_t n) {
+    struct store_lend o = {
+        .op = RIG_OP(r), .job_id = RIG_JOB, .worker = worker, .n = n, .each_nusd = 50};
+    store_lend(r->store, &o);
+    o.op.err = rig_wait(r, &o.op);
+    return o;
+}
+
 static enum job_state ask(struct rig *r, enum store_wish wish) {
     struct store_ask o = {.op = RIG_OP(r), .job_id = RIG_JOB, .wish = wish, .now_ms = 5000};
     store_ask(r->store, &o);
@@ -345,12 +363,19 @@ static void mess_claim(struct mess *m, int64_t worker) {
     }
 }
 
+static void mess_borrow(struct mess *m, int64_t worker) {
+    struct lease lease;
+    if (borrow(m->r, worker, 1, &lease) == 1) {
+        m->leases[rng_below(&m->rng, LEASES)] = lease;
+    }
+}
+
 /* One random operation, with whatever is at hand, right or wrong. */
 static void mess_step(struct mess *m) {
     int64_t *worker = &m->workers[rng_below(&m->rng, WORKERS)];
     struct lease lease = m->leases[rng_below(&m->rng, LEASES)];
     enum job_state now;
-    switch (rng_below(&m->rng, 12)) {
+    switch (rng_below(&m->rng, 15)) {
     case 0:
         if (beat(m->r, *worker) == ERR_STALE) {
             *worker = join(m->r);
@@ -382,6 +407,13 @@ static void mess_step(struct mess *m) {
     case 10:
         (void)reap(m->r, rng_chance(&m->rng, 0.05) ? 0 : 10000);
         break;
+    case 11:
+        (void)lend(m->r, *worker, (int64_t)rng_below(&m->rng, 4));
+        break;
+    case 12:
+    case 13:
+        mess_borrow(m, *worker);
+        break;
     default:
         if (rng_chance(&m->rng, 0.3)) {
             (void)rig_release_leases(m->r, &lease, 1);
@@ -411,6 +443,118 @@ static void test_whatever_workers_do_the_invariants_hold(void **state) {
     assert_true(rig_job(r, &r->arena).attempts > 20); /* something did happen */
 }
 
+/* --- guests */
+
+static void test_guests_have_no_more_attempts_than_their_host_lends(void **state) {
+    struct rig *r = *state;
+    struct lease lease, lent[5];
+    int64_t home = settle(r, &lease), guest = join(r);
+    assert_int_equal(take(r, RIG_JOB, guest), ERR_CONFLICT);
+    assert_int_equal(borrow(r, guest, 5, lent), 0); /* nothing is lent yet */
+    assert_int_equal(lend(r, home, 3).ret_open, 3);
+    assert_int_equal(take(r, RIG_JOB, guest), ERR_OK);
+    assert_int_equal(borrow(r, guest, 5, lent), 3);
+    assert_int_equal(lent[0].attempt_no, 2); /* new ones, though 1 is at home */
+    assert_false(lent[0].again);
+    assert_int_equal(borrow(r, guest, 5, lent + 3), 0);
+    assert_int_equal(rig_record(r, lent[0], 0, S("a")), ERR_OK);
+    struct store_lend told = lend(r, home, 3);
+    assert_int_equal(told.ret_running, 3);
+    assert_int_equal(told.ret_running_nusd, 7);
+    assert_int_equal(told.ret_each_nusd, 50);
+    assert_int_equal(told.ret_open, 0);
+    assert_int_equal(rig_finish(r, lent[0], OUTCOME_ACCEPTED, NULL), ERR_OK);
+    assert_int_equal(rig_release_leases(r, &lent[1], 1), ERR_OK);
+    told = lend(r, home, 3);
+    assert_int_equal(told.ret_running, 1);
+    assert_int_equal(told.ret_running_nusd, 0);
+    assert_int_equal(told.ret_open, 2);
+    assert_int_equal(told.ret_outcomes[OUTCOME_ACCEPTED], 1);
+    assert_int_equal(told.ret_cost_nusd, 7);
+    assert_int_equal(lend(r, guest, 3).op.err, ERR_STALE); /* a guest does not lend */
+    assert_int_equal(rig_check(r), ERR_OK);
+}
+
+static void test_who_lends_is_seen_by_those_who_look_for_work(void **state) {
+    struct rig *r = *state;
+    struct lease lease;
+    struct runnable_row rows[STORE_RUNNABLE_MAX];
+    int64_t home = settle(r, &lease);
+    for (int64_t n = 0; n < 2; n++) {
+        (void)lend(r, home, n);
+        struct store_runnable o = {.op = RIG_OP(r), .each_max = 10, .ret = rows};
+        store_runnable(r->store, &o);
+        assert_int_equal(rig_wait(r, &o.op), ERR_OK);
+        assert_int_equal(o.ret_n, n);
+    }
+}
+
+static void test_a_dead_guests_attempts_go_on_at_home_and_nobody_elses(void **state) {
+    struct rig *r = *state;
+    struct lease lease, lent[2], other, again;
+    int64_t n, home = settle(r, &lease), guest = join(r), second = join(r);
+    (void)lend(r, home, 3);
+    assert_int_equal(borrow(r, guest, 2, lent), 2);
+    assert_int_equal(borrow(r, second, 1, &other), 1);
+    assert_int_equal(reap(r, 500), 0);
+    sleep_ms(600);
+    assert_int_equal(beat(r, home), ERR_OK);
+    assert_int_equal(beat(r, second), ERR_OK);
+    assert_int_equal(reap(r, 500), 1);
+    assert_int_equal(rig_job(r, &r->arena).in_flight, 2);
+    assert_int_equal(rig_finish(r, lent[0], OUTCOME_ACCEPTED, NULL), ERR_STALE);
+    assert_int_equal(rig_finish(r, other, OUTCOME_ACCEPTED, NULL), ERR_OK);
+    assert_int_equal(claim(r, home, 1, &again, &n), ERR_OK);
+    assert_int_equal(again.attempt_no, lent[0].attempt_no);
+    assert_true(again.again);
+    assert_int_equal(again.crashes, 1);
+    assert_int_equal(borrow(r, guest, 1, lent), -1 - (int64_t)ERR_STALE);
+    assert_int_equal(rig_check(r), ERR_OK);
+}
+
+static void test_guests_outlive_the_home_of_a_job_but_not_its_end(void **state) {
+    struct rig *r = *state;
+    struct lease lease, lent[3];
+    enum job_state now;
+    int64_t home = settle(r, &lease), guest = join(r);
+    (void)lend(r, home, 3);
+    assert_int_equal(borrow(r, guest, 2, lent), 2);
+    assert_int_equal(leave(r, home, JOB_QUEUED, &now), ERR_OK);
+    assert_int_equal(borrow(r, guest, 1, lent + 2), -1 - (int64_t)ERR_CONFLICT);
+    assert_int_equal(rig_finish(r, lent[0], OUTCOME_ACCEPTED, NULL), ERR_OK);
+    assert_int_equal(take(r, RIG_JOB, home), ERR_OK);
+    assert_int_equal(lend(r, home, 0).ret_running, 1);
+    assert_int_equal(leave(r, home, JOB_PARTIAL, &now), ERR_OK);
+    assert_int_equal(rig_finish(r, lent[1], OUTCOME_ACCEPTED, NULL), ERR_STALE);
+    assert_int_equal(rig_job(r, &r->arena).outcomes[OUTCOME_ACCEPTED], 1);
+    assert_int_equal(rig_check(r), ERR_OK);
+}
+
+static void test_a_problem_that_two_workers_found_is_accepted_once(void **state) {
+    struct rig *r = *state;
+    struct lease lease, lent;
+    struct problem problem = {.outcome = OUTCOME_ACCEPTED, .problem = S("p"), .hash = 5};
+    enum outcome came_to[2];
+    int64_t home = settle(r, &lease), guest = join(r);
+    (void)lend(r, home, 1);
+    assert_int_equal(borrow(r, guest, 1, &lent), 1);
+    for (int i = 0; i < 2; i++) {
+        struct lease by = i == 0 ? lent : lease;
+        struct store_finish o = {
+            .op = RIG_OP(r),
+            .job_id = RIG_JOB,
+            .lease = by,
+            .problem = &problem,
+            .ids = {.id = "p", .job_id = RIG_JOB, .attempt = by.attempt_no, .created_ms = 1}};
+        store_finish(r->store, &o);
+        assert_int_equal(rig_wait(r, &o.op), ERR_OK);
+        came_to[i] = o.ret_outcome;
+    }
+    assert_int_equal(came_to[0], OUTCOME_ACCEPTED);
+    assert_int_equal(came_to[1], OUTCOME_DUPLICATE);
+    assert_int_equal(rig_check(r), ERR_OK);
+}
+
 #define HOME_TEST(f) cmocka_unit_test_setup_teardown(f, rig_set_up, rig_tear_down)
 
 int main(void) {
@@ -426,6 +570,11 @@ int main(void) {
         HOME_TEST(test_an_attempt_that_buries_its_workers_is_set_aside_while_the_job_goes_on),
         HOME_TEST(test_a_new_process_finds_no_homes_and_no_cancelling_jobs),
         HOME_TEST(test_no_tenant_hides_another_from_those_who_look_for_work),
+        HOME_TEST(test_guests_have_no_more_attempts_than_their_host_lends),
+        HOME_TEST(test_who_lends_is_seen_by_those_who_look_for_work),
+        HOME_TEST(test_a_dead_guests_attempts_go_on_at_home_and_nobody_elses),
+        HOME_TEST(test_guests_outlive_the_home_of_a_job_but_not_its_end),
+        HOME_TEST(test_a_problem_that_two_workers_found_is_accepted_once),
         HOME_TEST(test_whatever_workers_do_the_invariants_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

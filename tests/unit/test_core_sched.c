@@ -258,6 +258,33 @@ static void test_the_deadline_stops_launching(void **state) {
     assert_int_equal(s.stop, STOP_DEADLINE);
 }
 
+static void test_attempts_lent_to_others_count_as_in_flight(void **state) {
+    (void)state;
+    struct job_spec spec = {.num_problems = 100, .concurrency = 10};
+    struct sched s;
+    sched_init(&s, &spec, 0, 0, 0);
+    sched_tell_lent(&s, 4, (const int64_t[OUTCOME_COUNT]){0});
+    assert_int_equal(sched_launch_now(&s, 0), 6);
+    s.wanted = 5; /* as many as there will be with those that are lent, and one more */
+    assert_int_equal(sched_launch_now(&s, 0), 1);
+}
+
+static void test_what_others_accept_ends_the_job_and_a_streak(void **state) {
+    (void)state;
+    struct job_spec spec = {.num_problems = 3, .concurrency = 10, .stall_attempts = 2};
+    struct sched s;
+    sched_init(&s, &spec, 0, 0, 0);
+    (void)sched_launched(&s);
+    (void)sched_launched(&s);
+    sched_ended(&s, 0, ATTEMPT_STAGE_ENGINEER, OUTCOME_REJECTED, NULL);
+    sched_tell_lent(&s, 2, (const int64_t[OUTCOME_COUNT]){[OUTCOME_ACCEPTED] = 2});
+    sched_ended(&s, 1, ATTEMPT_STAGE_ENGINEER, OUTCOME_REJECTED, NULL);
+    (void)sched_launch_now(&s, 0);
+    assert_int_equal(s.stop, STOP_NOT_YET);
+    sched_tell_lent(&s, 1, (const int64_t[OUTCOME_COUNT]){[OUTCOME_ACCEPTED] = 1});
+    assert_int_equal(s.stop, STOP_DONE);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_job_ends_with_exactly_n_whatever_the_acceptance_rate),
@@ -272,6 +299,8 @@ int main(void) {
         cmocka_unit_test(test_reaching_n_wins_over_an_interruption),
         cmocka_unit_test(test_near_n_an_attempt_that_hangs_is_replaced_not_waited_for),
         cmocka_unit_test(test_the_deadline_stops_launching),
+        cmocka_unit_test(test_attempts_lent_to_others_count_as_in_flight),
+        cmocka_unit_test(test_what_others_accept_ends_the_job_and_a_streak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
