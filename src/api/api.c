@@ -213,9 +213,12 @@ static void api_taxonomy(struct api *api) {
     struct jcheck check;
     struct jwrite w;
     struct sbuf text;
-    jcheck_init(&check, &api->boot);
-    ASSERT(jnode_parse(builtin_taxonomy(), &api->boot, &doc, NULL) == ERR_OK);
+    struct arena tree;
+    arena_init(&tree, API_BOOT_BYTES_MAX);
+    jcheck_init(&check, &tree);
+    ASSERT(jnode_parse(builtin_taxonomy(), &tree, &doc, NULL) == ERR_OK);
     ASSERT(taxonomy_read(&check, jcheck_root(doc), &api->boot, &api->taxonomy));
+    arena_release(&tree);
     sbuf_init(&text, API_BOOT_BYTES_MAX);
     jwrite_init(&w, &text);
     taxonomy_write(&api->taxonomy, &w);

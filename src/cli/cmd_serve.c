@@ -2,6 +2,7 @@
  * serve.c. */
 #include "base/file.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "cli/service.h"
 
 #include <inttypes.h>
@@ -286,11 +287,11 @@ static size_t serve_model_rows(struct serve_command *c, struct opt *ret) {
 }
 
 int cmd_serve(int argc, char **argv) {
-    struct serve_command c = {0};
+    struct serve_command *c = mem_new(sizeof *c); /* not for a stack that lives as long */
     struct opt rows[OPT_ROWS_MAX];
-    size_t n = serve_where_rows(&c, rows);
-    n += serve_api_rows(&c, rows + n);
-    n += serve_model_rows(&c, rows + n);
+    size_t n = serve_where_rows(c, rows);
+    n += serve_api_rows(c, rows + n);
+    n += serve_model_rows(c, rows + n);
     const struct opt_command command = {
         .name = "serve",
         .summary = "the service: jobs over HTTP, a durable queue, workers",
@@ -310,12 +311,13 @@ int cmd_serve(int argc, char **argv) {
         .rows = rows,
         .rows_n = n};
     int code;
-    struct service *service = &c.service;
+    struct service *service = &c->service;
     arena_init(&service->arena, SERVICE_ARENA_BYTES_MAX);
     if (config_options(&command, argc, argv, &service->arena, &service->config, &service->settings,
                        &service->options, &code)) {
-        code = serve_run(&c);
+        code = serve_run(c);
     }
     arena_release(&service->arena);
+    free(c);
     return code;
 }

@@ -325,8 +325,10 @@ static int64_t sqlite_upkeep(struct sql *head) {
 /* --- opening */
 
 static void sqlite_init_library_once(void) {
-    /* Counting the bytes of all connections costs a lock per allocation. */
+    /* Counting the bytes of all connections costs a lock per allocation. Pages of the cache come
+     * one by one, as they are needed, and not twenty for each connection. */
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    (void)sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
     ASSERT(sqlite3_initialize() == SQLITE_OK);
 }
 
@@ -399,6 +401,7 @@ static void sqlite_become_writer(struct sqlite *db, const struct sql_schema *sch
                            db); /* replaces SQLite's own checkpoints */
     db->checkpoint_at_pages = SQL_WAL_PAGES_CHECKPOINT;
     sqlite_migrate(db, schema, version);
+    (void)sqlite3_db_release_memory(db->handle); /* pages of a schema that was just made */
 }
 
 /* Settings that a hostile file cannot change. */

@@ -193,10 +193,18 @@ static bool keeper_report(struct helper *h, int status) {
     return number == 0 || send(h->fd, &reply, sizeof reply, MSG_NOSIGNAL) > 0;
 }
 
-/* Start the helper, and again whenever it dies; end when it ends. */
+/* Wait for a message; false if none will come, since the pool has closed its end. */
+static bool keeper_wait(const struct helper *h) {
+    struct pollfd fd = {.fd = h->fd, .events = POLLIN};
+    while (poll(&fd, 1, -1) < 0 && errno == EINTR) {
+    }
+    return (fd.revents & POLLIN) != 0 && recv(h->fd, NULL, 0, MSG_PEEK | MSG_TRUNC) > 0;
+}
+
+/* Start the helper at the first message, and again whenever it dies; end when it ends. */
 NORETURN static void keeper_run(struct helper *h) {
     (void)signal(SIGINT, SIG_IGN); /* the program decides when to end */
-    for (;;) {
+    while (keeper_wait(h)) {
         pid_t parent = getpid(), pid = fork();
         if (pid == 0) {
             (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -211,9 +219,10 @@ NORETURN static void keeper_run(struct helper *h) {
         }
         if (pid < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
             !keeper_report(h, status)) {
-            _exit(0);
+            break;
         }
     }
+    _exit(0);
 }
 
 /* A crash of FLINT prints to standard error: nobody's business. */

@@ -2,8 +2,9 @@
  * hang the program.
  *
  * Each helper is a child process with limits on memory and files, which compares one pair at a time
- * under a timer; its keeper, a second small process, starts it again when it dies and reports the
- * pair it died on as undecided. Helpers end when the pool or the program does.
+ * under a timer; its keeper, a second small process, starts it when the first pair comes, and again
+ * when it dies, and reports the pair it died on as undecided. Helpers end when the pool or the
+ * program does.
  *
  * Create the pool before any thread is started: its processes are forked from the caller.
  * Threading   submit from any thread; `done` runs on the pool's own thread and must not block.
@@ -47,7 +48,7 @@ struct judge_call {
 };
 
 /**
- * Start the helpers.
+ * Start the helpers' keepers.
  *
  * @helpers      1..JUDGE_HELPERS_MAX
  * @deadline_ms  1..JUDGE_DEADLINE_MS_MAX: a pair that takes longer is undecided
