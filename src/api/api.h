@@ -45,6 +45,7 @@ struct api_options {
     void *degraded_ctx;
     size_t body_bytes_max;    /* 0: API_BODY_BYTES_DEFAULT */
     unsigned connections_max; /* 0: API_CONNECTIONS_DEFAULT */
+    int64_t queued_max;       /* refuse jobs while so many are queued; 0: any number */
     int64_t default_wait_s;   /* as if requests for jobs had Prefer: wait=N; 0: they have not */
     int64_t retain_ms;        /* how long jobs are kept after their end, to be told; 0: for ever */
     const char *webhook_secrets; /* "whsec_" and base64 of 24 to 64 bytes; several, after spaces,

@@ -32,6 +32,7 @@
     X(PROBLEM_HEADER, "header_too_large", 431, false)                                              \
     X(PROBLEM_INTERNAL, "internal_error", 500, true)                                               \
     X(PROBLEM_NOT_HTTP, "not_implemented", 501, false)                                             \
+    X(PROBLEM_BACKLOG, "backlog_full", 503, true)                                                  \
     X(PROBLEM_UNAVAILABLE, "unavailable", 503, true)                                               \
     X(PROBLEM_VERSION, "http_version_not_supported", 505, false)                                   \
     X(PROBLEM_DISK_FULL, "insufficient_storage", 507, true)

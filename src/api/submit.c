@@ -26,6 +26,7 @@
 #define SUBMIT_LARGE_BYTES ((size_t)1024 * 1024)
 #define SUBMIT_RETRY_AFTER "2"
 #define SUBMIT_JOBS_RETRY_S 10
+#define SUBMIT_BACKLOG_RETRY_S 10
 #define SUBMIT_UNDERWAY_RETRY_S 1
 #define SUBMIT_NUSD_PER_CENT (NUSD_PER_USD / 100)
 #define MS_PER_S INT64_C(1000)
@@ -221,6 +222,10 @@ static void submit_refused(struct call *c, enum err e, const struct errinfo *det
     if (e == ERR_CONFLICT) {
         problem_send(c, PROBLEM_IDEMPOTENCY,
                      "This Idempotency-Key was used with another request; use a new one.");
+    } else if (e == ERR_RATE_LIMIT) {
+        problem_send_later(c, PROBLEM_BACKLOG, SUBMIT_BACKLOG_RETRY_S,
+                           "The server has as many queued jobs as it takes (%" PRId64 ").",
+                           c->api->o.queued_max);
     } else {
         problem_send_store(c, e, detail);
     }
@@ -269,6 +274,7 @@ static void submit_store(struct submit *s) {
     s->op.concurrency = spec->concurrency;
     s->op.name = spec->name;
     s->op.webhook_url = spec->webhook_url;
+    s->op.queued_max = api->o.queued_max;
     s->op.created_ms = submit_created_ms(s->job_id);
     if (s->key != NULL) {
         s->key->given++;

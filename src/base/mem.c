@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,4 +46,8 @@ char *mem_dup_cstr(const char *p, size_t n) {
         memcpy(copy, p, n);
     }
     return copy;
+}
+
+void mem_trim(void) {
+    (void)malloc_trim(0);
 }

@@ -20,4 +20,8 @@ NODISCARD void *mem_resize(void *p, size_t n, size_t size);
 /** An owned NUL-terminated copy of the first @n bytes at @p. Free with free(). */
 MALLOC_LIKE char *mem_dup_cstr(const char *p, size_t n);
 
+/** Give what is free back to the system: at the end of a phase that needed more than what follows.
+ */
+void mem_trim(void);
+
 #endif

@@ -225,6 +225,13 @@ static size_t serve_where_rows(struct serve_command *c, struct opt *ret) {
 static size_t serve_api_rows(struct serve_command *c, struct opt *ret) {
     struct api_options *api = &c->service.serve.api;
     const struct opt rows[] = {
+        {.name = "max-queued",
+         .kind = OPT_INT,
+         .value = "N",
+         .to = &api->queued_max,
+         .max = INT64_C(1000000000),
+         .otherwise = "1000000",
+         .help = "refuse jobs (503) while so many are queued; 0: never"},
         {.name = "default-wait",
          .kind = OPT_INT,
          .value = "SECONDS",

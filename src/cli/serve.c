@@ -3,6 +3,7 @@
 #include "cli/serve.h"
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "cli/systemd.h"
 
 #include <signal.h>
@@ -65,6 +66,7 @@ static void serve_on_deserted(void *ctx) {
 static void serve_until_drained(struct serve *s) {
     loop_on_signal(s->loop, SIGINT, serve_on_signal, s);
     loop_on_signal(s->loop, SIGTERM, serve_on_signal, s);
+    mem_trim();
     systemd_notify("READY=1");
     if (s->options->ready != NULL) {
         s->options->ready(s->options->ctx, s->api != NULL ? api_port(s->api) : -1);

@@ -144,6 +144,7 @@ const char *const queries_texts[Q_COUNT] = {
     [Q_JOBS_UNDER_WAY] = "SELECT id FROM jobs WHERE deleted_ms IS NULL"
                          " AND state IN ('running', 'cancelling')"
                          " UNION SELECT id FROM jobs WHERE worker IS NOT NULL",
+    [Q_JOBS_QUEUED] = "SELECT count(*) FROM jobs WHERE state = 'queued' AND deleted_ms IS NULL",
 
     /* processes: of a server only */
     [Q_PROCESS_ALONE] = "SELECT pg_advisory_xact_lock(1398033745, hashtext(current_schema()))",

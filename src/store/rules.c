@@ -1,6 +1,7 @@
 /* A transaction remembers the jobs that it touches: the first operation on a job reads its row, the
  * following ones count in memory, rules_flush() writes the row once before the commit. Nothing is
- * remembered across transactions but the last taxonomy's number.
+ * remembered across transactions but the last taxonomy's number and how many jobs are queued, which
+ * only a cap on them asks for.
  *
  * Several writers (a server)   whoever reads a job locks its row until the commit, and everything
  * that hangs on a job is read and written under that lock only. Rows are locked in this order, so
@@ -45,9 +46,12 @@ void rules_forget(struct rules *r, bool committed) {
     r->jobs = NULL;
     memset(r->buckets, 0, sizeof r->buckets);
     r->events = r->outbox = r->keys = r->taxonomy.kept = false;
-    if (!committed) {
+    if (committed) {
+        r->queued += r->queued_more;
+    } else {
         r->taxonomy.key = 0;
     }
+    r->queued_more = 0;
     arena_reset(&r->arena);
 }
 

@@ -35,11 +35,14 @@ struct rules {
     int64_t spared_ms;   /* when all had their time begin anew */
     int64_t returned_ms; /* when this process was back after it had been away; or 0 */
     struct rules_text taxonomy;
+    int64_t queued; /* jobs in that state, as committed, where counted_ms tells that they were */
+    int64_t counted_ms;
     bool deleted; /* rows of deleted jobs are left; see rules_purge() */
     /* of the running transaction */
     struct arena arena;
     struct rules_job *jobs; /* that it has touched */
     struct rules_job *buckets[RULES_BUCKETS];
+    int64_t queued_more;       /* by so many, or so many fewer */
     bool events, outbox, keys; /* it adds such rows */
     struct sbuf line;          /* the problem, event or webhook being written */
 };

@@ -2,9 +2,13 @@
 #include "store/rules_job.h"
 #include "store/store_job.h"
 
+#include "base/clock.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+#define RULES_COUNT_EVERY_MS 1000
 
 /* --- submit */
 
@@ -125,6 +129,21 @@ static bool rules_is_replay(struct rules *r, struct store_submit *o, enum err *r
     return found;
 }
 
+/* How many jobs are queued, counted once; where other processes submit too, once a second. */
+static int64_t rules_queued(struct rules *r) {
+    int64_t now_ms = clock_mono_ms();
+    bool known = r->counted_ms > 0 &&
+                 (sql_process(r->db) == 0 || now_ms - r->counted_ms < RULES_COUNT_EVERY_MS);
+    if (!known) {
+        struct sql_query *q = sql_use(r->db, Q_JOBS_QUEUED);
+        while (sql_next(q)) {
+            r->queued = sql_int(q, 0) - r->queued_more;
+        }
+        r->counted_ms = now_ms;
+    }
+    return r->queued + r->queued_more;
+}
+
 enum err rule_submit(struct rules *r, struct store_op *op) {
     struct store_submit *o = CONTAINER_OF(op, struct store_submit, op);
     ASSERT(strlen(o->job_id) < STORE_ID_BYTES && o->tenant >= 0);
@@ -132,6 +151,10 @@ enum err rule_submit(struct rules *r, struct store_op *op) {
     o->ret_replayed = false;
     if (o->idem_key.n > 0 && rules_is_replay(r, o, &e)) {
         return e;
+    }
+    if (o->queued_max > 0 && rules_queued(r) >= o->queued_max) {
+        return errinfo_set(&op->detail, ERR_RATE_LIMIT, "%" PRId64 " jobs are queued already",
+                           o->queued_max);
     }
     int64_t key = rules_add_job(r, o);
     if (key == 0 && o->idem_key.n > 0 && rules_is_replay(r, o, &e)) {
@@ -147,6 +170,7 @@ enum err rule_submit(struct rules *r, struct store_op *op) {
     job->state = JOB_QUEUED;
     job->wanted = o->wanted;
     job->what = STORE_CHANGED_STATE;
+    r->queued_more++;
     rules_add_spec(r, key, o);
     rules_tell_submitted(r, job, o->created_ms);
     (void)snprintf(o->ret_job_id, sizeof o->ret_job_id, "%s", o->job_id);

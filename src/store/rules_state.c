@@ -124,6 +124,7 @@ void rules_set_state(struct rules *r, struct rules_job *job, enum job_state stat
     if (job->state == state) {
         return;
     }
+    r->queued_more += (state == JOB_QUEUED) - (job->state == JOB_QUEUED);
     job->state = state;
     rules_tell_state(r, job, reason, now_ms);
     if (job_state_is_final(state)) {

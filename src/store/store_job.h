@@ -9,7 +9,7 @@
  *
  * With an idempotency key a second submission of the tenant is no second job: the same fingerprint
  * gives the first job's id and ret_replayed, another one ERR_CONFLICT. The key lives as long as its
- * job. ERR_EXISTS: there is a job of that id. */
+ * job. ERR_EXISTS: there is a job of that id | ERR_RATE_LIMIT: queued_max jobs are queued. */
 struct store_submit {
     struct store_op op;
     const char *job_id;  /* shorter than STORE_ID_BYTES */
@@ -22,6 +22,7 @@ struct store_submit {
     int64_t concurrency;          /* cap on attempts in flight, for who shares the slots; 0: none */
     struct str name, webhook_url; /* may be empty */
     struct str idem_key, fingerprint; /* both empty, or a key and a digest of the request */
+    int64_t queued_max;               /* 0: any number */
     int64_t created_ms;
     char ret_job_id[STORE_ID_BYTES]; /* job_id, or the first job's */
     bool ret_replayed;
