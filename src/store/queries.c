@@ -14,6 +14,12 @@
     "SELECT id FROM jobs WHERE key IN (SELECT key FROM jobs WHERE worker = $1 UNION"               \
     " SELECT job FROM attempts WHERE worker = $1 AND token IS NOT NULL) ORDER BY key"
 
+/* Locks of the server, each with a number of its own; 1398033744 is who migrates (postgres.c). */
+#define LOCK_ALONE "1398033745, hashtext(current_schema())"
+#define LOCK_CARETAKER "1398033746, hashtext(current_schema())" /* held by a session */
+#define LOCK_SWEEP "1398033747, hashtext(current_schema())"
+#define LOCK_PARTS "1398033748, hashtext(current_schema())"
+
 const char *const queries_texts[Q_COUNT] = {
     [Q_JOB_FIND] = QUERY_JOB " AND id = $1" QUERY_LOCK,
     [Q_JOBS_LOCK] = QUERY_JOB " AND id = ANY (string_to_array($1, chr(10))) ORDER BY key"
@@ -118,8 +124,7 @@ const char *const queries_texts[Q_COUNT] = {
                      " process) VALUES ($1, $2, $3, $4, $5, $6, $7) */",
     [Q_WORKER_BEAT] = "UPDATE workers SET beat_ms = $1 WHERE key = $2 RETURNING drain",
     [Q_WORKER_DRAIN] = "UPDATE workers SET drain = 1 WHERE key = $1",
-    [Q_PARTS_LOCK] =
-        "SELECT 1 /*= SELECT pg_advisory_xact_lock(1398033746, hashtext(current_schema())) */",
+    [Q_PARTS_LOCK] = "SELECT 1 /*= SELECT pg_advisory_xact_lock(" LOCK_PARTS ") */",
     [Q_PARTS_SWEEP] = "DELETE FROM parts WHERE until_ms <= $1 OR until_ms > $2",
     [Q_PARTS_OTHERS] = "SELECT counted, demand FROM parts WHERE name = $1 AND worker <> $2",
     [Q_PART_SET] = "INSERT INTO parts (name, worker, counted, demand, until_ms)"
@@ -147,9 +152,9 @@ const char *const queries_texts[Q_COUNT] = {
     [Q_JOBS_QUEUED] = "SELECT count(*) FROM jobs WHERE state = 'queued' AND deleted_ms IS NULL",
 
     /* processes: of a server only */
-    [Q_PROCESS_ALONE] = "SELECT pg_advisory_xact_lock(1398033745, hashtext(current_schema()))",
+    [Q_PROCESS_ALONE] = "SELECT pg_advisory_xact_lock(" LOCK_ALONE ")",
     [Q_PROCESS_LEADS] = "SELECT CASE WHEN locked"
-                        " THEN pg_try_advisory_lock(1398033746, hashtext(current_schema()))"
+                        " THEN pg_try_advisory_lock(" LOCK_CARETAKER ")"
                         " ELSE false END::int FROM writers WHERE key = $1",
     [Q_PROCESS_OTHERS] = "SELECT count(*), max(reaped_ms) FROM writers"
                          " WHERE key <> $1 AND NOT buried",
@@ -211,9 +216,8 @@ const char *const queries_texts[Q_COUNT] = {
     [Q_GONE] = "SELECT tenant FROM gone WHERE id = $1",
     [Q_JOB_DELETED] =
         "SELECT key FROM jobs WHERE deleted_ms IS NOT NULL LIMIT 1 /*! FOR UPDATE SKIP LOCKED */",
-    [Q_SWEEP_TURN] =
-        "SELECT pg_try_advisory_xact_lock(1398033747, hashtext(current_schema()))::int", /* server
-                                                                                          */
+    [Q_SWEEP_TURN] = "SELECT pg_try_advisory_xact_lock(" LOCK_SWEEP ")::int", /* server
+                                                                               */
     [Q_JOBS_ENDED] = "SELECT id FROM jobs WHERE ended_ms IS NOT NULL AND ended_ms < $1"
                      " AND deleted_ms IS NULL ORDER BY ended_ms LIMIT $2" QUERY_LOCK_IF_FREE,
     [Q_CALLS_DROP] = "DELETE FROM calls WHERE job = $1 AND (attempt_no, call_no, token) IN (SELECT"
