@@ -5,11 +5,12 @@ DESTDIR      ?=
 FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 1800
 KILLS        ?= 200
+CHAOS_SECONDS ?= 120
 W            ?=
 RUNS         ?= 3
 
 .DEFAULT_GOAL := build
-.PHONY: build demo check crash soak bench bench-answers check-answers differential lint fuzz install clean help
+.PHONY: build demo check crash chaos soak bench bench-answers check-answers differential lint fuzz install clean help
 
 build: ## Build build/stumper (the default)
 	@scripts/install-deps --ask build
@@ -28,6 +29,11 @@ crash: ## Kill the store at every commit, cut its power in every write, kill the
 	@scripts/install-deps check
 	@$(MAKE) --no-print-directory build
 	@STUMPER_KILLS=$(KILLS) scripts/endure crash
+
+chaos: ## A fleet on PostgreSQL in trouble for CHAOS_SECONDS (120) with each broker: nothing lost, nothing doubled
+	@scripts/install-deps check
+	@$(MAKE) --no-print-directory build
+	@STUMPER_CHAOS_S=$(CHAOS_SECONDS) scripts/endure chaos
 
 soak: ## Half an hour (SOAK_SECONDS) of mixed load on the service: memory and disk must stay flat
 	@scripts/install-deps check
