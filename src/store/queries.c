@@ -125,6 +125,7 @@ const char *const queries_texts[Q_COUNT] = {
     [Q_WORKER_BEAT] = "UPDATE workers SET beat_ms = $1 WHERE key = $2 RETURNING drain",
     [Q_WORKER_DRAIN] = "UPDATE workers SET drain = 1 WHERE key = $1",
     [Q_PARTS_LOCK] = "SELECT 1 /*= SELECT pg_advisory_xact_lock(" LOCK_PARTS ") */",
+    [Q_PARTS_FORGET] = "DELETE FROM parts",
     [Q_PARTS_SWEEP] = "DELETE FROM parts WHERE until_ms <= $1 OR until_ms > $2",
     [Q_PARTS_OTHERS] = "SELECT counted, demand FROM parts WHERE name = $1 AND worker <> $2",
     [Q_PART_SET] = "INSERT INTO parts (name, worker, counted, demand, until_ms)"

@@ -47,6 +47,7 @@ enum {
     Q_WORKER_BEAT,
     Q_WORKER_DRAIN,
     Q_PARTS_LOCK,
+    Q_PARTS_FORGET,
     Q_PARTS_SWEEP,
     Q_PARTS_OTHERS,
     Q_PART_SET,

@@ -1,6 +1,7 @@
 /* Parts of limits that workers share (core/part.h): one claim after the other, whichever processes
  * they come from. A row stands until its lease ends, whatever becomes of its worker: what it had
- * under way may go on; only one that quits is done. */
+ * under way may go on; only one that quits is done. A process that finds itself alone when it opens
+ * the store forgets them all: it would wait for the dead, and jobs are to go on at once. */
 #include "core/part.h"
 #include "store/rules_job.h"
 #include "store/store_work.h"

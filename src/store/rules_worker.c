@@ -300,6 +300,7 @@ void rules_take_over(struct rules *r) {
         }
     }
     (void)sql_run(sql_use(r->db, Q_WORKERS_DROP));
+    (void)sql_run(sql_use(r->db, Q_PARTS_FORGET)); /* the dead hold nobody up */
     (void)rules_run_int(r, Q_OUTBOX_UNTAKE, rules_due_ms(r));
 }
 
