@@ -202,7 +202,7 @@ static void doctor_check_keys(struct doctor *d) {
             any = true;
         }
     }
-    if (!any && d->probes_n == 0) {
+    if (!any && d->probes_n == 0 && d->store == NULL) {
         doctor_say(d, FINDING_FAILED, "providers",
                    "none is configured. Set a key such as OPENAI_API_KEY, describe an endpoint "
                    "under providers: in %s, or try it without any: stumper generate -n 20 "
