@@ -4,6 +4,7 @@
 #include "store/store_batch.h"
 #include "store/store_key.h"
 #include "store/store_outbox.h"
+#include "store/store_workers.h"
 
 #include <inttypes.h>
 #include <sqlite3.h>
@@ -59,6 +60,19 @@ static enum err join_first(struct script *s) {
 }
 static enum err join_second(struct script *s) {
     return join(s, &s->second);
+}
+
+static enum err ask_second_to_go(struct script *s) {
+    struct store_worker_drain o = {.op = RIG_OP(s->rig), .worker = s->second};
+    store_worker_drain(s->rig->store, &o);
+    return rig_wait(s->rig, &o.op);
+}
+
+static enum err first_lends(struct script *s) {
+    struct store_lend o = {
+        .op = RIG_OP(s->rig), .job_id = RIG_JOB, .worker = s->first, .n = 1, .each_nusd = 50};
+    store_lend(s->rig->store, &o);
+    return rig_wait(s->rig, &o.op);
 }
 
 static enum err take(struct script *s, const char *job_id, int64_t worker) {
@@ -273,6 +287,8 @@ const struct script_step script_steps[] = {
     {"join", join_second},
     {"take", first_takes_one},
     {"claim", first_claims},
+    {"lend", first_lends},
+    {"worker_drain", ask_second_to_go},
     {"record", record_first},
     {"record", record_second},
     {"batch_intend", intend_batch},
@@ -333,6 +349,7 @@ static const struct {
     {"workers", "1"},
     {"tokens", "1"},
     {"gone", "1"},
+    {"parts", "1"},
 };
 
 static sqlite3 *open_file(const char *path) {

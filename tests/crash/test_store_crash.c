@@ -129,7 +129,8 @@ static void slot_go_on(struct slot *s) {
         store_record(s->rig->store, &s->record);
         return;
     }
-    s->problem = (struct problem){.outcome = OUTCOME_ACCEPTED, .problem = S("p"), .hash = 1};
+    s->problem = (struct problem){
+        .outcome = OUTCOME_ACCEPTED, .problem = S("p"), .hash = (uint64_t)s->lease.attempt_no};
     s->finish = (struct store_finish){
         .op = {.loop = s->rig->loop, .done = slot_finished},
         .job_id = RIG_JOB,
