@@ -42,7 +42,7 @@ const char *const queries_texts[Q_COUNT] = {
         " lent = CASE WHEN $1 = 'running' AND CAST($3 AS BIGINT) IS NOT NULL THEN lent ELSE 0 END"
         " WHERE key = $8",
     [Q_JOB_LEND] = "UPDATE jobs SET lent = $1,"
-                   " lent_nusd = CASE WHEN lent_nusd = 0 THEN $2 ELSE lent_nusd END"
+                   " lent_nusd = CASE WHEN $2 < 0 THEN lent_nusd ELSE $2 END"
                    " WHERE key = $3 RETURNING lent_nusd",
     [Q_SPEC_ADD] = "INSERT INTO specs (job, spec, taxonomy) VALUES ($1, $2, $3)",
     [Q_TEXT_FIND] =

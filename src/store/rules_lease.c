@@ -33,7 +33,7 @@ static void rules_lease(struct rules *r, const struct rules_job *job, const stru
     (void)sql_run(q);
 }
 
-/* What each attempt may cost that is lent; kept from the first time on. */
+/* What each attempt may cost that is lent. @each_nusd: negative: as before. */
 static int64_t rules_set_lent(struct rules *r, struct rules_job *job, int64_t n,
                               int64_t each_nusd) {
     struct sql_query *q = sql_use(r->db, Q_JOB_LEND);
@@ -66,7 +66,7 @@ enum err rule_lend(struct rules *r, struct store_op *op) {
     }
     o->ret_open = job->state == JOB_RUNNING ? MAX(o->n - o->ret_running, 0) : 0;
     job->what |= o->ret_open > 0 ? STORE_CHANGED_LENT : 0; /* until somebody comes */
-    o->ret_each_nusd = rules_set_lent(r, job, o->ret_open, o->each_nusd);
+    o->ret_each_nusd = rules_set_lent(r, job, o->ret_open, o->ret_running > 0 ? -1 : o->each_nusd);
     memcpy(o->ret_outcomes, job->outcomes, sizeof o->ret_outcomes);
     o->ret_cost_nusd = job->cost_nusd;
     return ERR_OK;
@@ -122,7 +122,7 @@ enum err rule_claim(struct rules *r, struct store_op *op) {
         rules_lease(r, job, &o->ret[i], o->worker);
     }
     if (o->borrow) {
-        o->ret_each_nusd = rules_set_lent(r, job, job->lent - fresh, 0);
+        o->ret_each_nusd = rules_set_lent(r, job, job->lent - fresh, -1);
     }
     job->count = true;
     job->what |= STORE_CHANGED_COUNTS;

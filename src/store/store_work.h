@@ -149,7 +149,7 @@ struct store_lend {
     const char *job_id;
     int64_t worker;
     int64_t n;
-    int64_t each_nusd; /* what an attempt may cost; 0: no matter. The first one counts */
+    int64_t each_nusd; /* what an attempt may cost; 0: no matter. It stays while guests have any */
     int64_t ret_each_nusd;
     int64_t ret_running;                                /* attempts that guests have */
     int64_t ret_running_nusd;                           /* what those have cost so far */

@@ -182,7 +182,8 @@ static void slot_count(struct work *k, enum role role, const struct call_answer 
  * or a resumed run would not know of that money (G4). */
 static bool slot_is_capped(const struct slot *s) {
     const struct work *k = s->work;
-    return (k->view.budget.max_nusd != MONEY_UNKNOWN || k->purse != NULL) && s->reserved_nusd > 0;
+    bool capped = k->view.budget.max_nusd != MONEY_UNKNOWN || k->borrow_nusd > 0;
+    return (capped || k->purse != NULL) && s->reserved_nusd > 0;
 }
 
 /* Copy an answer to where the attempt can keep it. */

@@ -523,7 +523,18 @@ static void test_guests_outlive_the_home_of_a_job_but_not_its_end(void **state) 
     assert_int_equal(borrow(r, guest, 1, lent + 2), -1 - (int64_t)ERR_CONFLICT);
     assert_int_equal(rig_finish(r, lent[0], OUTCOME_ACCEPTED, NULL), ERR_OK);
     assert_int_equal(take(r, RIG_JOB, home), ERR_OK);
-    assert_int_equal(lend(r, home, 0).ret_running, 1);
+    struct store_lend dearer = {
+        .op = RIG_OP(r), .job_id = RIG_JOB, .worker = home, .n = 2, .each_nusd = 70};
+    store_lend(r->store, &dearer);
+    assert_int_equal(rig_wait(r, &dearer.op), ERR_OK);
+    assert_int_equal(dearer.ret_running, 1);
+    assert_int_equal(dearer.ret_each_nusd, 50); /* who runs has been given so much */
+    assert_int_equal(rig_release_leases(r, &lent[1], 1), ERR_OK);
+    dearer.op = (struct store_op)RIG_OP(r);
+    store_lend(r->store, &dearer);
+    assert_int_equal(rig_wait(r, &dearer.op), ERR_OK);
+    assert_int_equal(dearer.ret_each_nusd, 70); /* nobody has any: as the new home reckons */
+    assert_int_equal(borrow(r, guest, 1, &lent[1]), 1);
     assert_int_equal(leave(r, home, JOB_PARTIAL, &now), ERR_OK);
     assert_int_equal(rig_finish(r, lent[1], OUTCOME_ACCEPTED, NULL), ERR_STALE);
     assert_int_equal(rig_job(r, &r->arena).outcomes[OUTCOME_ACCEPTED], 1);
