@@ -1,5 +1,7 @@
 #include "store/queries.h"
 
+#include "store/row.h"
+
 #define QUERY_JOB                                                                                  \
     "SELECT key, state, tenant, worker, wanted, attempts, accepted, rejected, solved, duplicate,"  \
     " surplus, failed, calls, input_tokens, output_tokens, cost_nusd, calls_unpriced, events,"     \
@@ -24,6 +26,7 @@ const char *const queries_texts[Q_COUNT] = {
     [Q_JOB_FIND] = QUERY_JOB " AND id = $1" QUERY_LOCK,
     [Q_JOBS_LOCK] = QUERY_JOB " AND id = ANY (string_to_array($1, chr(10))) ORDER BY key"
                               " FOR NO KEY UPDATE",
+    [Q_JOB_TAKEN] = ROW_JOB_WITH_SPEC " AND j.key = $1",
     [Q_JOB_ADD] = "INSERT INTO jobs (id, state, wanted, created_ms, tenant, priority, concurrency,"
                   " name, webhook_url, idem_key, fingerprint, events) VALUES"
                   " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1) ON CONFLICT DO NOTHING"

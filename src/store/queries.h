@@ -7,6 +7,7 @@
 enum {
     Q_JOB_FIND,
     Q_JOBS_LOCK,
+    Q_JOB_TAKEN,
     Q_JOB_ADD,
     Q_JOB_COUNT,
     Q_JOB_STATE,
@@ -61,7 +62,6 @@ enum {
     Q_JOBS_WITH_FREE,
     Q_JOBS_LEASED,
     Q_JOBS_UNDER_WAY,
-    Q_JOBS_QUEUED,
     Q_PROCESS_ALONE,
     Q_PROCESS_LEADS,
     Q_PROCESS_OTHERS,
@@ -71,6 +71,7 @@ enum {
     Q_PROCESS_BURY,
     Q_PROCESS_SIGN_OUT,
     Q_PROCESSES_FORGET,
+    Q_JOBS_QUEUED,
     /* keys and webhooks */
     Q_CHANGES_ADD,
     Q_KEY_ADD,

@@ -9,8 +9,8 @@ static bool reader_add_batch_call(struct sql_query *q, struct store_batches *o,
     if (row == NULL || !str_eq(row->mark, sql_str(q, 0))) {
         row = &o->ret[o->ret_n++];
         *row = (struct batch_row){.created_ms = sql_int(q, 3), .calls = call};
-        if (!reader_get_str(q, 0, o->a, &row->mark) || !reader_get_str(q, 1, o->a, &row->model) ||
-            !reader_get_str(q, 2, o->a, &row->id)) {
+        if (!row_get_str(q, 0, o->a, &row->mark) || !row_get_str(q, 1, o->a, &row->model) ||
+            !row_get_str(q, 2, o->a, &row->id)) {
             return false;
         }
     }

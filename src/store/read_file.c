@@ -39,7 +39,7 @@ enum err store_read_job(struct store_reader *r, const char *job_id, struct arena
     if (!sql_next(q)) {
         return reader_end_without_job(r, job_id, reterr);
     }
-    enum err e = reader_get_job(r, q, a, &row);
+    enum err e = row_get_job(r->db, q, a, &row);
     sql_end(q);
     if (e != ERR_OK) {
         (void)errinfo_set(reterr, e, "%s: the stored job: %s", r->path, err_text(e));

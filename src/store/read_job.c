@@ -10,50 +10,6 @@
 
 #define READER_USAGE_MAX 256 /* roles times models of one job */
 
-enum err reader_get_job(struct store_reader *r, struct sql_query *q, struct arena *a,
-                        struct job_row *ret) {
-    int column = 0;
-    struct str id = sql_str(q, column++);
-    *ret = (struct job_row){.state = job_state_from_name(sql_str(q, column++))};
-    if (ret->state == JOB_STATES) {
-        sql_found_corrupt(r->db, "a job has an unknown state");
-        return ERR_OK;
-    }
-    if (id.n + ARENA_CHUNK_BYTES_MIN > arena_room(a)) {
-        return ERR_TOO_BIG;
-    }
-    ret->id = str_cstr(a, id);
-    ret->tenant = sql_int(q, column++);
-    bool fits = reader_get_str(q, column++, a, &ret->reason);
-    fits = fits && reader_get_str(q, column, a, &ret->name);
-    fits = fits && reader_get_str(q, column + 1, a, &ret->webhook_url);
-    column += 2;
-    ret->priority = sql_int(q, column++);
-    ret->concurrency = sql_int(q, column++);
-    ret->wanted = sql_int(q, column++);
-    ret->attempts = sql_int(q, column++);
-    for (int outcome = 0; outcome < OUTCOME_COUNT; outcome++) {
-        ret->outcomes[outcome] = sql_int(q, column++);
-    }
-    ret->created_ms = sql_int(q, column++);
-    ret->started_ms = sql_int(q, column++);
-    ret->paused_ms = sql_int(q, column++);
-    ret->cancelling_ms = sql_int(q, column++);
-    ret->ended_ms = sql_int(q, column++);
-    ret->leased = sql_int(q, column++);
-    ret->in_flight = sql_int(q, column++);
-    ret->calls = sql_int(q, column++);
-    ret->input_tokens = sql_int(q, column++);
-    ret->output_tokens = sql_int(q, column++);
-    ret->cost_nusd = sql_int(q, column++);
-    ret->calls_unpriced = sql_int(q, column++);
-    ret->events = sql_int(q, column++);
-    column++; /* the job's key */
-    fits = fits && reader_get_str(q, column, a, &ret->spec);
-    fits = fits && reader_get_str(q, column + 1, a, &ret->taxonomy);
-    return fits ? ERR_OK : ERR_TOO_BIG;
-}
-
 int reader_usage_order(const struct usage_row *a, const struct usage_row *b) {
     if (a->role != b->role) {
         return a->role < b->role ? -1 : 1;
@@ -75,7 +31,7 @@ static enum err reader_get_usage(struct store_reader *r, int64_t job, struct are
     sql_put_int(q, job);
     while (sql_next(q)) {
         struct usage_row *row = &rows[n];
-        fits = n < READER_USAGE_MAX && reader_get_str(q, 1, a, &row->model);
+        fits = n < READER_USAGE_MAX && row_get_str(q, 1, a, &row->model);
         if (!fits) {
             sql_end(q);
             return ERR_TOO_BIG;
@@ -107,7 +63,7 @@ enum err read_get_job(struct store_reader *r, struct store_op *op) {
         return reader_no_job(r, o->job_id, o->tenant, &op->detail);
     }
     int64_t key = sql_int(q, 29);
-    enum err e = reader_get_job(r, q, o->a, &o->ret);
+    enum err e = row_get_job(r->db, q, o->a, &o->ret);
     sql_end(q);
     if (e == ERR_OK && o->tenant != STORE_TENANT_ANY && o->tenant != o->ret.tenant) {
         return reader_no_job(r, o->job_id, o->tenant, &op->detail);
@@ -164,7 +120,7 @@ enum err read_list_jobs(struct store_reader *r, struct store_op *op) {
     struct sql_query *q = reader_use_list(r, o, after.key);
     while (sql_next(q)) {
         o->ret_more = o->ret_n == (size_t)o->limit;
-        enum err e = o->ret_more ? ERR_OK : reader_get_job(r, q, o->a, &o->ret[o->ret_n++]);
+        enum err e = o->ret_more ? ERR_OK : row_get_job(r->db, q, o->a, &o->ret[o->ret_n++]);
         if (e != ERR_OK) {
             sql_end(q);
             return errinfo_set(&op->detail, e, "the jobs do not fit the memory given");

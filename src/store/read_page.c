@@ -50,7 +50,7 @@ enum err read_get_problems(struct store_reader *r, struct store_op *op) {
         row->seq = sql_int(q, 0);
         row->attempt_no = sql_int(q, 1);
         row->outcome = outcome_from_name(sql_str(q, 2));
-        if (!reader_get_str(q, 3, o->a, &row->id) || !reader_get_str(q, 4, o->a, &row->line)) {
+        if (!row_get_str(q, 3, o->a, &row->id) || !row_get_str(q, 4, o->a, &row->line)) {
             sql_end(q);
             return read_page_too_big(op, o->job_id);
         }
@@ -84,7 +84,7 @@ enum err read_get_events(struct store_reader *r, struct store_op *op) {
         struct event_row *row = &o->ret[o->ret_n++];
         row->seq = sql_int(q, 0);
         row->at_ms = sql_int(q, 3);
-        if (!reader_get_str(q, 1, o->a, &row->kind) || !reader_get_str(q, 2, o->a, &row->data)) {
+        if (!row_get_str(q, 1, o->a, &row->kind) || !row_get_str(q, 2, o->a, &row->data)) {
             sql_end(q);
             return read_page_too_big(op, o->job_id);
         }
@@ -107,7 +107,7 @@ static bool reader_get_call(struct store_reader *r, struct sql_query *q, struct 
     int column = 0;
     ret->call_no = sql_int(q, column++);
     ret->role = names_role(sql_str(q, column++));
-    bool fits = reader_get_str(q, column++, a, &ret->model);
+    bool fits = row_get_str(q, column++, a, &ret->model);
     answer->finish = names_finish(sql_str(q, column++));
     answer->usage.input_tokens = reader_get_known(q, column++);
     answer->usage.cached_tokens = reader_get_known(q, column++);
@@ -119,9 +119,9 @@ static bool reader_get_call(struct store_reader *r, struct sql_query *q, struct 
     answer->tries = sql_int(q, column++);
     answer->reused = answer->tries == 0;
     ret->created_ms = sql_int(q, column++);
-    fits = fits && reader_get_str(q, column, a, &answer->model_id) &&
-           reader_get_str(q, column + 1, a, &answer->request_id) &&
-           reader_get_str(q, column + 2, a, &answer->text);
+    fits = fits && row_get_str(q, column, a, &answer->model_id) &&
+           row_get_str(q, column + 1, a, &answer->request_id) &&
+           row_get_str(q, column + 2, a, &answer->text);
     if (ret->role == ROLE_COUNT) {
         sql_found_corrupt(r->db, "a call has an unknown role");
     }

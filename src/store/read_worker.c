@@ -12,7 +12,7 @@ static bool reader_get_worker(struct sql_query *q, struct arena *a, struct worke
                                .silent_ms = MAX(sql_int(q, 6), INT64_C(0)),
                                .jobs = sql_int(q, 7),
                                .in_flight = sql_int(q, 8)};
-    return reader_get_str(q, 1, a, &ret->name) && reader_get_str(q, 2, a, &ret->version);
+    return row_get_str(q, 1, a, &ret->name) && row_get_str(q, 2, a, &ret->version);
 }
 
 enum err read_worker_list(struct store_reader *r, struct store_op *op) {

@@ -9,17 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define READER_JOB_COLUMNS                                                                         \
-    "j.id, j.state, j.tenant, j.reason, j.name, j.webhook_url, j.priority, j.concurrency,"         \
-    " j.wanted, j.attempts, j.accepted, j.rejected, j.solved, j.duplicate, j.surplus, j.failed,"   \
-    " j.created_ms, j.started_ms, j.paused_ms, j.cancelling_ms, j.ended_ms,"                       \
-    " (SELECT count(*) FROM attempts a WHERE a.job = j.key),"                                      \
-    " (SELECT count(a.token) FROM attempts a WHERE a.job = j.key),"                                \
-    " j.calls, j.input_tokens, j.output_tokens, j.cost_nusd, j.calls_unpriced, j.events, j.key"
-#define READER_JOB "SELECT " READER_JOB_COLUMNS ", '', NULL FROM jobs j WHERE j.deleted_ms IS NULL"
-#define READER_JOB_WITH_SPEC                                                                       \
-    "SELECT " READER_JOB_COLUMNS ", s.spec, t.text FROM jobs j JOIN specs s ON s.job = j.key"      \
-    " LEFT JOIN texts t ON t.key = s.taxonomy WHERE j.deleted_ms IS NULL"
+#define READER_JOB "SELECT " ROW_JOB_COLUMNS ", '', NULL FROM jobs j WHERE j.deleted_ms IS NULL"
 
 /* In the words of the index jobs_runnable. */
 #define READER_RUNNABLE                                                                            \
@@ -27,8 +17,8 @@
 
 static const char *const reader_texts[R_COUNT] = {
     [R_JOB] = READER_JOB " AND j.id = $1",
-    [R_JOB_WITH_SPEC] = READER_JOB_WITH_SPEC " AND j.id = $1",
-    [R_JOB_NEWEST] = READER_JOB_WITH_SPEC " ORDER BY j.key DESC LIMIT 1",
+    [R_JOB_WITH_SPEC] = ROW_JOB_WITH_SPEC " AND j.id = $1",
+    [R_JOB_NEWEST] = ROW_JOB_WITH_SPEC " ORDER BY j.key DESC LIMIT 1",
     [R_JOB_KEY] = "SELECT key, tenant, state FROM jobs WHERE id = $1 AND deleted_ms IS NULL",
     [R_JOBS] = READER_JOB " AND j.key < $1 ORDER BY j.key DESC LIMIT $2",
     [R_JOBS_OF_TENANT] = READER_JOB " AND j.tenant = $1 AND j.key < $2 ORDER BY j.key DESC"
@@ -147,13 +137,4 @@ enum err reader_no_job(struct store_reader *r, const char *job_id, int64_t tenan
         reader_is_gone(r, job_id, &owner) && (tenant == STORE_TENANT_ANY || tenant == owner);
     return gone ? errinfo_set(reterr, ERR_GONE, "job %s was deleted", job_id)
                 : errinfo_set(reterr, ERR_NOT_FOUND, "there is no job %s", job_id);
-}
-
-bool reader_get_str(struct sql_query *q, int column, struct arena *a, struct str *ret) {
-    struct str value = sql_str(q, column);
-    if (value.n + ARENA_CHUNK_BYTES_MIN > arena_room(a)) {
-        return false;
-    }
-    *ret = str_dup(a, value);
-    return true;
 }

@@ -7,8 +7,7 @@
 #define STUMPER_STORE_READER_H
 
 #include "store/check.h"
-#include "store/sql.h"
-#include "store/store_read.h"
+#include "store/row.h"
 
 enum {
     R_JOB,
@@ -79,13 +78,6 @@ bool reader_is_gone(struct store_reader *r, const char *job_id, int64_t *ret_ten
  * end of the transaction. */
 enum err reader_no_job(struct store_reader *r, const char *job_id, int64_t tenant,
                        struct errinfo *reterr);
-
-/** Copy a column into @a; false if there is no room. */
-bool reader_get_str(struct sql_query *q, int column, struct arena *a, struct str *ret);
-
-/** A job's row from the columns of R_JOB… queries. ERR_TOO_BIG: not enough room in @a. */
-enum err reader_get_job(struct store_reader *r, struct sql_query *q, struct arena *a,
-                        struct job_row *ret);
 
 /** For sorting: by role, then model. */
 int reader_usage_order(const struct usage_row *a, const struct usage_row *b);

@@ -254,18 +254,22 @@ static void rules_add_key_spend(struct rules *r, int64_t now_ms) {
     }
 }
 
+void rules_flush_job(struct rules *r, struct rules_job *job, int64_t now_ms) {
+    if (job->progress) {
+        rules_tell_progress(r, job, now_ms);
+    }
+    if (job->count) {
+        rules_count(r, job);
+    }
+    rules_add_usage(r, job);
+    job->count = false;
+    job->usage = NULL;
+}
+
 void rules_flush(struct rules *r) {
     int64_t now_ms = sql_wall_ms(r->db);
     for (struct rules_job *job = r->jobs; job != NULL; job = job->next) {
-        if (job->progress) {
-            rules_tell_progress(r, job, now_ms);
-        }
-        if (job->count) {
-            rules_count(r, job);
-        }
-        rules_add_usage(r, job);
-        job->count = false;
-        job->usage = NULL;
+        rules_flush_job(r, job, now_ms);
     }
     rules_add_key_spend(r, now_ms);
     for (struct rules_job *job = r->jobs; job != NULL; job = job->next) {

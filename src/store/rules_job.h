@@ -39,6 +39,9 @@ struct rules_job {
  * tenant's, or if the database failed. */
 struct rules_job *rules_job(struct rules *r, const char *id, int64_t tenant);
 
+/** Write what the transaction has counted for the job. */
+void rules_flush_job(struct rules *r, struct rules_job *job, int64_t now_ms);
+
 /** Know a job that was just written: the caller fills in the rest. */
 struct rules_job *rules_know_job(struct rules *r, const char *id);
 
@@ -70,6 +73,9 @@ bool rules_worker_beats(struct rules *r, int64_t worker, bool *ret_drain);
 
 /** @n new numbers from the counter of leases; the first of them. */
 int64_t rules_take_numbers(struct rules *r, int64_t n);
+
+/** The lease of attempt 1, of a job that has none yet. */
+struct lease rules_lease_first(struct rules *r, struct rules_job *job);
 
 /** Is the lease live? / End it with its attempt; false if it was not live. */
 bool rules_lease_is_live(struct rules *r, const struct rules_job *job, const struct lease *lease);

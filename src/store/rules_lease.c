@@ -93,6 +93,21 @@ static enum err rules_admit(struct rules *r, struct store_op *op, const struct r
     return ERR_OK;
 }
 
+/* Lease @n attempts for @worker: the first @waiting of them are named, the others are new. */
+static void rules_lease_all(struct rules *r, struct rules_job *job, int64_t worker,
+                            struct lease *leases, int64_t waiting, int64_t n) {
+    int64_t token = rules_take_numbers(r, n);
+    for (int64_t i = 0; i < n; i++) {
+        if (i >= waiting) {
+            leases[i] = (struct lease){.attempt_no = ++job->attempts};
+        }
+        leases[i].token = token + i;
+        rules_lease(r, job, &leases[i], worker);
+    }
+    job->count = true;
+    job->what |= STORE_CHANGED_COUNTS;
+}
+
 enum err rule_claim(struct rules *r, struct store_op *op) {
     struct store_claim *o = CONTAINER_OF(op, struct store_claim, op);
     ASSERT(o->n > 0 && o->n <= STORE_CLAIM_MAX);
@@ -113,20 +128,17 @@ enum err rule_claim(struct rules *r, struct store_op *op) {
     if (o->ret_n == 0) {
         return ERR_OK;
     }
-    int64_t token = rules_take_numbers(r, o->ret_n);
-    for (int64_t i = 0; i < o->ret_n; i++) {
-        if (i >= waiting) {
-            o->ret[i] = (struct lease){.attempt_no = ++job->attempts};
-        }
-        o->ret[i].token = token + i;
-        rules_lease(r, job, &o->ret[i], o->worker);
-    }
+    rules_lease_all(r, job, o->worker, o->ret, waiting, o->ret_n);
     if (o->borrow) {
         o->ret_each_nusd = rules_set_lent(r, job, job->lent - fresh, -1);
     }
-    job->count = true;
-    job->what |= STORE_CHANGED_COUNTS;
     return ERR_OK;
+}
+
+struct lease rules_lease_first(struct rules *r, struct rules_job *job) {
+    struct lease lease;
+    rules_lease_all(r, job, job->worker, &lease, 0, 1);
+    return lease;
 }
 
 /* Run a query whose parameters are a lease; returns the number of rows it changed. */

@@ -6,6 +6,7 @@
  * wherever it is. Whoever looks after a time when nobody could (it stood still, or the server was
  * away) gives all others the time to beat again first.
  */
+#include "store/row.h"
 #include "store/rules_job.h"
 #include "store/store_workers.h"
 
@@ -306,6 +307,21 @@ void rules_take_over(struct rules *r) {
 
 /* --- homes */
 
+/* The job's row and spec, as it is now: what this transaction has counted is written first. */
+static enum err rules_read_row(struct rules *r, struct rules_job *job, struct store_take *o) {
+    enum err e = ERR_OK;
+    rules_flush_job(r, job, o->now_ms);
+    struct sql_query *q = sql_use(r->db, Q_JOB_TAKEN);
+    sql_put_int(q, job->key);
+    if (sql_next(q)) {
+        e = row_get_job(r->db, q, o->a, &o->ret);
+        sql_end(q);
+    }
+    return e == ERR_OK
+               ? e
+               : errinfo_set(&o->op.detail, e, "job %s does not fit the memory given", o->job_id);
+}
+
 enum err rule_take(struct rules *r, struct store_op *op) {
     struct store_take *o = CONTAINER_OF(op, struct store_take, op);
     bool drain;
@@ -318,8 +334,9 @@ enum err rule_take(struct rules *r, struct store_op *op) {
         return rules_no_job(op, o->job_id);
     }
     o->ret_lends = job->worker != 0 && job->worker != o->worker && job->lent > 0;
+    o->ret_lease = (struct lease){.token = 0};
     if (o->ret_lends) {
-        return ERR_OK;
+        return rules_read_row(r, job, o);
     }
     if (job->worker != 0) {
         return errinfo_set(&op->detail, ERR_CONFLICT, "job %s is at home with worker %" PRId64,
@@ -329,9 +346,16 @@ enum err rule_take(struct rules *r, struct store_op *op) {
         return errinfo_set(&op->detail, ERR_CONFLICT, "job %s is %s", o->job_id,
                            job_state_name(job->state));
     }
+    enum err e = rules_read_row(r, job, o);
+    if (e != ERR_OK) {
+        return e;
+    }
     job->worker = o->worker;
     job->what |= STORE_CHANGED_HOME;
     rules_set_state(r, job, JOB_RUNNING, S(""), o->now_ms);
+    if (o->begin && job->attempts == 0) {
+        o->ret_lease = rules_lease_first(r, job);
+    }
     return ERR_OK;
 }
 

@@ -13,7 +13,7 @@
 #define STUMPER_STORE_STORE_WORK_H
 
 #include "core/problem.h"
-#include "store/store.h"
+#include "store/store_read.h"
 
 /* --- workers */
 
@@ -70,16 +70,30 @@ void store_reap(struct store *s, struct store_reap *o);
 
 /* --- a job at home */
 
+struct lease {
+    int64_t attempt_no;
+    int64_t token;
+    int64_t crashes; /* how often in a row a lease of it was lost; an answer recorded under a lease
+                        begins the count anew */
+    bool again;      /* it was leased before: there may be answers of it */
+};
+
 /* Take a queued job home; it is running from now on. One whose home lends attempts (store_lend) is
- * taken as a guest: nothing changes but that the worker may claim what is lent. ERR_NOT_FOUND |
- * ERR_CONFLICT: it has a home that lends nothing, or is not to be worked on | ERR_STALE: the worker
- * was taken for dead. */
+ * taken as a guest: nothing changes but that the worker may claim what is lent. With it comes what
+ * the worker has to know, and for a job that was never begun the lease of attempt 1, so that its
+ * first call waits for no other commit. ERR_NOT_FOUND | ERR_CONFLICT: it has a home that lends
+ * nothing, or is not to be worked on | ERR_STALE: the worker was taken for dead | ERR_TOO_BIG: it
+ * does not fit into the arena. */
 struct store_take {
     struct store_op op;
     const char *job_id;
     int64_t worker;
+    bool begin; /* there is a slot for the first attempt */
     int64_t now_ms;
-    bool ret_lends; /* it is at home elsewhere: the worker is a guest */
+    bool ret_lends;         /* it is at home elsewhere: the worker is a guest */
+    struct arena *a;        /* owns the results; not touched by the caller until done */
+    struct job_row ret;     /* with its spec, as it was before */
+    struct lease ret_lease; /* token 0: none */
 };
 void store_take(struct store *s, struct store_take *o);
 
@@ -115,14 +129,6 @@ void store_job_set(struct store *s, struct store_job_set *o);
 /* --- attempts */
 
 #define STORE_CLAIM_MAX 1000
-
-struct lease {
-    int64_t attempt_no;
-    int64_t token;
-    int64_t crashes; /* how often in a row a lease of it was lost; an answer recorded under a lease
-                        begins the count anew */
-    bool again;      /* it was leased before: there may be answers of it */
-};
 
 /* Lease attempts: first those whose lease was lost or released, lowest number first, then new ones,
  * numbered 1, 2, 3 … within the job. A guest borrows: new ones alone, and no more than its home

@@ -2,10 +2,11 @@
  * something changed, and reckons how many slots the job wants, hands free money to those who wait
  * for it, or ends the run.
  *
- * Invariants (1) busy = slots that are not free, and those that the claim under way will fill; the
- * job is left when busy is 0 and the scheduler has stopped; (2) at most one claim is under way, so
- * that no attempt is launched twice; (3) once the scheduler has stopped, no attempt is begun, and
- * calls are begun only where the way it stopped leaves attempts to be finished (work_may_call).
+ * Invariants (1) busy = slots that are not free, and those that a claim will fill; the
+ * job is left when busy is 0 and the scheduler has stopped; (2) at most one claim is under way;
+ * slots that the job is given meanwhile are kept for the next one, so that one with the right of
+ * way loses none of those that fall free; (3) once the scheduler has stopped, no attempt is begun,
+ * and calls are begun only where the way it stopped leaves attempts to be finished (work_may_call).
  */
 #include "worker/work.h"
 
@@ -209,13 +210,51 @@ static void work_borrowed(struct work *k, int64_t n, int64_t asked) {
     k->dry_ms = n == asked ? 0 : k->dry_ms != 0 ? k->dry_ms : now_ms;
 }
 
+static void work_begin(struct work *k, const struct lease *lease) {
+    if (!k->is_guest && k->row.attempts == 0 && k->view.sched.launched == 0) {
+        meter_wait(k->worker->options.metrics, clock_wall_ms() - k->row.created_ms);
+    }
+    slot_begin(worker_take_slot(k->worker, k), lease);
+}
+
+void work_waive(struct work *k) {
+    if (k->kept) {
+        k->kept = false;
+        worker_give_back(k, 1);
+        worker_share(k->worker);
+    }
+}
+
+/* The attempt that it came home with; if the job is not to be worked on after all, its lease is
+ * taken back when it is left. */
+static void work_begin_first(struct work *k) {
+    if (sched_launch_now(&k->view.sched, loop_now_ms(k->loop)) == 0) {
+        work_waive(k);
+    } else if (k->kept) {
+        k->kept = false;
+        work_begin(k, &k->first);
+    }
+}
+
+/* What it is to have beside the slots that are busy or promised to it; the ones too many are given
+ * back. */
+static void work_want(struct work *k, int64_t wants) {
+    int64_t more = wants - k->claiming - k->granted;
+    int64_t excess = MIN(MAX(-more, 0), k->granted);
+    k->granted -= excess;
+    worker_give_back(k, excess);
+    k->share.wants = MIN(MAX(more, 0), STORE_CLAIM_MAX - k->granted);
+    if (excess > 0 || k->share.wants > 0) {
+        worker_share(k->worker);
+    }
+}
+
 static void work_claimed(struct store_op *op) {
     struct work *k = CONTAINER_OF(op, struct work, op.claim.op);
     struct lease *leases = k->leases;
-    int64_t asked = k->op.claim.n, n = op->err == ERR_OK ? k->op.claim.ret_n : 0;
-    bool is_first = k->row.attempts == 0 && k->view.sched.launched == 0;
+    int64_t n = op->err == ERR_OK ? k->op.claim.ret_n : 0;
     if (k->is_guest && (op->err == ERR_OK || op->err == ERR_CONFLICT)) {
-        work_borrowed(k, n, asked);
+        work_borrowed(k, n, k->claiming);
     } else if (op->err == ERR_STALE || op->err == ERR_NOT_FOUND) {
         work_lose(k);
     } else if (op->err == ERR_CONFLICT) {
@@ -225,22 +264,25 @@ static void work_claimed(struct store_op *op) {
     } else if (n == 0) {
         sched_stop_for(&k->view.sched, STOP_MAX_ATTEMPTS); /* the store numbers no more */
         sched_owe(&k->view.sched, 0);
-    } else if (is_first) {
-        meter_wait(k->worker->options.metrics, clock_wall_ms() - k->row.created_ms);
     }
-    worker_give_back(k, asked - n);
+    worker_give_back(k, k->claiming - n);
     for (int64_t i = 0; i < n; i++) {
-        slot_begin(worker_take_slot(k->worker, k), &leases[i]);
+        k->claiming = n - i - 1;
+        work_begin(k, &leases[i]);
     }
+    k->claiming = 0;
     k->leases =
         NULL; /* only now: beginning a slot may pump, and nothing may be claimed meanwhile */
     free(leases);
     work_pump(k);
+    worker_share(k->worker); /* what was given back, and what was granted meanwhile */
 }
 
-void work_claim(struct work *k, int64_t n) {
+void work_claim(struct work *k) {
+    int64_t n = k->granted;
     ASSERT(k->leases == NULL && n > 0 && n <= STORE_CLAIM_MAX);
-    k->share.wants = 0;
+    k->granted = 0;
+    k->claiming = n;
     k->leases = mem_new_array((size_t)n, sizeof *k->leases);
     k->op.claim = (struct store_claim){.op = {.loop = k->loop, .done = work_claimed},
                                        .job_id = k->job_id,
@@ -364,16 +406,14 @@ void work_pump(struct work *k) {
     if (work_stopped(k) && !work_may_call(k) && !k->in_grace) {
         work_begin_grace(k);
     }
-    bool may_launch = k->leases == NULL && !k->lent.unheard && !work_is_dry(k) &&
+    bool may_launch = !k->lent.unheard && !work_is_dry(k) &&
                       (work_stopped(k) ? work_collects(k) : k->waiting_money == 0);
-    k->share.wants = may_launch ? MIN(wants, STORE_CLAIM_MAX) : 0;
+    work_want(k, may_launch ? wants : 0);
     bool over = work_stopped(k) && k->busy == 0 && k->share.wants == 0 && !work_awaits_guests(k);
     if (over && k->purse_empty && k->view.sched.stop == STOP_INTERRUPTED) {
         work_pause(k, S(STORE_DAY_SPENT));
     } else if (over) {
         work_leave(k, work_end_state(k), work_end_reason(k));
-    } else if (k->share.wants > 0) {
-        worker_share(k->worker);
     }
 }
 
@@ -409,10 +449,12 @@ void work_start(struct work *k, const uint64_t *hashes, size_t hashes_n) {
         loop_timer_start(k->loop, &k->deadline, MAX(spec->deadline_ms - passed_ms, INT64_C(0)),
                          work_deadline, k);
     }
+    arena_release(&k->coming);
     k->state = WORK_RUNNING;
     loop_timer_start(k->loop, &k->look, WORK_LOOK_MS, work_look, k);
     if (k->worker->options.lends && !k->is_guest && !spec->batches && job->in_flight > 0) {
         work_inherit_lent(k);
     }
+    work_begin_first(k);
     work_pump(k);
 }

@@ -1,8 +1,8 @@
 /* work.h - inside the worker: a job that it works on, and what its slots need. Not for other rooms.
  *
- *     WAITING ─► TAKING ─► READING ─► RECALLING ─► RUNNING ─► LEAVING ─► gone
- *     (to join)    │ taken by somebody else, or not to be worked on       ▲
- *                  └──────────────────────────────────────────────────────┘
+ *     WAITING ─► TAKING ─► RECALLING ─► RUNNING ─► LEAVING ─► gone
+ *     (to join)    │ taken by somebody else, or not         ▲
+ *                  └────────────────────────────────────────┘
  *
  * A job is at home with one worker, which decides for all of it. Where it wants more attempts than
  * there are slots here, it lends some to other workers that have room: the job's guests. A guest
@@ -20,8 +20,7 @@
 
 enum work_state {
     WORK_WAITING,   /* the worker has no number yet */
-    WORK_TAKING,    /* the store is asked for it */
-    WORK_READING,   /* its spec */
+    WORK_TAKING,    /* the store is asked for it, then for its key's limits */
     WORK_RECALLING, /* the hashes of its problems */
     WORK_RUNNING,
     WORK_LEAVING, /* nothing is in flight; the store is told */
@@ -52,8 +51,11 @@ struct work {
     struct share_job share; /* wants, and how much it has */
     char job_id[STORE_ID_BYTES];
     enum work_state state;
-    struct arena arena; /* its spec, models, texts */
-    struct job_row row; /* as it came home */
+    struct arena arena;  /* its spec */
+    struct arena coming; /* what is needed until it starts */
+    struct job_row row;  /* as it came home; its texts are gone when it has started */
+    struct lease first;  /* that it came home with; token 0: none */
+    bool kept;           /* a slot for it, which is counted as busy */
     const struct job_spec *spec;
     struct llm_chain models[ROLE_COUNT];
     struct purse *purse; /* of its key; NULL: no limit */
@@ -62,8 +64,9 @@ struct work {
     struct attempt_setup setup;
     struct hashset hashes;
     struct slot_list slots; /* those that are busy with it */
-    int64_t busy;           /* so many, and those that a claim under way will fill */
-    int64_t granted;        /* of them, those that the worker gave just now */
+    int64_t busy;           /* so many, and those that a claim will fill */
+    int64_t claiming;       /* of them, those that the claim under way will fill */
+    int64_t granted;        /* of them, those for the next claim */
     int64_t waiting_money;  /* slots in SLOT_MONEY */
     struct lease *leases;   /* of the claim under way, else NULL */
     bool cut_off;  /* interrupted twice, or the store gave out: nothing in flight is awaited */
@@ -81,7 +84,6 @@ struct work {
     void *ctx;
     union {
         struct store_take take;
-        struct store_get_job get;
         struct store_key_use key;
         struct store_hashes hashes;
         struct store_claim claim;
@@ -97,8 +99,8 @@ void work_free(struct work *k);
 /** Take it home: the worker has a number. */
 void work_take(struct work *k);
 
-/** So many of the free slots are its own now (work->share.wants at most): lease attempts. */
-void work_claim(struct work *k, int64_t n);
+/** Lease attempts for the slots that were granted to it; no claim is under way. */
+void work_claim(struct work *k);
 
 /** Which slots it takes; known when its spec is. */
 enum work_pool work_pool(const struct work *k);
@@ -162,6 +164,9 @@ bool work_awaits_guests(const struct work *k);
 
 /* --- between work.c and work_home.c, which fetch and return it */
 
+/** The slot that was kept for its first attempt, if any, is not needed: others may have it. */
+void work_waive(struct work *k);
+
 /** Its row and spec are read and its models are resolved: start. */
 void work_start(struct work *k, const uint64_t *hashes, size_t hashes_n);
 
@@ -213,12 +218,19 @@ struct worker {
 /** Give free slots to the jobs that want some. */
 void worker_share(struct worker *w);
 
+/** Keep a slot for a job that comes home; false: none is free. */
+bool worker_keep_slot(struct worker *w, struct work *k);
+
 /** A slot of those that @k was given. */
 struct slot *worker_take_slot(struct worker *w, struct work *k);
 
 /** @s is free again / @n slots that @k was given are not needed. */
 void worker_give_slot(struct worker *w, struct slot *s);
 void worker_give_back(struct work *k, int64_t n);
+
+/** Its spec is read, which says from which pool it has slots: one that was kept for it counts there
+ * from now on, as one too many if need be. */
+void worker_know_spec(struct work *k, const struct job_spec *spec);
 
 /** Its row is read: count it with its tenant's. */
 void worker_tell_tenant(struct work *k);

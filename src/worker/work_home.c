@@ -1,5 +1,10 @@
-/* How a job comes home to a worker, and how it is let go: take ─► read ─► (recall) ─► start …
+/* How a job comes home to a worker, and how it is let go: take ─► (key) ─► (recall) ─► start …
  * leave.
+ *
+ * If a slot is free when a job is taken, it is kept for it: a job that was never begun brings the
+ * lease of its first attempt home, and its first call is made one commit after it was taken. What
+ * is only needed until it starts (its row's texts, the trees of its spec) is in an arena that ends
+ * then.
  *
  * While the store is asked, the job may be lost or the worker may drain; that is looked at when the
  * answer comes. A leave that the store could not write down is tried again, for a job that nobody
@@ -20,11 +25,10 @@
 #define WORK_AGAIN_MS 1000
 #define WORK_SHY_MS 10000
 
-static void work_read(struct work *k);
-
 static void work_gone_now(void *ctx) {
     struct work *k = ctx;
     void (*done)(void *ctx, const struct work_view *view) = k->done;
+    work_waive(k);
     if (done != NULL) {
         done(k->ctx, &k->view);
     }
@@ -66,50 +70,29 @@ static bool work_is_unwanted(struct work *k, const struct store_op *op) {
 
 /* --- coming */
 
-static void work_taken(struct store_op *op) {
-    struct work *k = CONTAINER_OF(op, struct work, op.take.op);
-    worker_settle(k);
-    if (op->err != ERR_OK) { /* somebody else was quicker, say: nothing has to be given back */
-        work_note_fatal(k, op->err, &op->detail);
-        work_gone(k);
-    } else if (!work_is_unwanted(k, op)) {
-        k->is_guest = k->op.take.ret_lends;
-        work_read(k);
-    }
-}
-
-void work_take(struct work *k) {
-    k->state = WORK_TAKING;
-    k->op.take = (struct store_take){.op = {.loop = k->loop, .done = work_taken},
-                                     .job_id = k->job_id,
-                                     .worker = k->worker->number,
-                                     .now_ms = clock_wall_ms()};
-    store_take(k->store, &k->op.take);
-}
-
 /* The stored spec; an error can only come of a store that another version wrote. */
 static enum err work_parse(struct work *k, const struct job_row *job, struct errinfo *reterr) {
     struct job_spec *spec = ARENA_NEW(&k->arena, struct job_spec);
     struct taxonomy taxonomy = {0};
     const struct jnode *doc;
     struct jcheck c;
-    jcheck_init(&c, &k->arena);
+    jcheck_init(&c, &k->coming);
     if (job->taxonomy.n > 0) {
-        enum err e = jnode_parse(job->taxonomy, &k->arena, &doc, reterr);
+        enum err e = jnode_parse(job->taxonomy, &k->coming, &doc, reterr);
         if (e != ERR_OK) {
             return errinfo_wrap(reterr, ERR_CORRUPT, "its taxonomy");
         }
         (void)taxonomy_read(&c, jcheck_root(doc), &k->arena, &taxonomy);
     }
-    enum err e = jnode_parse(job->spec, &k->arena, &doc, reterr);
+    enum err e = jnode_parse(job->spec, &k->coming, &doc, reterr);
     if (e != ERR_OK) {
         return errinfo_wrap(reterr, ERR_CORRUPT, "its specification");
     }
     if (!job_spec_read(&c, doc, &taxonomy, &k->arena, spec)) {
         return errinfo_set(reterr, ERR_CORRUPT, "its specification: %s",
-                           jcheck_text(&c, &k->arena).p);
+                           jcheck_text(&c, &k->coming).p);
     }
-    k->spec = spec;
+    worker_know_spec(k, spec);
     return ERR_OK;
 }
 
@@ -165,7 +148,7 @@ static void work_recall(struct work *k) {
     }
     k->state = WORK_RECALLING;
     k->op.hashes = (struct store_hashes){
-        .op = {.loop = k->loop, .done = work_recalled}, .job_id = k->job_id, .a = &k->arena};
+        .op = {.loop = k->loop, .done = work_recalled}, .job_id = k->job_id, .a = &k->coming};
     store_hashes(k->store, &k->op.hashes);
 }
 
@@ -179,13 +162,8 @@ static void work_key_read(struct store_op *op) {
     }
 }
 
-static void work_was_read(struct store_op *op) {
-    struct work *k = CONTAINER_OF(op, struct work, op.get.op);
+static void work_prepare(struct work *k) {
     struct errinfo detail;
-    if (work_is_unwanted(k, op)) {
-        return;
-    }
-    k->row = k->op.get.ret; /* its texts are in the arena */
     enum err e = k->spec == NULL ? work_parse(k, &k->row, &detail) : ERR_OK;
     if (e == ERR_OK) {
         e = work_resolve(k, &detail);
@@ -202,14 +180,32 @@ static void work_was_read(struct store_op *op) {
     }
 }
 
-static void work_read(struct work *k) {
-    k->state = WORK_READING;
-    k->op.get = (struct store_get_job){.op = {.loop = k->loop, .done = work_was_read},
-                                       .job_id = k->job_id,
-                                       .tenant = STORE_TENANT_ANY,
-                                       .with_spec = true,
-                                       .a = &k->arena};
-    store_get_job(k->store, &k->op.get);
+static void work_taken(struct store_op *op) {
+    struct work *k = CONTAINER_OF(op, struct work, op.take.op);
+    worker_settle(k);
+    if (op->err != ERR_OK) { /* somebody else was quicker, say: nothing has to be given back */
+        work_note_fatal(k, op->err, &op->detail);
+        work_gone(k);
+    } else if (!work_is_unwanted(k, op)) {
+        k->is_guest = k->op.take.ret_lends;
+        k->row = k->op.take.ret;
+        k->first = k->op.take.ret_lease;
+        if (k->first.token == 0) {
+            work_waive(k);
+        }
+        work_prepare(k);
+    }
+}
+
+void work_take(struct work *k) {
+    k->state = WORK_TAKING;
+    k->op.take = (struct store_take){.op = {.loop = k->loop, .done = work_taken},
+                                     .job_id = k->job_id,
+                                     .worker = k->worker->number,
+                                     .begin = worker_keep_slot(k->worker, k),
+                                     .now_ms = clock_wall_ms(),
+                                     .a = &k->coming};
+    store_take(k->store, &k->op.take);
 }
 
 /* --- going */
@@ -297,6 +293,7 @@ struct work *work_new(struct worker *w, const char *job_id, const struct job_spe
     k->spec = spec;
     (void)snprintf(k->job_id, sizeof k->job_id, "%s", job_id);
     arena_init(&k->arena, WORK_ARENA_BYTES_MAX);
+    arena_init(&k->coming, WORK_ARENA_BYTES_MAX);
     hashset_init(&k->hashes);
     LIST_INIT(&k->slots);
     k->share.tenant = &w->unknown;
@@ -314,5 +311,6 @@ void work_free(struct work *k) {
     }
     hashset_release(&k->hashes);
     arena_release(&k->arena);
+    arena_release(&k->coming);
     free(k);
 }

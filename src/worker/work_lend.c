@@ -39,7 +39,7 @@ static int64_t work_lendable(struct work *k) {
     const struct work_lent *lent = &k->lent;
     int64_t each_nusd = lent->each_nusd;
     bool may = k->view.sched.stop == STOP_NOT_YET && k->waiting_money == 0;
-    int64_t claimed = k->leases != NULL ? k->op.claim.n : 0; /* and not begun yet */
+    int64_t claimed = k->claiming + k->granted; /* and not begun yet */
     if (!may || (work_is_capped(k) && each_nusd == 0)) {
         return lent->running;
     }

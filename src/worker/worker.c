@@ -30,6 +30,13 @@ static void worker_want(struct worker *w);
 
 /* --- slots */
 
+static void worker_grant(struct work *k) {
+    k->busy++;
+    k->share.in_flight++;
+    k->share.tenant->in_flight++;
+    k->worker->free_n[work_pool(k)]--;
+}
+
 static void worker_share_pool(struct worker *w, enum work_pool pool) {
     struct share_job *wanting[WORKER_JOBS_MAX], *j;
     size_t n = 0;
@@ -41,11 +48,8 @@ static void worker_share_pool(struct worker *w, enum work_pool pool) {
     while (w->free_n[pool] > 0 && (j = share_next(wanting, n)) != NULL) {
         struct work *k = CONTAINER_OF(j, struct work, share);
         j->wants--;
-        j->in_flight++;
-        j->tenant->in_flight++;
-        k->busy++;
         k->granted++;
-        w->free_n[pool]--;
+        worker_grant(k);
     }
 }
 
@@ -54,13 +58,25 @@ void worker_share(struct worker *w) {
         worker_share_pool(w, (enum work_pool)pool);
     }
     for (size_t i = 0; i < w->jobs_n; i++) {
-        struct work *k = w->jobs[i];
-        int64_t n = k->granted;
-        k->granted = 0;
-        if (n > 0) {
-            work_claim(k, n);
+        if (w->jobs[i]->granted > 0 && w->jobs[i]->leases == NULL) {
+            work_claim(w->jobs[i]);
         }
     }
+}
+
+bool worker_keep_slot(struct worker *w, struct work *k) {
+    k->kept = w->free_n[work_pool(k)] > 0;
+    if (k->kept) {
+        worker_grant(k);
+    }
+    return k->kept;
+}
+
+void worker_know_spec(struct work *k, const struct job_spec *spec) {
+    int64_t *free_n = k->worker->free_n;
+    free_n[work_pool(k)] += k->kept;
+    k->spec = spec;
+    free_n[work_pool(k)] -= k->kept;
 }
 
 void worker_give_back(struct work *k, int64_t n) {
@@ -118,14 +134,16 @@ static struct worker_tenant *worker_find_tenant(const struct worker *w, int64_t 
 void worker_tell_tenant(struct work *k) {
     struct worker *w = k->worker;
     struct worker_tenant *t = worker_find_tenant(w, k->row.tenant);
-    ASSERT(k->share.tenant == &w->unknown && k->share.in_flight == 0);
+    ASSERT(k->share.tenant == &w->unknown);
     if (t == NULL) {
         t = mem_new(sizeof *t);
         t->number = k->row.tenant;
         LIST_INSERT_HEAD(&w->tenants, t, link);
     }
     t->jobs++;
+    w->unknown.in_flight -= k->share.in_flight;
     k->share.tenant = &t->share[work_pool(k)];
+    k->share.tenant->in_flight += k->share.in_flight;
     k->share.priority = k->row.priority;
 }
 
@@ -134,6 +152,7 @@ static void worker_forget_tenant(struct worker *w, const struct work *k) {
         return;
     }
     struct worker_tenant *t = worker_find_tenant(w, k->row.tenant);
+    ASSERT(t != NULL);
     if (--t->jobs == 0) {
         LIST_REMOVE(t, link);
         free(t);

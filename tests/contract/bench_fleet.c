@@ -130,10 +130,13 @@ static void settle(struct party *p) {
                                       .wanted = 1000000};
         store_submit(p->store, &submit);
         loop_run(p->loop);
+        struct arena a;
+        arena_init(&a, (size_t)1 << 20);
         struct store_take take = {
-            .op = OP(p, nothing), .job_id = p->jobs[i], .worker = p->worker, .now_ms = 1};
+            .op = OP(p, nothing), .job_id = p->jobs[i], .worker = p->worker, .now_ms = 1, .a = &a};
         store_take(p->store, &take);
         loop_run(p->loop);
+        arena_release(&a);
     }
 }
 

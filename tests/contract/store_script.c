@@ -76,8 +76,11 @@ static enum err first_lends(struct script *s) {
 }
 
 static enum err take(struct script *s, const char *job_id, int64_t worker) {
-    struct store_take o = {
-        .op = RIG_OP(s->rig), .job_id = job_id, .worker = worker, .now_ms = NOW_MS};
+    struct store_take o = {.op = RIG_OP(s->rig),
+                           .job_id = job_id,
+                           .worker = worker,
+                           .now_ms = NOW_MS,
+                           .a = &s->rig->arena};
     store_take(s->rig->store, &o);
     return rig_wait(s->rig, &o.op);
 }

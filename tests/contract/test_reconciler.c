@@ -109,8 +109,11 @@ static void submit(const char *id, int64_t tenant, int64_t priority) {
 }
 
 static void take(void) {
-    struct store_take o = {
-        .op = RIG_OP(&r.rig), .job_id = RIG_JOB, .worker = r.worker, .now_ms = 2000};
+    struct store_take o = {.op = RIG_OP(&r.rig),
+                           .job_id = RIG_JOB,
+                           .worker = r.worker,
+                           .now_ms = 2000,
+                           .a = &r.rig.arena};
     store_take(r.rig.store, &o);
     assert_int_equal(rig_wait(&r.rig, &o.op), ERR_OK);
 }

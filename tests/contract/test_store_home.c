@@ -45,7 +45,8 @@ static int64_t reap(struct rig *r, int64_t silent_ms) {
 }
 
 static enum err take(struct rig *r, const char *job_id, int64_t worker) {
-    struct store_take o = {.op = RIG_OP(r), .job_id = job_id, .worker = worker, .now_ms = 2000};
+    struct store_take o = {
+        .op = RIG_OP(r), .job_id = job_id, .worker = worker, .now_ms = 2000, .a = &r->arena};
     store_take(r->store, &o);
     return rig_wait(r, &o.op);
 }
@@ -126,6 +127,30 @@ static void test_a_job_is_at_home_with_one_worker(void **state) {
     assert_int_equal(leave(r, worker, JOB_QUEUED, &now), ERR_OK);
     assert_int_equal(take(r, RIG_JOB, other), ERR_OK);
     assert_int_equal(rig_job(r, &r->arena).started_ms, 2000); /* the first time counts */
+}
+
+static void test_a_job_that_comes_home_tells_itself_and_brings_its_first_lease_once(void **state) {
+    struct rig *r = *state;
+    struct store_take o = {
+        .op = RIG_OP(r), .job_id = RIG_JOB, .begin = true, .now_ms = 2000, .a = &r->arena};
+    enum job_state now;
+    o.worker = join(r);
+    assert_int_equal(rig_submit(r, 7), ERR_OK);
+    store_take(r->store, &o);
+    assert_int_equal(rig_wait(r, &o.op), ERR_OK);
+    assert_string_equal(o.ret.id, RIG_JOB);
+    assert_int_equal(o.ret.wanted, 7);
+    assert_int_equal(o.ret.attempts, 0);
+    assert_true(o.ret.spec.n > 0);
+    assert_int_equal(o.ret_lease.attempt_no, 1);
+    assert_int_equal(rig_job(r, &r->arena).in_flight, 1);
+    assert_int_equal(rig_finish(r, o.ret_lease, OUTCOME_ACCEPTED, NULL), ERR_OK);
+    assert_int_equal(leave(r, o.worker, JOB_QUEUED, &now), ERR_OK);
+    store_take(r->store, &o);
+    assert_int_equal(rig_wait(r, &o.op), ERR_OK);
+    assert_int_equal(o.ret.attempts, 1);
+    assert_int_equal(o.ret.outcomes[OUTCOME_ACCEPTED], 1);
+    assert_int_equal(o.ret_lease.token, 0); /* it was begun: who has it claims */
 }
 
 static void test_a_leaving_worker_gives_its_leases_back_without_a_crash(void **state) {
@@ -571,6 +596,7 @@ static void test_a_problem_that_two_workers_found_is_accepted_once(void **state)
 int main(void) {
     const struct CMUnitTest tests[] = {
         HOME_TEST(test_a_job_is_at_home_with_one_worker),
+        HOME_TEST(test_a_job_that_comes_home_tells_itself_and_brings_its_first_lease_once),
         HOME_TEST(test_a_leaving_worker_gives_its_leases_back_without_a_crash),
         HOME_TEST(test_a_leaving_worker_hears_what_was_asked_meanwhile),
         HOME_TEST(test_nothing_is_claimed_of_a_job_that_is_paused_or_cancelling),

@@ -52,9 +52,14 @@ static int64_t join(struct rig *r) {
 }
 
 static enum err take(struct rig *r, const char *job_id, int64_t worker) {
-    struct store_take o = {.op = RIG_OP(r), .job_id = job_id, .worker = worker, .now_ms = 2000};
+    struct arena a;
+    struct store_take o = {
+        .op = RIG_OP(r), .job_id = job_id, .worker = worker, .now_ms = 2000, .a = &a};
+    arena_init(&a, (size_t)1 << 20);
     store_take(r->store, &o);
-    return rig_wait(r, &o.op);
+    enum err e = rig_wait(r, &o.op);
+    arena_release(&a);
+    return e;
 }
 
 static enum err claim(struct rig *r, const char *job_id, int64_t worker, struct lease *ret) {

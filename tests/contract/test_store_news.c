@@ -118,7 +118,7 @@ static int64_t join_and_take(struct rig *r, const char *job_id) {
     store_join(r->store, &j);
     ASSERT(rig_wait(r, &j.op) == ERR_OK);
     struct store_take t = {
-        .op = RIG_OP(r), .job_id = job_id, .worker = j.ret_worker, .now_ms = 2000};
+        .op = RIG_OP(r), .job_id = job_id, .worker = j.ret_worker, .now_ms = 2000, .a = &r->arena};
     store_take(r->store, &t);
     ASSERT(rig_wait(r, &t.op) == ERR_OK);
     return j.ret_worker;

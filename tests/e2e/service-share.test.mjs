@@ -38,6 +38,20 @@ test('a higher priority has the slots, whatever came before it', async (t) => {
   assert(mean[0] > 0.7 * SLOTS, `${mean} of ${SLOTS}`);
 });
 
+test('every slot that falls free goes to the higher priority, as long as it wants any', async (t) => {
+  const s = await busy(t);
+  const normal = await s.submit({ num_problems: 5000, concurrency: 100 });
+  await slotsOf(s, [normal], {}, 1);
+  const high = await s.submit({ num_problems: 5000, concurrency: SLOTS, priority: 'high' });
+  const counts = async (id) => (await s.get(`/status/${id}`)).body.counts;
+  while ((await counts(normal)).in_flight > 0) await wait(20);
+  const before = { normal: await counts(normal), high: await counts(high) };
+  await wait(3000);
+  const after = { normal: await counts(normal), high: await counts(high) };
+  assert.equal(after.normal.attempts, before.normal.attempts, 'none was begun of the other');
+  assert(after.high.attempts > before.high.attempts, 'it goes on');
+});
+
 test('a job has no more attempts in flight than it may', async (t) => {
   const s = await busy(t);
   const capped = await s.submit({ num_problems: 5000, concurrency: 3 });
