@@ -38,14 +38,14 @@ void guard_add(struct guard *g, struct guard_conn *c, int fd, int64_t now_ms) {
     guard_enter(g, c, GUARD_INPUT, now_ms);
 }
 
-void guard_sweep(struct guard *g, int64_t now_ms, struct str goodbye) {
+void guard_sweep(struct guard *g, int64_t now_ms, void (*goodbye)(struct guard_conn *c)) {
     static const enum guard_phase timed[] = {GUARD_IDLE, GUARD_INPUT};
     for (size_t i = 0; i < ARRAY_LEN(timed); i++) {
         struct guard_conn *list = &g->lists[timed[i]];
         while (list->next != list && list->next->deadline_ms <= now_ms) {
             struct guard_conn *c = list->next;
-            if (c->phase == GUARD_INPUT && goodbye.n > 0) {
-                (void)send(c->fd, goodbye.p, goodbye.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+            if (c->phase == GUARD_INPUT) {
+                goodbye(c);
             }
             (void)shutdown(c->fd, SHUT_RDWR); /* the library reads the end and closes */
             guard_enter(g, c, GUARD_BUSY, now_ms);

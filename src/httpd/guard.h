@@ -51,9 +51,9 @@ void guard_remove(struct guard_conn *c);
 /** Move to another phase; its deadline runs from now on. */
 void guard_enter(struct guard *g, struct guard_conn *c, enum guard_phase phase, int64_t now_ms);
 
-/** Shut down what is past its deadline, with @goodbye to one in the middle of a request. Call it a
- * few times a second. */
-void guard_sweep(struct guard *g, int64_t now_ms, struct str goodbye);
+/** Shut down what is past its deadline; before that @goodbye is called for one in the middle of a
+ * request, and may send him a last word. Call it a few times a second. */
+void guard_sweep(struct guard *g, int64_t now_ms, void (*goodbye)(struct guard_conn *c));
 
 /* What the headers of a request tell. */
 struct guard_verdict {

@@ -13,7 +13,7 @@
  *            stream that wait to be sent. Malformed requests are refused before anybody sees them.
  * Threading  the thread that runs the loop or the turns; nothing here may be called from another.
  * Left       bare LF, folded headers and header values cut at a NUL are not seen by libmicrohttpd
- *            0.9.75.
+ *            0.9.75; a first line without a space, which is no HTTP, it closes without a word.
  */
 #ifndef STUMPER_HTTPD_HTTPD_H
 #define STUMPER_HTTPD_HTTPD_H
@@ -78,8 +78,7 @@ struct httpd_options {
     unsigned connections_max;  /* 0: as many as files may be open, up to HTTPD_CONNECTIONS_MAX */
     unsigned stall_s;          /* a client that does not read is dropped after so long; 0: never */
     int64_t input_ms, idle_ms; /* deadlines of guard.h; 0: the usual ones */
-    const char *timeout_reply; /* raw bytes sent to one too slow with its request, or NULL; not
-                                  over TLS */
+    const char *timeout_reply; /* raw bytes sent to one too slow with its request, or NULL */
 };
 
 /**

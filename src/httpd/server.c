@@ -12,9 +12,11 @@
 #include "io/limits.h"
 
 #include <errno.h>
+#include <gnutls/gnutls.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define HTTPD_SWEEP_MS 250
@@ -123,6 +125,23 @@ static void httpd_hangups(struct httpd *h) {
     }
 }
 
+/* The library has no answer for a request that is not there yet. Over TLS, too, the words are ours:
+ * GnuTLS refuses them as long as hands are not shaken. */
+static void httpd_goodbye(struct guard_conn *g) {
+    const struct conn *c = CONTAINER_OF(g, struct conn, guard);
+    const char *words = c->httpd->options.timeout_reply;
+    if (words == NULL) {
+        return;
+    }
+    const union MHD_ConnectionInfo *tls =
+        MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    if (tls == NULL) {
+        (void)send(c->guard.fd, words, strlen(words), MSG_DONTWAIT | MSG_NOSIGNAL);
+    } else if (gnutls_record_send(tls->tls_session, words, strlen(words)) > 0) {
+        (void)gnutls_bye(tls->tls_session, GNUTLS_SHUT_WR);
+    }
+}
+
 void httpd_turn(struct httpd *h) {
     if (h->watched > 0) {
         httpd_hangups(h);
@@ -130,8 +149,7 @@ void httpd_turn(struct httpd *h) {
     (void)MHD_run(h->daemon);
     int64_t now_ms = clock_mono_ms();
     if (now_ms >= h->sweep_ms) {
-        bool plain = h->options.tls_cert == NULL;
-        guard_sweep(&h->guard, now_ms, str_of(plain ? h->options.timeout_reply : NULL));
+        guard_sweep(&h->guard, now_ms, httpd_goodbye);
         h->sweep_ms = now_ms + HTTPD_SWEEP_MS;
     }
 }

@@ -13,6 +13,7 @@
 #include "io/http.h"
 
 #include <errno.h>
+#include <gnutls/gnutls.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -334,6 +335,45 @@ static void test_tls_is_spoken_with_a_certificate_and_its_key(void **state) {
     assert_int_equal(status, 200);
 }
 
+/* All that a client hears over TLS who says @request and then waits. */
+static void hear_tls(int port, const char *request, char *ret, size_t ret_n) {
+    gnutls_certificate_credentials_t credentials;
+    gnutls_session_t tls;
+    int fd = talk_dial(port), e;
+    size_t n = 0;
+    assert_int_equal(gnutls_certificate_allocate_credentials(&credentials), 0);
+    assert_int_equal(gnutls_init(&tls, GNUTLS_CLIENT), 0);
+    assert_int_equal(gnutls_set_default_priority(tls), 0);
+    assert_int_equal(gnutls_credentials_set(tls, GNUTLS_CRD_CERTIFICATE, credentials), 0);
+    gnutls_transport_set_int(tls, fd);
+    do {
+        e = gnutls_handshake(tls);
+    } while (e < 0 && gnutls_error_is_fatal(e) == 0);
+    assert_int_equal(e, 0);
+    assert_int_equal(gnutls_record_send(tls, request, strlen(request)), strlen(request));
+    for (ssize_t got; (got = gnutls_record_recv(tls, ret + n, ret_n - 1 - n)) > 0;) {
+        n += (size_t)got;
+    }
+    ret[n] = '\0';
+    gnutls_deinit(tls);
+    gnutls_certificate_free_credentials(credentials);
+    (void)close(fd);
+}
+
+static void test_over_tls_too_the_slow_are_told_why(void **state) {
+    struct rig *r = *state;
+    char heard[1000];
+    r->options.tls_cert = certificate;
+    r->options.tls_key = private_key;
+    r->options.input_ms = 300;
+    start(r);
+    hear_tls(httpd_port(r->httpd), "GET / HTTP/1.1\r\nHost: a\r\nX: ", heard, sizeof heard);
+    assert_string_equal(heard, r->options.timeout_reply);
+    int mute = talk_dial(httpd_port(r->httpd)); /* who has not even shaken hands hears nothing */
+    assert_int_equal(recv(mute, heard, sizeof heard, 0), 0);
+    (void)close(mute);
+}
+
 static void test_a_wrong_key_is_told_at_the_start(void **state) {
     struct rig *r = *state;
     struct errinfo why = {0};
@@ -358,6 +398,7 @@ int main(void) {
         HTTPD_TEST(test_a_slow_body_is_given_up),
         HTTPD_TEST(test_a_chunked_body_is_counted_as_it_comes),
         HTTPD_TEST(test_tls_is_spoken_with_a_certificate_and_its_key),
+        HTTPD_TEST(test_over_tls_too_the_slow_are_told_why),
         HTTPD_TEST(test_a_wrong_key_is_told_at_the_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

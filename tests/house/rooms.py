@@ -29,6 +29,7 @@ VENDORS = {
     "curl/": {"io"},
     "uv.h": {"io", "httpd"},
     "microhttpd.h": {"httpd"},
+    "gnutls/": {"httpd"},
     "sqlite3.h": {"store"},
     "libpq-fe.h": {"io", "store", "broker"},
     "jansson.h": set(),
