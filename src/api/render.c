@@ -85,7 +85,7 @@ static void render_usage_row(struct jwrite *w, const struct usage_row *u) {
     render_int(w, "output_tokens", u->output_tokens);
     render_int(w, "reasoning_tokens", u->reasoning_tokens);
     jwrite_key(w, "cost_usd");
-    jwrite_usd(w, u->cost_nusd);
+    jwrite_usd(w, money_told(u->cost_nusd, u->calls_unpriced));
     render_int(w, "calls_unpriced", u->calls_unpriced);
     render_int(w, "calls_reused", u->calls_reused);
     jwrite_end(w);
@@ -99,7 +99,7 @@ static void render_usage(struct jwrite *w, const struct job_row *job,
     render_int(w, "input_tokens", job->input_tokens);
     render_int(w, "output_tokens", job->output_tokens);
     jwrite_key(w, "cost_usd");
-    jwrite_usd(w, job->cost_nusd);
+    jwrite_usd(w, money_told(job->cost_nusd, job->calls_unpriced));
     render_int(w, "calls_unpriced", job->calls_unpriced);
     if (extra->with_usage) {
         int64_t reused = 0;

@@ -46,7 +46,12 @@ static void jobs_print_row(struct jobs *j, struct grid *t, const struct jnode *j
     grid_cell(t, "%" PRId64 "/%" PRId64, jnode_get_int(counts, "accepted", 0),
               jnode_get_int(counts, "wanted", 0));
     grid_cell(t, "%" PRId64, jnode_get_int(counts, "in_flight", 0));
-    grid_cell(t, "$%.4g", jnode_real(jnode_get(usage, "cost_usd"), 0));
+    double cost_usd = jnode_real(jnode_get(usage, "cost_usd"), -1);
+    if (cost_usd >= 0) {
+        grid_cell(t, "$%.4g%s", cost_usd, jnode_get_int(usage, "calls_unpriced", 0) > 0 ? "+" : "");
+    } else {
+        grid_cell(t, "unknown");
+    }
     grid_cell(t, "%.*s", STR_ARG(str_take(jnode_get_str(job, "created_at"), 19)));
     grid_cell(t, "%.*s", STR_ARG(jnode_get_str(job, "name")));
 }

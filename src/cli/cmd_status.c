@@ -64,10 +64,10 @@ static void status_json_spend(const struct status *s, struct jwrite *w) {
         status_json_int(w, "output_tokens", r->usage.output_tokens);
         status_json_int(w, "reasoning_tokens", r->usage.reasoning_tokens);
         jwrite_key(w, "cost_usd");
-        jwrite_usd(w, r->usage.cost_nusd);
+        jwrite_usd(w, money_told(r->usage.cost_nusd, r->usage.calls_unpriced));
         status_json_int(w, "calls_unpriced", r->usage.calls_unpriced);
         jwrite_key(w, "wasted_usd");
-        jwrite_usd(w, r->wasted_nusd);
+        jwrite_usd(w, money_told(r->wasted_nusd, r->usage.calls_unpriced));
         status_json_int(w, "p50_ms", r->p50_ms);
         status_json_int(w, "p95_ms", r->p95_ms);
         jwrite_end(w);
@@ -103,7 +103,7 @@ static void status_json(const struct status *s, struct sbuf *out) {
     status_json_int(&w, "input_tokens", job->input_tokens);
     status_json_int(&w, "output_tokens", job->output_tokens);
     jwrite_key(&w, "cost_usd");
-    jwrite_usd(&w, job->cost_nusd);
+    jwrite_usd(&w, money_told(job->cost_nusd, job->calls_unpriced));
     status_json_int(&w, "calls_unpriced", job->calls_unpriced);
     status_json_time(&w, "created_at", job->created_ms);
     status_json_time(&w, "ended_at", job->ended_ms);

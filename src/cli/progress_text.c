@@ -144,7 +144,7 @@ static void progress_row_outcomes(const struct progress_facts *f, const struct t
 void progress_money(int64_t nusd, int64_t calls_unpriced, struct sbuf *out) {
     if (calls_unpriced == 0) {
         sbuf_add_cstr(out, term_money(nusd).s);
-    } else if (nusd <= 0) {
+    } else if (money_told(nusd, calls_unpriced) == MONEY_UNKNOWN) {
         sbuf_add_cstr(out, "unknown");
     } else {
         sbuf_addf(out, "%s + %s unpriced call%s", term_money(nusd).s, term_count(calls_unpriced).s,
@@ -330,7 +330,7 @@ static void progress_json_spend(const struct progress_facts *f, struct jwrite *w
     progress_json_int(w, "input_tokens", v->input_tokens);
     progress_json_int(w, "output_tokens", v->output_tokens);
     jwrite_key(w, "cost_usd");
-    jwrite_usd(w, v->budget.spent_nusd);
+    jwrite_usd(w, money_told(v->budget.spent_nusd, v->calls_unpriced));
     jwrite_key(w, "max_cost_usd");
     jwrite_usd(w, v->budget.max_nusd); /* MONEY_UNKNOWN: null */
     progress_json_int(w, "requests", f->stats.requests);

@@ -9,4 +9,9 @@
 #define MONEY_UNKNOWN INT64_C(-1)
 #define NUSD_PER_USD INT64_C(1000000000)
 
+/** What calls have cost of which @unpriced told no price: the sum of the others, if there is any. */
+static inline int64_t money_told(int64_t nusd, int64_t unpriced) {
+    return unpriced > 0 && nusd == 0 ? MONEY_UNKNOWN : nusd;
+}
+
 #endif

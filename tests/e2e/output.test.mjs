@@ -98,6 +98,18 @@ test('status tells counts and cost, for people and for programs', async (t) => {
   assert.match(told.stdout, /4 of 4/);
 });
 
+test('a cost that nobody knows is unknown wherever it is told, never 0', async (t) => {
+  const cwd = folder(t);
+  const provider = await sim(t, '--accept-all');
+  const it = await run(t, generate(2, '--json-progress'), { cwd, env: provider.env });
+  const end = JSON.parse(it.stderr.trim().split('\n').at(-1));
+  assert.deepEqual([end.cost_usd, end.calls_unpriced], [null, end.calls]);
+  assert.deepEqual(jsonl(join(cwd, 'problems.jsonl')).map((p) => p.cost_usd), [null, null]);
+  const status = JSON.parse((await run(t, ['status', 'problems.jsonl.db', '--json'], { cwd })).stdout);
+  assert.deepEqual([status, ...status.spend].map((row) => row.cost_usd), [null, null, null, null]);
+  assert.match((await run(t, ['status', 'problems.jsonl.db'], { cwd })).stdout, /money +unknown/);
+});
+
 test('the end tells outcomes, money per problem, calls, latencies and where the file is', async (t) => {
   const cwd = folder(t);
   const provider = await sim(t, '--latency', 5);

@@ -304,7 +304,7 @@ test('the commands are clients: submit, list, watch, export', async (t) => {
   writeFileSync(`${s.cwd}/spec.json`, '{"num_problems": 4, "name": "cli"}');
   const submitted = await run(t, ['submit', '--spec', 'spec.json', '--wait'], { cwd: s.cwd, env });
   const id = submitted.stdout.trim();
-  assert.match((await run(t, ['jobs', 'list'], { env })).stdout, new RegExp(`${id} +succeeded +4/4`));
+  assert.match((await run(t, ['jobs', 'list'], { env })).stdout, new RegExp(`${id} +succeeded +4/4 +0 +unknown`));
   await run(t, ['jobs', 'watch', id], { env });
   await run(t, ['jobs', 'export', id, '--format', 'csv', '-o', 'out.csv'], { cwd: s.cwd, env });
   assertExactly(4, (await run(t, ['jobs', 'results', id], { env })).stdout.trim().split('\n').map((l) => JSON.parse(l)));
