@@ -81,11 +81,12 @@ static void llm_config_move(struct llm_provider *p, const char *env, const char 
                             struct jcheck *check, struct arena *a) {
     struct str url = strcmp(env, LLM_OLLAMA_HOST) == 0 ? llm_config_ollama_url(str_of(value), a)
                                                        : llm_url_trim(str_of(value));
-    if (llm_url_is_right(url)) {
+    const char *fault = llm_url_fault(url);
+    if (fault == NULL) {
         p->base_url = str_cstr(a, url);
     } else {
-        jcheck_fail(check, str_fmt(a, "/providers/%s/base_url", p->name).p,
-                    "the variable %s must begin with http:// or https://", env);
+        jcheck_fail(check, str_fmt(a, "/providers/%s/base_url", p->name).p, "the variable %s %s",
+                    env, fault);
     }
 }
 

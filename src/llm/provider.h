@@ -32,8 +32,11 @@ void llm_provider_read(struct jcheck *check, struct jplace place, struct llm_pro
 void llm_provider_add_header(struct jcheck *check, const char *pointer, struct llm_provider *p,
                              struct str name, struct str value, struct arena *a);
 
-/** A base URL as people write it, without white space and the slash at its end. / Is it one? */
+/** A base URL as people write it, without white space and the slash at its end. */
 struct str llm_url_trim(struct str text);
-bool llm_url_is_right(struct str url);
+
+/** What is wrong with a trimmed base URL, as a sentence without its subject that shows nothing of
+ * it; NULL if nothing is. */
+const char *llm_url_fault(struct str url);
 
 #endif

@@ -3,6 +3,8 @@
 #include "llm/provider.h"
 #include "llm/wire.h"
 
+#include <string.h>
+
 #define PROVIDER_HEADERS_MAX 16
 #define PROVIDER_TEXT_BYTES_MAX 4096
 #define PROVIDER_TOKENS_MAX 10000000
@@ -16,12 +18,34 @@ struct str llm_url_trim(struct str text) {
     return url;
 }
 
-bool llm_url_is_right(struct str url) {
-    bool plain = true;
-    for (size_t i = 0; i < url.n; i++) {
-        plain = plain && (unsigned char)url.p[i] > ' ';
+/* Whose path is that of an operation, which a format adds itself? */
+static bool provider_url_is_operation(struct str url) {
+    static const char *const paths[] = {"/completions", "/responses",       "/messages",
+                                        "/embeddings",  ":generateContent", "/models"};
+    bool found = false;
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        found = found || str_ends(url, str_of(paths[i]));
     }
-    return plain && (str_starts(url, S("http://")) || str_starts(url, S("https://")));
+    return found;
+}
+
+const char *llm_url_fault(struct str url) {
+    bool tls = str_starts(url, S("https://"));
+    if (!tls && !str_starts(url, S("http://"))) {
+        return "must begin with http:// or https://";
+    }
+    struct str rest = str_skip(url, strlen(tls ? "https://" : "http://"));
+    struct str host = str_take(rest, MIN(str_find_char(rest, '/'), rest.n));
+    bool plain = host.n > 0;
+    for (size_t i = 0; i < url.n; i++) {
+        plain = plain && (unsigned char)url.p[i] > ' ' && url.p[i] != '?' && url.p[i] != '#';
+    }
+    return !plain ? "must be a host and a path, without blanks and without ? or #"
+           : str_find_char(host, '@') != STR_NPOS
+               ? "must not hold a password: say it in headers, as Authorization: Basic …"
+           : provider_url_is_operation(url)
+               ? "must end before the path of the operation, as https://HOST/v1 does"
+               : NULL;
 }
 
 static bool provider_is_header(struct str name, struct str value) {
@@ -40,7 +64,9 @@ void llm_provider_add_header(struct jcheck *check, const char *pointer, struct l
     struct str text = str_trim(value);
     size_t n = 0;
     if (!provider_is_header(name, text)) {
-        jcheck_fail(check, pointer, "%.*s is not a header with a one-line string",
+        jcheck_fail(check, pointer,
+                    "%.*s is not a header's name with a one-line string (quote "
+                    "numbers)",
                     STR_ARG(str_take_utf8(name, 60)));
         return;
     }
@@ -96,6 +122,21 @@ static void provider_limits(struct jcheck *check, struct jplace place, struct li
     ret->in_flight = jcheck_int(check, place, "concurrency", 1, LIMIT_SET_MAX, ret->in_flight);
 }
 
+#define PROVIDER_VARIABLE_BYTES_MAX 24 /* with small letters and digits: keys are longer */
+
+/* Is it how variables are called, and not a key itself? */
+static bool provider_is_variable(struct str name) {
+    bool right = name.n > 0, small = false, digits = false;
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        bool is_digit = c >= '0' && c <= '9', is_small = c >= 'a' && c <= 'z';
+        right = right && (is_small || (c >= 'A' && c <= 'Z') || c == '_' || (is_digit && i > 0));
+        small = small || is_small;
+        digits = digits || is_digit;
+    }
+    return right && !(small && digits && name.n > PROVIDER_VARIABLE_BYTES_MAX);
+}
+
 /* One of the keys: the name of a variable, or {env: NAME, limits: {…}}. */
 static void provider_key(struct jcheck *check, struct jplace place, struct llm_key *ret) {
     static const char *const known[] = {"env", "limits", NULL};
@@ -105,8 +146,11 @@ static void provider_key(struct jcheck *check, struct jplace place, struct llm_k
         ret->env = jcheck_str(check, place, "env", PROVIDER_TEXT_BYTES_MAX).p;
         provider_limits(check, jcheck_member(check, place, "limits"), &ret->limits);
     }
-    if (str_of(ret->env).n == 0) {
-        jcheck_fail(check, place.pointer, "must name a variable that holds a key");
+    if (!provider_is_variable(str_of(ret->env))) {
+        log_add_secret(str_of(ret->env));
+        jcheck_fail(check, place.pointer,
+                    "must name a variable that holds a key, such as LAB_API_KEY, not be the key");
+        ret->env = "";
     }
 }
 
@@ -129,7 +173,13 @@ static void provider_keys(struct jcheck *check, struct jplace provider, struct l
         p->keys_n = 0;
     }
     for (size_t i = 0; i < p->keys_n; i++) {
-        provider_key(check, jcheck_element(check, place, i), &p->keys[i]);
+        struct jplace one = jcheck_element(check, place, i);
+        provider_key(check, one, &p->keys[i]);
+        for (size_t k = 0; k < i; k++) { /* it would have its limits twice */
+            if (p->keys[i].env[0] != '\0' && strcmp(p->keys[k].env, p->keys[i].env) == 0) {
+                jcheck_fail(check, one.pointer, "names the same variable as another");
+            }
+        }
     }
 }
 
@@ -206,6 +256,24 @@ static void provider_aliases(struct jcheck *check, struct jplace provider, struc
     p->aliases = aliases;
 }
 
+/* A setting that nothing could be made of is told, not passed over. */
+static void provider_thinking(struct jcheck *check, struct jplace provider,
+                              const struct llm_provider *p) {
+    bool chat = strcmp(p->type, "openai-chat") == 0;
+    bool takes = strcmp(p->type, "anthropic") == 0 || strcmp(p->type, "gemini") == 0 ||
+                 (chat && (p->dialect == LLM_DIALECT_OPENROUTER || p->dialect == LLM_DIALECT_VLLM));
+    bool told = p->manner.thinking_tokens > 0;
+    for (size_t i = 0; i < p->aliases_n; i++) {
+        told = told || p->aliases[i].manner.thinking_tokens > 0;
+    }
+    if (told && !takes) {
+        jcheck_fail(check, provider.pointer,
+                    "%s has no thinking_tokens%s: say effort, or the server's own member in "
+                    "extra_body",
+                    p->type, chat ? " but with preset: vllm or openrouter" : "");
+    }
+}
+
 /* true, false or "auto" */
 static void provider_stream(struct jcheck *check, struct jplace provider, enum llm_stream *ret) {
     struct jplace place = jcheck_member(check, provider, "stream");
@@ -216,6 +284,15 @@ static void provider_stream(struct jcheck *check, struct jplace provider, enum l
     } else if (place.node != NULL && jnode_type(place.node) != JNODE_NULL) {
         jcheck_fail(check, place.pointer, "must be true, false or auto");
     }
+}
+
+/* "openai, anthropic, …" */
+static const char *provider_presets(struct arena *a) {
+    struct str all = S("");
+    for (size_t i = 0; i < llm_presets_n; i++) {
+        all = str_fmt(a, "%.*s%s%s", STR_ARG(all), i > 0 ? ", " : "", llm_presets[i].provider.name);
+    }
+    return all.p;
 }
 
 /* "preset": what is known of that built-in provider holds here, too. */
@@ -231,7 +308,8 @@ static void provider_preset(struct jcheck *check, struct jplace provider, struct
     }
     if (name.n > 0) {
         jcheck_fail(check, jcheck_member(check, provider, "preset").pointer,
-                    "'%.*s' is not a built-in provider", STR_ARG(str_take_utf8(name, 60)));
+                    "'%.*s' is not a built-in provider; there are %s",
+                    STR_ARG(str_take_utf8(name, 60)), provider_presets(check->a));
     }
 }
 
@@ -244,9 +322,9 @@ static void provider_where(struct jcheck *check, struct jplace place, struct llm
                     "'%.*s' is not a wire format of this version; there are %s",
                     STR_ARG(str_take_utf8(type, 60)), wire_types());
     }
-    if (url.n > 0 && !llm_url_is_right(str_trim(url))) {
-        jcheck_fail(check, jcheck_member(check, place, "base_url").pointer,
-                    "must begin with http:// or https://");
+    const char *fault = url.n > 0 ? llm_url_fault(llm_url_trim(url)) : NULL;
+    if (fault != NULL) {
+        jcheck_fail(check, jcheck_member(check, place, "base_url").pointer, "%s", fault);
     }
     p->type = type.n > 0 ? type.p : p->type;
     p->base_url = url.n > 0 ? str_cstr(a, llm_url_trim(url)) : p->base_url;
@@ -281,6 +359,7 @@ void llm_provider_read(struct jcheck *check, struct jplace place, struct llm_pro
     p->batches = jcheck_bool(check, place, "batches", p->batches);
     provider_manner(check, place, &p->manner);
     provider_aliases(check, place, p, a);
+    provider_thinking(check, place, p);
     /* "prices" are read where all prices are; here they must only have the right form. */
     (void)jcheck_is(check, jcheck_member(check, place, "prices"), JNODE_OBJECT, false);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#define WIRE_ANSWER_PART 4        /* of the cap is left to the answer, whatever may be thought */
 #define WIRE_TOKENS_MAX 100000000 /* far above any context window; sums of it stay small */
 #define WIRE_OVERRIDE_BYTES_MAX ((size_t)256 * 1024 * 1024)
 
@@ -116,9 +117,13 @@ const char *wire_effort(const struct wire_ask *ask) {
     return (ask->quirks & WIRE_NO_EFFORT) != 0 ? NULL : ask->manner->effort;
 }
 
+int64_t wire_thinkable(const struct wire_ask *ask, int64_t tokens) {
+    return MIN(tokens, ask->output_tokens_max - ask->output_tokens_max / WIRE_ANSWER_PART);
+}
+
 int64_t wire_budget(const struct wire_ask *ask) {
-    return (ask->quirks & (WIRE_NO_BUDGET | WIRE_NO_EFFORT)) != 0 ? 0
-                                                                  : ask->manner->thinking_tokens;
+    bool refused = (ask->quirks & (WIRE_NO_BUDGET | WIRE_NO_EFFORT)) != 0;
+    return refused ? 0 : wire_thinkable(ask, ask->manner->thinking_tokens);
 }
 
 struct str wire_versioned_url(const char *base, const char *version, const char *path,

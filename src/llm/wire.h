@@ -158,7 +158,11 @@ void wire_write_sampling(const struct wire_ask *ask, const char *temperature, co
 /** The effort that is set and taken, or NULL. */
 const char *wire_effort(const struct wire_ask *ask);
 
-/** The thinking tokens that are set and taken, or 0. */
+/** Of @tokens to think with those that may be: the cap is on thoughts and answer together, and a
+ * quarter of it is left to the answer. */
+int64_t wire_thinkable(const struct wire_ask *ask, int64_t tokens);
+
+/** The thinking tokens that are set, taken and may be, or 0. */
 int64_t wire_budget(const struct wire_ask *ask);
 
 /** @base with @version in front of @path unless it ends in that already ("…/v1" + "/messages"). */

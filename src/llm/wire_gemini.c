@@ -85,25 +85,37 @@ static void gemini_system(const struct call_spec *spec, struct jwrite *w) {
     sbuf_release(&joined);
 }
 
-static const char *gemini_level(const char *effort) {
-    static const char *const levels[][2] = {{"minimal", "MINIMAL"}, {"low", "LOW"},
-                                            {"medium", "MEDIUM"},   {"high", "HIGH"},
-                                            {"xhigh", "HIGH"},      {"max", "HIGH"}};
-    for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
-        if (strcmp(effort, levels[i][0]) == 0) {
-            return levels[i][1];
+/* What an effort is called, and how many tokens it is for models that know numbers only (as Google
+ * has it for its OpenAI-compatible API). */
+static const struct gemini_effort {
+    const char *name, *level;
+    int64_t tokens;
+} gemini_efforts[] = {
+    {"none", NULL, 0},          {"minimal", "MINIMAL", 1024}, {"low", "LOW", 1024},
+    {"medium", "MEDIUM", 8192}, {"high", "HIGH", 24576},      {"xhigh", "HIGH", 24576},
+    {"max", "HIGH", 24576},
+};
+
+static const struct gemini_effort *gemini_effort(const struct wire_ask *ask) {
+    const char *name = wire_effort(ask);
+    for (size_t i = 0; name != NULL && i < ARRAY_LEN(gemini_efforts); i++) {
+        if (strcmp(name, gemini_efforts[i].name) == 0) {
+            return &gemini_efforts[i];
         }
     }
-    return NULL; /* none */
+    return NULL;
 }
 
 /* A budget goes before a level; 0 turns thinking off. */
 static void gemini_thinking(const struct wire_ask *ask, struct jwrite *w) {
-    const char *effort = wire_effort(ask);
-    const char *level = effort != NULL ? gemini_level(effort) : NULL;
+    const struct gemini_effort *effort = gemini_effort(ask);
+    const char *level = effort != NULL ? effort->level : NULL;
     int64_t budget = wire_budget(ask);
     if (effort == NULL && budget <= 0) {
         return;
+    }
+    if (budget <= 0 && level != NULL && str_starts(ask->model, S("gemini-2."))) {
+        budget = wire_thinkable(ask, effort->tokens);
     }
     jwrite_key(w, "thinkingConfig");
     jwrite_object(w);

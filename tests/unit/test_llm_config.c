@@ -287,7 +287,12 @@ static void test_what_is_wrong_in_yaml_is_named_with_its_place(void **state) {
         {"providers: {Lab: {base_url: 'http://h'}}", "/providers", "Lab"},
         {"providers: {lab: {}}", "/providers/lab", "base_url"},
         {"providers: {lab: {base_url: 'h:1'}}", "/providers/lab/base_url", "http://"},
-        {"providers: {lab: {base_url: 'http://h/a b'}}", "/providers/lab/base_url", "http://"},
+        {"providers: {lab: {base_url: 'http://h/a b'}}", "/providers/lab/base_url", "blanks"},
+        {"providers: {lab: {base_url: 'http:///v1'}}", "/providers/lab/base_url", "a host"},
+        {"providers: {lab: {base_url: 'http://h/v1?a=b'}}", "/providers/lab/base_url", "?"},
+        {"providers: {lab: {base_url: 'http://u:p@h/v1'}}", "/providers/lab/base_url", "headers"},
+        {"providers: {lab: {base_url: 'http://h/v1/chat/completions/'}}", "/providers/lab/base_url",
+         "before the path"},
         {"providers: {lab: {base_url: 'http://h', type: gopher}}", "/providers/lab/type", "gopher"},
         {"providers: {lab: {base_url: 'http://h', basurl: x}}", "/providers/lab", "basurl"},
         {"providers: {lab: {base_url: 'http://h', api_key: sk-1}}", "/providers/lab",
@@ -296,13 +301,18 @@ static void test_what_is_wrong_in_yaml_is_named_with_its_place(void **state) {
          "1 to 16"},
         {"providers: {lab: {base_url: 'http://h', api_key_env: [A, {}]}}",
          "/providers/lab/api_key_env/1", "variable"},
-        {"providers: {lab: {base_url: 'http://h', preset: vlm}}", "/providers/lab/preset", "vlm"},
+        {"providers: {lab: {base_url: 'http://h', api_key_env: [A, B, A]}}",
+         "/providers/lab/api_key_env/2", "the same variable"},
+        {"providers: {lab: {base_url: 'http://h', preset: vlm}}", "/providers/lab/preset",
+         "'vlm' is not a built-in provider; there are openai, "},
         {"providers: {lab: {base_url: 'http://h', http2: 2}}", "/providers/lab/http2", "true"},
         {"providers: {lab: {base_url: 'http://h', prices: 3}}", "/providers/lab/prices", "object"},
         {"providers: {lab: {base_url: 'http://h', stream: maybe}}", "/providers/lab/stream",
          "auto"},
         {"providers: {lab: {base_url: 'http://h', effort: huge}}", "/providers/lab/effort",
          "xhigh"},
+        {"providers: {lab: {base_url: 'http://h', models: {a: {thinking_tokens: 9}}}}",
+         "/providers/lab", "openai-chat has no thinking_tokens but with preset: vllm"},
         {"providers: {lab: {base_url: 'http://h', temperature: 3}}", "/providers/lab/temperature",
          "2"},
         {"providers: {lab: {base_url: 'http://h', models: {a: 7}}}", "/providers/lab/models/a",
@@ -325,6 +335,24 @@ static void test_what_is_wrong_in_yaml_is_named_with_its_place(void **state) {
         if (strstr(errors, cases[i].place) == NULL || strstr(errors, cases[i].word) == NULL) {
             fail_msg("%s: '%s'", cases[i].yaml, errors);
         }
+    }
+}
+
+static void test_a_key_in_the_place_of_its_variable_is_refused_and_not_shown(void **state) {
+    (void)state;
+    static const char *const keys[] = {"sk-proj-1234567", "AIzaSyA1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q",
+                                       "0123456789abcdef0123456789abcdef"};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        jcheck_init(&fixture.check, &fixture.arena);
+        llm_config_init(&fixture.config);
+        const char *errors = configure(str_fmt(&fixture.arena,
+                                               "providers: {lab: {base_url: 'http://h', "
+                                               "api_key_env: %s}}",
+                                               keys[i])
+                                           .p);
+        assert_non_null(strstr(errors, "/providers/lab/api_key_env"));
+        assert_non_null(strstr(errors, "must name a variable"));
+        assert_null(strstr(errors, keys[i]));
     }
 }
 
@@ -377,6 +405,7 @@ int main(void) {
         CONFIG_TEST(test_several_keys_are_kept_in_order_each_with_its_limits),
         CONFIG_TEST(test_the_providers_own_variables_are_honoured),
         CONFIG_TEST(test_how_to_ask_is_told_per_provider_and_per_model),
+        CONFIG_TEST(test_a_key_in_the_place_of_its_variable_is_refused_and_not_shown),
         CONFIG_TEST(test_an_alias_costs_what_its_model_costs_or_what_is_said_of_it),
         CONFIG_TEST(test_what_is_wrong_in_yaml_is_named_with_its_place),
         CONFIG_TEST(test_who_can_be_asked_in_batches_is_known_and_can_be_told),

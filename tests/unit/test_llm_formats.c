@@ -32,6 +32,8 @@ static const struct llm_manner plain;
 static const struct llm_manner told = {
     .effort = "high", .thinking_tokens = 4096, .temperature = {true, 0.5}, .top_p = {true, 0.25}};
 
+static struct str asked_model = {"m", 1};
+
 /* The request in compact JSON. */
 static const char *written(const struct wire *wire, const struct llm_manner *manner,
                            unsigned quirks, const struct call_schema *s) {
@@ -48,7 +50,7 @@ static const char *written(const struct wire *wire, const struct llm_manner *man
               &(struct wire_ask){.provider = &provider,
                                  .manner = manner,
                                  .spec = &spec,
-                                 .model = S("m"),
+                                 .model = asked_model,
                                  .output_tokens_max = spec.output_tokens_max,
                                  .quirks = quirks},
               &body);
@@ -148,6 +150,24 @@ static void test_gemini_asks_in_its_own_words(void **state) {
     assert_lacks(written(&wire_gemini, &plain, WIRE_NO_SCHEMA, &schema), "responseJsonSchema");
 }
 
+static void test_thoughts_leave_a_quarter_of_the_cap_to_the_answer(void **state) {
+    (void)state;
+    const struct llm_manner deep = {.thinking_tokens = 50000};
+    assert_has(written(&wire_anthropic, &deep, 0, NULL), "\"budget_tokens\":6000");
+    assert_has(written(&wire_gemini, &deep, 0, NULL), "\"thinkingBudget\":6000");
+}
+
+static void test_gemini_models_that_know_numbers_only_get_one_for_an_effort(void **state) {
+    (void)state;
+    const struct llm_manner low = {.effort = "low"}, high = {.effort = "high"};
+    asked_model = S("gemini-2.5-flash");
+    assert_has(written(&wire_gemini, &low, 0, NULL), "{\"thinkingBudget\":1024}");
+    assert_has(written(&wire_gemini, &high, 0, NULL), "{\"thinkingBudget\":6000}");
+    asked_model = S("gemini-3.5-flash");
+    assert_has(written(&wire_gemini, &low, 0, NULL), "{\"thinkingLevel\":\"LOW\"}");
+    asked_model = S("m");
+}
+
 static void test_urls_have_their_version_once(void **state) {
     (void)state;
     static const struct {
@@ -199,7 +219,9 @@ static void test_chat_dialects_differ_in_how_they_reason(void **state) {
         struct sbuf body;
         sbuf_init(&body, 1 << 20);
         wire_body(&wire_openai_chat,
-                  &(struct wire_ask){.provider = &p, .manner = &told, .spec = &spec}, &body);
+                  &(struct wire_ask){
+                      .provider = &p, .manner = &told, .spec = &spec, .output_tokens_max = 8000},
+                  &body);
         assert_has(sbuf_str(&body).p, cases[i].has);
         sbuf_release(&body);
     }
@@ -538,6 +560,7 @@ static void test_refused_parameters_are_learned_in_every_format(void **state) {
         {&wire_anthropic, "The compiled grammar is too large"},
         {&wire_anthropic, "output_config.effort: Extra inputs are not permitted"},
         {&wire_gemini, "Invalid JSON payload received. Unknown name \\\"thinkingLevel\\\""},
+        {&wire_gemini, "Thinking level is not supported for this model."},
         {&wire_gemini, "Unknown name \\\"responseJsonSchema\\\" at 'generation_config'"},
         {&wire_openai_responses, "Unsupported parameter: 'reasoning.effort' is not supported"},
         {&wire_openai_responses, "Unsupported parameter: 'top_p' is not supported"},
@@ -622,6 +645,8 @@ int main(void) {
         WIRE_TEST(test_perplexity_asks_for_a_schema_as_chat_does),
         WIRE_TEST(test_anthropic_asks_in_its_own_words),
         WIRE_TEST(test_gemini_asks_in_its_own_words),
+        WIRE_TEST(test_thoughts_leave_a_quarter_of_the_cap_to_the_answer),
+        WIRE_TEST(test_gemini_models_that_know_numbers_only_get_one_for_an_effort),
         WIRE_TEST(test_urls_have_their_version_once),
         WIRE_TEST(test_keys_go_into_the_formats_own_header),
         WIRE_TEST(test_chat_dialects_differ_in_how_they_reason),
