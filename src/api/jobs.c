@@ -19,7 +19,7 @@ struct jobs_page {
 };
 
 static void jobs_render_page(struct call *c, const struct store_list_jobs *page) {
-    const struct render_extra extra = {.now_ms = clock_wall_ms()};
+    const struct render_extra extra = {.now_ms = clock_wall_ms(), .retain_ms = c->api->o.retain_ms};
     struct jwrite *w = call_json(c);
     jwrite_object(w);
     jwrite_key(w, "object");

@@ -132,7 +132,8 @@ void render_job(struct jwrite *w, const struct job_row *job, const struct render
     render_time(w, "paused_at", job->paused_ms);
     render_time(w, "cancelling_at", job->cancelling_ms);
     render_time(w, "ended_at", job->ended_ms);
-    render_time(w, "expires_at", extra->expires_ms);
+    bool expires = extra->retain_ms > 0 && job->ended_ms > 0;
+    render_time(w, "expires_at", expires ? job->ended_ms + extra->retain_ms : 0);
     render_counts(w, job);
     render_pace(w, job, extra->now_ms);
     render_usage(w, job, extra);

@@ -10,8 +10,8 @@ struct render_extra {
     bool with_usage; /* by role and model */
     const struct usage_row *usage;
     size_t usage_n;
-    int64_t now_ms;     /* for the time that is left */
-    int64_t expires_ms; /* 0: never, or not yet known */
+    int64_t now_ms;    /* for the time that is left */
+    int64_t retain_ms; /* how long it is kept after its end; 0: for ever */
 };
 
 /** A time as text, 0 as null. */

@@ -142,7 +142,7 @@ void snapshot_render(const struct snapshot *s, struct str metadata, int64_t reta
         .usage_n = s->job.ret_usage_n,
         .with_usage = true,
         .now_ms = clock_wall_ms(),
-        .expires_ms = retain_ms > 0 && job->ended_ms > 0 ? job->ended_ms + retain_ms : 0,
+        .retain_ms = retain_ms,
     };
     struct jwrite w;
     jwrite_init(&w, out);

@@ -90,9 +90,9 @@ static bool submit_spec(struct call *c, struct submit *s, const struct jnode *do
     const struct job_models none[ROLE_COUNT] = {0};
     struct jcheck check;
     jcheck_init(&check, tree);
-    if (job_spec_read_over(&check, doc, &c->api->taxonomy, o->models != NULL ? o->models : none,
-                           &s->a, &s->spec) &&
-        o->check_spec != NULL) {
+    (void)job_spec_read_over(&check, doc, &c->api->taxonomy, o->models != NULL ? o->models : none,
+                             &s->a, &s->spec);
+    if (o->check_spec != NULL) {
         struct job_spec spec = s->spec; /* a key's dollars are a budget, too */
         if (spec.max_cost_nusd == MONEY_UNKNOWN && c->key != NULL && c->key->row.day_nusd_max > 0) {
             spec.max_cost_nusd = c->key->row.day_nusd_max;

@@ -4,10 +4,12 @@
 #include "cli/systemd.h"
 #include "io/limits.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SERVICE_FILE_SCHEME "sqlite:"
 
@@ -131,11 +133,18 @@ enum err service_read_listen(struct service *s, const char *flag, const char *te
     return ERR_OK;
 }
 
+/* "sqllite:jobs.db" is no file's name; one that has a colon can be written as sqlite:a:b or ./a:b.
+ */
+static bool service_has_scheme(const char *path) {
+    size_t n = strspn(path, "abcdefghijklmnopqrstuvwxyz+");
+    return n > 0 && path[n] == ':';
+}
+
 enum err service_store_path(const char *store, const char **ret, struct errinfo *reterr) {
     const char *path = store;
     if (strncmp(path, SERVICE_FILE_SCHEME, strlen(SERVICE_FILE_SCHEME)) == 0) {
         path += strlen(SERVICE_FILE_SCHEME);
-    } else if (strstr(path, "://") != NULL && !store_is_server(path)) {
+    } else if (service_has_scheme(path) && !store_is_server(path)) {
         return errinfo_set(reterr, ERR_UNSUPPORTED,
                            "--store: wants sqlite:FILE or postgresql://USER@HOST/NAME");
     }
@@ -146,8 +155,22 @@ enum err service_store_path(const char *store, const char **ret, struct errinfo 
     return ERR_OK;
 }
 
+/* Told before anything is started, and by its name. */
+static enum err service_check_folder(struct service *s) {
+    const char *path = s->serve.store_path, *slash = strrchr(path, '/');
+    size_t n = slash == NULL ? 0 : (size_t)(slash - path);
+    const char *folder = slash == NULL ? "."
+                         : n == 0      ? "/"
+                                       : str_fmt(&s->arena, "%.*s", (int)n, path).p;
+    return store_is_server(path) || access(folder, W_OK | X_OK) == 0
+               ? ERR_OK
+               : errinfo_set(&s->why, ERR_IO, "--store: cannot keep %s: the directory %s: %s", path,
+                             folder, strerror(errno));
+}
+
 enum err service_read_store(struct service *s) {
-    return service_store_path(s->store, &s->serve.store_path, &s->why);
+    enum err e = service_store_path(s->store, &s->serve.store_path, &s->why);
+    return e == ERR_OK ? service_check_folder(s) : e;
 }
 
 static void service_on_trouble(struct str model, const char *why) {
@@ -160,8 +183,8 @@ static void service_on_trouble(struct str model, const char *why) {
 
 enum err service_prepare(struct service *s) {
     const struct serve_options *o = &s->serve;
-    enum err e = call_options_config(&s->call, &s->options, &s->settings, true,
-                                     &s->arena, &s->llm, &s->why);
+    enum err e =
+        call_options_config(&s->call, &s->options, &s->settings, true, &s->arena, &s->llm, &s->why);
     s->llm.in_flight_max = o->slots;
     s->llm.on_trouble = service_on_trouble;
     if (e == ERR_OK) {

@@ -321,6 +321,7 @@ bool job_spec_read_over(struct jcheck *c, const struct jnode *request,
     memcpy(spec.models, models, sizeof spec.models);
     struct jplace root = jcheck_root(request);
     if (!jcheck_is(c, root, JNODE_OBJECT, true)) {
+        *ret = (struct job_spec){0};
         return false;
     }
     jcheck_known(c, root, job_fields);
@@ -336,9 +337,7 @@ bool job_spec_read_over(struct jcheck *c, const struct jnode *request,
     spec.allow_text_answers = jcheck_bool(c, root, "allow_text_answers", false);
     job_read_labels(c, root, a, &spec);
     job_check_unavailable(c, root);
-    if (c->n == errors) {
-        *ret = spec;
-    }
+    *ret = spec;
     return c->n == errors;
 }
 

@@ -113,7 +113,8 @@ bool job_spec_read(struct jcheck *c, const struct jnode *request, const struct t
                    struct arena *a, struct job_spec *ret);
 
 /** The same with models for the roles that the request does not name: @models[role], unless that
- * has none, too. */
+ * has none, too. Of a request that is wrong @ret has what is right (fields that are not are empty or
+ * 0), so that it can be checked further and all its errors be told at once. */
 bool job_spec_read_over(struct jcheck *c, const struct jnode *request,
                         const struct taxonomy *builtin, const struct job_models models[ROLE_COUNT],
                         struct arena *a, struct job_spec *ret);

@@ -33,13 +33,14 @@ static bool listen_address(const struct httpd_listen *l, struct sockaddr_storage
 static enum err listen_failed(int fd, const struct httpd_listen *l, struct errinfo *reterr) {
     int no = errno;
     enum err e = no == EADDRINUSE ? ERR_BUSY : ERR_IO;
+    const char *mend = no == EADDRINUSE ? "; stop what listens there, or choose another" : "";
     if (fd >= 0) {
         (void)close(fd);
     }
-    return l->unix_path != NULL
-               ? errinfo_set(reterr, e, "cannot listen on unix:%s: %s", l->unix_path, strerror(no))
-               : errinfo_set(reterr, e, "cannot listen on %s port %d: %s", l->address, l->port,
-                             strerror(no));
+    return l->unix_path != NULL ? errinfo_set(reterr, e, "cannot listen on unix:%s: %s%s",
+                                              l->unix_path, strerror(no), mend)
+                                : errinfo_set(reterr, e, "cannot listen on %s port %d: %s%s",
+                                              l->address, l->port, strerror(no), mend);
 }
 
 /* The port that a bound TCP socket has; 0 for others. */

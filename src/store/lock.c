@@ -24,9 +24,10 @@ static enum err lock_busy(const struct store_lock *lock, const char *path, struc
     char pid[24] = "";
     ssize_t n = pread(lock->fd, pid, sizeof pid - 1, 0);
     struct str owner = str_trim((struct str){pid, n > 0 ? (size_t)n : 0});
-    return errinfo_set(reterr, ERR_BUSY, "%s is in use by process %.*s (lock file %s)", path,
-                       owner.n > 0 ? (int)owner.n : 7, owner.n > 0 ? owner.p : "unknown",
-                       lock->path);
+    return errinfo_set(
+        reterr, ERR_BUSY,
+        "%s is in use by process %.*s (lock file %s): stop that, or use another file", path,
+        owner.n > 0 ? (int)owner.n : 7, owner.n > 0 ? owner.p : "unknown", lock->path);
 }
 
 static bool lock_is_at_its_path(const struct store_lock *lock) {

@@ -119,14 +119,24 @@ static int sqlite_errno(struct sqlite *db) {
     return errnum;
 }
 
+#define SQLITE_DAMAGED                                                                             \
+    "the file is damaged; put a backup in its place (`stumper doctor --store` says what is wrong)"
+
 static void sqlite_fail(struct sqlite *db, int rc) {
     if (db->head.err != ERR_OK) {
         return;
     }
     int errnum = sqlite_errno(db);
     bool from_system = (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN;
-    sql_fail_as(&db->head, sqlite_err_of(rc, errnum),
-                from_system && errnum != 0 ? strerror(errnum) : sqlite3_errmsg(db->handle));
+    const char *reason = sqlite3_errmsg(db->handle);
+    if (from_system && errnum != 0) {
+        reason = strerror(errnum);
+    } else if ((rc & 0xff) == SQLITE_NOTADB) {
+        reason = "it is no SQLite database, so no Stumper store";
+    } else if ((rc & 0xff) == SQLITE_CORRUPT) {
+        reason = SQLITE_DAMAGED;
+    }
+    sql_fail_as(&db->head, sqlite_err_of(rc, errnum), reason);
 }
 
 /* --- queries */
@@ -339,10 +349,6 @@ static enum err sqlite_identify(struct sqlite *db, const struct sql_schema *sche
     int64_t version = sqlite_ask_int(db, "PRAGMA user_version");
     int64_t tables = sqlite_ask_int(db, "SELECT count(*) FROM sqlite_schema");
     enum err e = sql_take_err(&db->head, reterr);
-    if (e == ERR_CORRUPT) {
-        return errinfo_set(reterr, e, "%s is not a Stumper store: it is no SQLite database",
-                           db->head.name);
-    }
     if (e != ERR_OK) {
         return e;
     }
@@ -354,7 +360,7 @@ static enum err sqlite_identify(struct sqlite *db, const struct sql_schema *sche
     if (version < 0 || (size_t)version > schema->texts_n) {
         return errinfo_set(reterr, ERR_CORRUPT,
                            "%s was written by a newer Stumper (its schema is %" PRId64
-                           ", this one knows %zu)",
+                           ", this one knows %zu): use that version, or another file",
                            db->head.name, version, schema->texts_n);
     }
     if (db->head.mode == SQL_READER && (size_t)version < schema->texts_n) {

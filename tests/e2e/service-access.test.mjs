@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import https from 'node:https';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import test from 'node:test';
 import { certificate, folder, run, sim, start, wait } from './lib.mjs';
@@ -178,6 +179,29 @@ test('a default model that cannot be asked is told at the start', async (t) => {
   assert.match(it.stderr, /--engineer: there is no provider 'nobody'/);
   const keyless = await run(t, ['serve', '--listen', '127.0.0.1:0', '--target', 'openai/gpt-5.4'], { cwd: folder(t), code: 2 });
   assert.match(keyless.stderr, /OPENAI_API_KEY/);
+});
+
+test('what keeps it from starting is told with what mends it', async (t) => {
+  const cwd = folder(t);
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  t.after(() => taken.close());
+  const damaged = join(cwd, 'damaged.db');
+  await run(t, ['keys', 'add', 'me', '--store', `sqlite:${damaged}`], { cwd });
+  const file = readFileSync(damaged);
+  writeFileSync(damaged, file.fill(0xa5, 4096));
+  const cases = [
+    [['--listen', `127.0.0.1:${taken.address().port}`], /port \d+: Address already in use; stop what listens there, or choose another$/m],
+    [['--store', 'sqlite:nowhere/jobs.db'], /--store: cannot keep nowhere\/jobs\.db: the directory nowhere: No such file or directory$/m],
+    [['--store', 'sqllite:jobs.db'], /--store: wants sqlite:FILE or postgresql:/],
+    [['--store', `sqlite:${damaged}`], /damaged\.db: the file is damaged; put a backup in its place \(`stumper doctor --store`/],
+  ];
+  for (const [flags, told] of cases) {
+    const it = await run(t, ['serve', '--listen', '127.0.0.1:0', ...flags], { cwd, code: /sqllite/.test(flags[1]) ? 2 : 1 });
+    assert.match(it.stderr, told);
+    assert.equal(it.stderr.trim().split('\n').length, 1, 'one message');
+  }
+  assert.deepEqual(readFileSync(damaged), file, 'what is damaged is left as it is');
 });
 
 test('two services on one store: the second says who has it', async (t) => {

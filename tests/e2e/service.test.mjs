@@ -41,11 +41,13 @@ test('a client of the old endpoint gets its whole result in one answer', async (
 
 test('all errors of a request are told at once, each with its pointer', async (t) => {
   const s = await serve(t);
-  const got = await s.post('/generate', { num_problems: 0, engineer_model: 'nobody/x', concurrency: 'many', nmae: 'x', judge: 'me', use_search: true });
+  const got = await s.post('/generate', {
+    num_problems: 0, engineer_model: 'nobody/x', target_model: 7, concurrency: 'many', nmae: 'x', judge: 'me', use_search: true, webhook_url: 'https://example.com/hook',
+  });
   assert.equal(got.status, 422);
-  assert.deepEqual(got.body.errors.map((e) => e.pointer).sort(), ['/concurrency', '/judge', '/nmae', '/num_problems', '/use_search'].sort());
-  const unknown = await s.post('/generate', { num_problems: 1, engineer_model: 'nobody/x' });
-  assert.equal(unknown.body.errors[0].pointer, '/engineer_model');
+  assert.deepEqual(got.body.errors.map((e) => e.pointer).sort(), [
+    '/concurrency', '/engineer_model', '/judge', '/nmae', '/num_problems', '/target_model', '/use_search', '/webhook_url',
+  ]);
   const broken = await s.post('/generate', '{"num_problems": 1,\n "name": }', {});
   assert.equal(broken.status, 400);
   assert.match(JSON.stringify(broken.body), /line 2/);
@@ -196,6 +198,8 @@ test('jobs are listed newest first, in pages, by state and by name', async (t) =
   for (let i = 0; i < 5; i++) ids.unshift(await s.submit({ num_problems: 1, name: i % 2 ? 'odd' : 'even' }));
   for (const id of ids) await s.end(id);
   const page = (await s.get('/jobs?limit=2')).body;
+  assert.equal(page.data[0].expires_at, (await s.get(`/status/${ids[0]}`)).body.expires_at);
+  assert(page.data[0].expires_at > page.data[0].ended_at);
   assert.deepEqual(page.data.map((j) => j.job_id), ids.slice(0, 2));
   const rest = (await s.get(`/jobs?limit=100&starting_after=${page.next}`)).body;
   assert.deepEqual(rest.data.map((j) => j.job_id), ids.slice(2));
