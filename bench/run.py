@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """The benchmark: the same work through `stumper generate` and through three peers, measured from outside;
-and `stumper serve` beside two other services (service.py).
+and `stumper serve` beside two other services (service.py), of one process and of several (fleet.py).
 
     run.py [--stumper PROGRAM] [--runs 3] [--only CONTENDER]… [WORKLOAD…]      (default: all)
 
@@ -17,6 +17,7 @@ reports for the contender. Of several runs the one with the median wall time is 
   limits       how much of an enforced limit is used, and how many calls are refused: see limits.py
   streams      CPU of a call, whole and streamed, in each wire format; flight: ten thousand calls at once, plain and
                over TLS with HTTP/1.1 and HTTP/2: see travel.py
+  fleet        several processes on PostgreSQL: see fleet.py; fleet-scaling and its like measure a part of it
   KB/flight    (peak memory − peak memory of a run with one attempt in flight) / slots
 
 The peers keep their results in memory and write them at the end; Stumper has every call on disk (WAL,
@@ -35,6 +36,7 @@ import sys
 import tempfile
 import time
 
+import fleet
 import limits
 import provider
 import service
@@ -54,7 +56,8 @@ WORKLOADS = {
                " and sigma 0.7, 500 in flight"),
 }
 KILL = dict(wanted=2000, slots=100, latency_ms=100, says="2,000 problems, 100 ms, 100 in flight, kill -9 half way")
-OTHERS = ["limits", "streams", "flight", "kill", "start", "service"]
+FLEET = {f"fleet-{part}": [part] for part in fleet.PARTS} | {"fleet": list(fleet.PARTS)}
+OTHERS = ["limits", "streams", "flight", "kill", "start", "service", "fleet"]
 CONTENDERS = ["threads", "asyncio", "undici", "stumper"]
 EVERYBODY = [*CONTENDERS, "celery", "bullmq"]
 PEERS = {"threads": ["/usr/bin/python3", "threads.py"], "asyncio": ["/usr/bin/python3", "asyncio_aiohttp.py"],
@@ -234,11 +237,11 @@ def main() -> None:
     options.add_argument("--runs", type=int, default=3)
     options.add_argument("--only", action="append", choices=EVERYBODY, help="contenders, default all")
     options.add_argument("--out", default=os.path.join(HERE, "out"))
-    options.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"{', '.join(WORKLOADS)}, {', '.join(OTHERS)}")
+    options.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=', '.join([*WORKLOADS, *OTHERS[:-1], *FLEET]))
     want = options.parse_args()
     known = [*WORKLOADS, *OTHERS]
     chosen = want.workloads or known
-    unknown = set(chosen) - set(known)
+    unknown = set(chosen) - {*known, *FLEET}
     if unknown:
         options.error(f"no such workload: {', '.join(sorted(unknown))}")
     contenders = [who for who in want.only or CONTENDERS if who in CONTENDERS]
@@ -265,6 +268,8 @@ def main() -> None:
                 rows = {"stumper": {"first_call_ms": first_call_ms(bench)}}
                 show("start: from the start of the program to its first call",
                      rows, [("ms", "first_call_ms", "{:.1f}", False)])
+            elif name in FLEET:
+                rows = fleet.run(bench, FLEET[name], show)
             elif name == "service":
                 rows = service.run(bench, want.only or list(service.SERVICES), show)
             else:

@@ -188,6 +188,22 @@ def load(base: str, path: str, body: dict | None = None, seconds: int = SECONDS)
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
+def disk(folder: str) -> dict:
+    """How long fdatasync takes, one behind the other and after a rest: some disks sleep at once."""
+    took: dict[str, list[float]] = {}
+    path = os.path.join(folder, "flushed")
+    with open(path, "wb", buffering=0) as f:
+        for key, n, rest_s in (("row", 1000, 0), ("rest", 20, 0.2)):
+            for _ in range(n):
+                time.sleep(rest_s)
+                begin = time.perf_counter()
+                os.pwrite(f.fileno(), bytes(4096), 0)
+                os.fdatasync(f.fileno())
+                took.setdefault(key, []).append((time.perf_counter() - begin) * 1000)
+    os.unlink(path)
+    return {f"{key}_ms": statistics.median(times) for key, times in took.items()}
+
+
 class Listener:
     """Takes calls, notes when their first bytes came, and never answers."""
 
@@ -274,6 +290,7 @@ def kill(kind, bench) -> dict:
                 "paid_twice": calls() - whole, "lost": max(0, KILL["wanted"] - accepted), "doubled": max(0, accepted - KILL["wanted"])}
 
 
+DISK = [("in a row, ms", "row_ms", "{:.2f}", False), ("after 0.2 s", "rest_ms", "{:.2f}", False)]
 TABLES = [
     ("submit → first call; memory", [("ms", "first_call_ms", "{:.2f}", False), ("MB idle", "idle_mb", "{:.1f}", False),
                                      ("KB/job stored", "kb_per_job", "{:.2f}", False)]),
@@ -289,11 +306,20 @@ TABLES = [
 ]
 
 
+PARTS = ((first_call, "first_call_ms"), (submit, "submit_per_s"), (status, "idle_per_s"), (kill, "next_call_s"))
+
+
+def middle(runs: list[dict], key: str) -> dict:
+    """Of several runs the one in the middle."""
+    return sorted(runs, key=lambda run: run[key])[(len(runs) - 1) // 2]
+
+
 def run(bench, contenders: list[str], show) -> dict[str, dict]:
+    show("service: the disk, whose flush each 202 waits for", {"of 4 KB": disk(bench.scratch)}, DISK)
     rows = {who: {} for who in SERVICES if who in contenders}
     for who, row in rows.items():
-        for part in (first_call, submit, status, kill):
-            row.update(part(SERVICES[who], bench))
+        for part, key in PARTS:
+            row.update(middle([part(SERVICES[who], bench) for _ in range(bench.runs)], key))
     for title, columns in TABLES:
         show(f"service: {title}", rows, columns)
     return rows

@@ -2,8 +2,8 @@
 
     uvicorn --workers 2 service_celery:api        celery -A service_celery worker -P threads
 
-A job is a hash in Redis, each of its attempts a message: acknowledged late, so that a killed worker's come again
-after VISIBILITY_S. Results are kept by attempt, so that what is worked on twice is counted once.
+A job is a hash in Redis, each of its attempts a message, by way of Redis or of what BENCH_BROKER says: acknowledged
+late, so that a killed worker's come again, from Redis after VISIBILITY_S. Results are kept by attempt, so that what is worked on twice is counted once.
 """
 import json
 import os
@@ -21,11 +21,13 @@ from chain import Chain, Useless
 from line import Line, attempt
 
 REDIS, LLM = os.environ["BENCH_REDIS"], os.environ["BENCH_LLM"]
+BROKER = os.environ.get("BENCH_BROKER", REDIS)
 VISIBILITY_S = 60  # Celery's own is 3600; less than a slow chain takes would pay for it twice
 
-work = Celery("service", broker=REDIS)
+work = Celery("service", broker=BROKER)
 work.conf.update(task_acks_late=True, task_reject_on_worker_lost=True, worker_prefetch_multiplier=1, task_ignore_result=True,
-                 broker_transport_options={"visibility_timeout": VISIBILITY_S}, broker_connection_retry_on_startup=True)
+                 broker_transport_options={"visibility_timeout": VISIBILITY_S} if BROKER == REDIS else {"confirm_publish": True},
+                 broker_connection_retry_on_startup=True)
 chain, store, mine = Chain(os.environ["BENCH_CHAIN"]), redis.Redis.from_url(REDIS), threading.local()
 
 

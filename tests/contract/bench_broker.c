@@ -1,5 +1,5 @@
 /* How quick tokens are, from one process to another by way of a server on this machine:
- * bench_broker */
+ * bench_broker prints a JSON line for each broker. */
 #include "base/clock.h"
 #include "base/defs.h"
 #include "broker_rig.h"
@@ -22,7 +22,7 @@ static int by_size(const void *a, const void *b) {
 }
 
 /* One after the other, @gap_ms apart: from broker_publish() to the consumer's function. */
-static void measure_latency(const char *name, struct broker *from, int n, int64_t gap_ms) {
+static void measure_latency(const char *how, struct broker *from, int n, int64_t gap_ms) {
     static int64_t took_us[LATENCY_N];
     char id[BROKER_JOB_ID_BYTES];
     int before = eater.n;
@@ -36,14 +36,11 @@ static void measure_latency(const char *name, struct broker *from, int n, int64_
         took_us[i] = clock_mono_us() - start_us;
     }
     qsort(took_us, (size_t)n, sizeof took_us[0], by_size);
-    (void)printf("%-10s published to delivered, %s: p50 %lld us, p90 %lld us, p99 %lld us, max "
-                 "%lld us\n",
-                 name, gap_ms > 0 ? "now and then" : "in a row", (long long)took_us[n / 2],
-                 (long long)took_us[n * 9 / 10], (long long)took_us[n * 99 / 100],
-                 (long long)took_us[n - 1]);
+    (void)printf("\"%s_p50_us\":%lld,\"%s_p99_us\":%lld,", how, (long long)took_us[n / 2], how,
+                 (long long)took_us[n * 99 / 100]);
 }
 
-static void measure_throughput(const char *name, struct broker *from) {
+static void measure_throughput(struct broker *from) {
     char id[BROKER_JOB_ID_BYTES];
     int before = eater.n;
     int64_t start_us = clock_mono_us();
@@ -53,9 +50,9 @@ static void measure_throughput(const char *name, struct broker *from) {
         publish(from, id, 0);
     }
     eater_run(&eater, before + FLOOD_N, PATIENCE_MS);
-    (void)printf("%-10s %.0f tokens/s, %d of %d delivered\n", name,
+    (void)printf("\"tokens_per_second\":%.0f,\"lost\":%d}\n",
                  (double)(eater.n - before) * 1e6 / (double)(clock_mono_us() - start_us),
-                 eater.n - before, FLOOD_N);
+                 FLOOD_N - (eater.n - before));
 }
 
 int main(void) {
@@ -69,9 +66,10 @@ int main(void) {
         struct broker *from = backend_open(backend, &server, "bench");
         struct broker *to = backend->start == NULL ? from : backend_open(backend, &server, "bench");
         eater_begin(&eater, to);
-        measure_latency(backend->name, from, LATENCY_N, 0);
-        measure_latency(backend->name, from, QUIET_N, QUIET_MS);
-        measure_throughput(backend->name, from);
+        (void)printf("{\"broker\":\"%s\",", backend->name);
+        measure_latency("row", from, LATENCY_N, 0);
+        measure_latency("quiet", from, QUIET_N, QUIET_MS);
+        measure_throughput(from);
         eater_end(&eater);
         if (to != from) {
             broker_free(to);
