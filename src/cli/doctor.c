@@ -92,6 +92,14 @@ static void doctor_no_model(const struct doctor_case *c) {
               STR_ARG(c->model), c->url, c->detail, c->name);
 }
 
+static void doctor_forbidden(const struct doctor_case *c) {
+    sbuf_addf(c->out,
+              "the provider does not allow that%s%s (%s). Ask for access to the model, or see "
+              "whether the provider serves this network",
+              c->key_env != NULL ? " with the key in " : "", c->key_env != NULL ? c->key_env : "",
+              c->detail);
+}
+
 /* True if the shape of the reply told what is wrong. */
 static bool doctor_clue(const struct doctor_case *c, enum call_clue clue) {
     switch (clue) {
@@ -115,6 +123,21 @@ static bool doctor_clue(const struct doctor_case *c, enum call_clue clue) {
         return true;
     case CALL_CLUE_NO_MODEL:
         doctor_no_model(c);
+        return true;
+    case CALL_CLUE_MOVED:
+        sbuf_addf(c->out,
+                  "the server sends its clients elsewhere (%s). Write that place, up to the path "
+                  "of the operation, as base_url (it is %s)",
+                  c->detail, c->url);
+        return true;
+    case CALL_CLUE_FORBIDDEN:
+        doctor_forbidden(c);
+        return true;
+    case CALL_CLUE_PROXY_KEY:
+        sbuf_addf(c->out,
+                  "a proxy wants a user and a password (%s). Write them into HTTP_PROXY as "
+                  "http://USER:PASSWORD@HOST:PORT, or name the host of %s in NO_PROXY",
+                  c->detail, c->url);
         return true;
     case CALL_CLUE_NONE:
     default:

@@ -54,6 +54,9 @@ enum call_clue {
     CALL_CLUE_WEB_PAGE, /* HTML where JSON should be */
     CALL_CLUE_NO_MODEL, /* the operation is there, the model is not */
     CALL_CLUE_NO_PATH,  /* the operation is not there */
+    CALL_CLUE_MOVED,    /* a redirection, which is not followed: it could carry the key elsewhere */
+    CALL_CLUE_FORBIDDEN, /* the key is known, but may not do that */
+    CALL_CLUE_PROXY_KEY, /* a proxy wants a user and a password */
     CALL_CLUE_SPEAKS_OPENAI,
     CALL_CLUE_SPEAKS_ANTHROPIC, /* the error has the shape of another wire format */
     CALL_CLUE_SPEAKS_GEMINI,

@@ -127,8 +127,9 @@ static bool wire_is_out_of_quota(const struct wire_error *e) {
                                         "organization_spend_limit_exceeded",
                                         "project_spend_limit_exceeded",
                                         "billing_hard_limit_reached",
-                                        "enforced_spend_limit_reached"};
-    bool found = str_find(e->quota, S("PerDay")) != STR_NPOS; /* not today */
+                                        "enforced_spend_limit_reached",
+                                        "credit balance is too low"}; /* Anthropic's 400 */
+    bool found = str_find(e->quota, S("PerDay")) != STR_NPOS;         /* not today */
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         struct str name = str_of(names[i]);
         found = found || str_eq(e->code, name) || str_eq(e->type, name) ||
@@ -240,15 +241,20 @@ static enum call_clue wire_clue(const struct wire *wire, int status, struct str 
     if (clue != CALL_CLUE_NONE) {
         return clue;
     }
-    if (doc == NULL && str_starts(str_trim(text), S("<"))) {
+    if (status / 100 == 3) {
+        return CALL_CLUE_MOVED;
+    }
+    if (status < 500 && doc == NULL && str_starts(str_trim(text), S("<"))) {
         return CALL_CLUE_WEB_PAGE;
     }
-    if (status == 404) {
-        bool about_model = e->is_object && (str_find(e->message, S("model")) != STR_NPOS ||
-                                            str_eq(e->code, S("model_not_found")));
-        return about_model ? CALL_CLUE_NO_MODEL : CALL_CLUE_NO_PATH;
+    bool names_model = e->is_object && str_find(e->message, S("model")) != STR_NPOS;
+    if (str_eq(e->code, S("model_not_found")) || (status == 404 && names_model)) {
+        return CALL_CLUE_NO_MODEL;
     }
-    return CALL_CLUE_NONE;
+    return status == 404 || status == 405 ? CALL_CLUE_NO_PATH
+           : status == 403                ? CALL_CLUE_FORBIDDEN
+           : status == 407                ? CALL_CLUE_PROXY_KEY
+                                          : CALL_CLUE_NONE;
 }
 
 void wire_read_error(const struct wire *wire, const struct wire_ask *ask,
@@ -256,7 +262,8 @@ void wire_read_error(const struct wire *wire, const struct wire_ask *ask,
                      struct arena *a, struct wire_result *ret) {
     struct wire_error error = wire_error_of(doc, reply->body, a);
     int status = wire_status_of(reply->status, &error);
-    struct str shown = wire_shown(error.message, a);
+    struct str place = reply->status / 100 == 3 ? http_reply_header(reply, S("location")) : S("");
+    struct str shown = wire_shown(place.n > 0 ? place : error.message, a);
     ret->err = wire_obey(reply, wire_classify(status, &error));
     ret->retry_after_ms = wire_retry_after_ms(reply, clock_wall_ms());
     if (ret->retry_after_ms < 0) {
@@ -265,6 +272,9 @@ void wire_read_error(const struct wire *wire, const struct wire_ask *ask,
     ret->words = error.words;
     ret->learned = (status == 400 || status == 422) && wire_learn(ask, &error, known, &ret->cap);
     ret->answer.clue = wire_clue(wire, status, reply->body, doc, &error);
-    (void)errinfo_set(&ret->detail, ret->err, "HTTP %d%s%.*s", status, shown.n > 0 ? ": " : "",
+    (void)errinfo_set(&ret->detail, ret->err, "HTTP %d%s%.*s", status,
+                      place.n > 0   ? ", to "
+                      : shown.n > 0 ? ": "
+                                    : "",
                       STR_ARG(shown));
 }

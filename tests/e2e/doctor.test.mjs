@@ -97,6 +97,34 @@ const plants = {
     async (t) => [{ base_url: `http://${await serve(t, completion)}/v1` }, { env: { HTTP_PROXY: 'http://127.0.0.1:1' } }],
     /the proxy 127.0.0.1:1 does not let the request through .*NO_PROXY/,
   ],
+  'a proxy that wants a password': [
+    async (t) => [{ base_url: 'http://api.example.invalid/v1' }, { env: { HTTP_PROXY: `http://${await serve(t, (q, r) => (r.writeHead(407), r.end()))}` } }],
+    /a proxy wants a user and a password .*http:\/\/USER:PASSWORD@HOST:PORT/,
+  ],
+  'a server that sends its clients elsewhere': [
+    async (t) => [{ base_url: `http://${await serve(t, (q, r) => (r.writeHead(308, { location: 'https://right.example/v1/chat/completions' }), r.end()))}/v1` }],
+    /sends its clients elsewhere .*HTTP 308, to https:\/\/right\.example\/v1.*as base_url/,
+  ],
+  'a model that the key may not use': [
+    async (t) => [{ base_url: `http://${await serve(t, json(403, openaiError('Country, region, or territory not supported', 'unsupported_country_region_territory')))}/v1` }],
+    /does not allow that with the key in LAB_API_KEY .*Country.*Ask for access/,
+  ],
+  'a gateway whose server is down': [
+    async (t) => [{ base_url: `http://${await serve(t, (q, r) => (r.writeHead(502, { 'content-type': 'text/html' }), r.end('<html>502 Bad Gateway</html>')))}/v1` }],
+    /the provider has trouble of its own .*502/,
+  ],
+  "Anthropic's account without credit": [
+    async (t) => [{ type: 'anthropic', base_url: `http://${await serve(t, json(400, { type: 'error', error: { type: 'invalid_request_error', message: 'Your credit balance is too low to access the Anthropic API.' }, request_id: 'req_1' }))}` }],
+    /the account is out of quota or money .*credit balance is too low/,
+  ],
+  'an operation in base_url': [
+    async (t) => [{ base_url: `http://${await serve(t, completion)}/v1/chat/completions` }],
+    /\/providers\/lab\/base_url: must end before the path of the operation/,
+  ],
+  'a key in the place of its variable': [
+    async (t) => [{ base_url: `http://${await serve(t, completion)}/v1`, api_key_env: KEY }],
+    /\/providers\/lab\/api_key_env: must name a variable that holds a key/,
+  ],
   'a server that says nothing': [
     async (t) => [{ base_url: `http://${await serve(t, () => {})}/v1` }],
     /no answer in time/,
@@ -120,6 +148,29 @@ test('the doctor finds nothing where all is well, also behind TLS and a proxy', 
   });
   const proxied = await finding(t, { base_url: 'http://api.example.invalid/v1' }, { code: 0, env: { HTTP_PROXY: `http://${proxy}` } });
   assert.match(proxied, /All is well\./);
+});
+
+test('HTTPS goes through the tunnel of HTTPS_PROXY, with its password; NO_PROXY names who is reached without', async (t) => {
+  const { connect } = await import('node:net');
+  const tls = certificate(t);
+  const at = await serve(t, completion, tls);
+  const asked = [];
+  const proxy = createServer().on('connect', (request, socket, head) => {
+    asked.push([request.url, request.headers['proxy-authorization']]);
+    const onward = connect(Number(at.split(':')[1]), '127.0.0.1', () => {
+      socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      onward.write(head);
+      onward.pipe(socket).pipe(onward);
+    });
+    for (const one of [socket, onward]) one.on('error', () => (socket.destroy(), onward.destroy()));
+  });
+  await new Promise((done) => proxy.listen(0, '127.0.0.1', done));
+  t.after(() => (proxy.close(), proxy.closeAllConnections()));
+  const env = { SSL_CERT_FILE: tls.path, HTTPS_PROXY: `http://me:${KEY}@127.0.0.1:${proxy.address().port}` };
+  await finding(t, { base_url: `https://${at}/v1` }, { code: 0, env });
+  assert.deepEqual(asked, [[at, `Basic ${Buffer.from(`me:${KEY}`).toString('base64')}`]]);
+  await finding(t, { base_url: `https://${at}/v1` }, { code: 0, env: { ...env, NO_PROXY: 'example.com,127.0.0.1' } });
+  assert.equal(asked.length, 1);
 });
 
 test('the doctor asks for no key where none is needed, and names all that are set', async (t) => {
