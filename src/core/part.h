@@ -13,7 +13,9 @@
  *     shrinking  a worker that is granted less is counted for what it uses until it asks again and
  *                says that it uses less
  * Who was told nothing yet uses nothing. Wanted is what the demand is of that of all; who wants
- * nothing keeps PART_IDLE, shared by all such, so that it can begin at once.
+ * nothing keeps PART_IDLE, shared by all such, so that it can begin at once. Workers that have
+ * never asked are such, too: what they may have is counted for nobody, so the first who asks gets
+ * it, even if all the rest is still counted for a worker that has died.
  */
 #ifndef STUMPER_CORE_PART_H
 #define STUMPER_CORE_PART_H
@@ -37,7 +39,7 @@ struct part_claim {
 };
 
 /**
- * @others  all other workers whose leases have not ended
+ * @others  all other workers: with a lease that has not ended, or without one (counted 0, demand 0)
  * @held    what the worker uses now: its last grant, 0 if that has ended or there was none
  * @units   of the limit, where it is one of calls in flight, which cannot be divided: what is
  * granted is a whole number of them; 0: it can be divided

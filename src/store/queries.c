@@ -130,7 +130,10 @@ const char *const queries_texts[Q_COUNT] = {
     [Q_PARTS_LOCK] = "SELECT 1 /*= SELECT pg_advisory_xact_lock(" LOCK_PARTS ") */",
     [Q_PARTS_FORGET] = "DELETE FROM parts",
     [Q_PARTS_SWEEP] = "DELETE FROM parts WHERE until_ms <= $1 OR until_ms > $2",
-    [Q_PARTS_OTHERS] = "SELECT counted, demand FROM parts WHERE name = $1 AND worker <> $2",
+    /* Who never asked is idle, too: what is kept for such lets a newcomer begin at once. */
+    [Q_PARTS_OTHERS] = "SELECT counted, demand FROM parts WHERE name = $1 AND worker <> $2"
+                       " UNION ALL SELECT 0, 0 FROM workers WHERE key <> $2"
+                       " AND key NOT IN (SELECT worker FROM parts WHERE name = $1)",
     [Q_PART_SET] = "INSERT INTO parts (name, worker, counted, demand, until_ms)"
                    " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name, worker) DO UPDATE SET"
                    " counted = excluded.counted, demand = excluded.demand,"

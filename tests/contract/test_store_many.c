@@ -574,24 +574,39 @@ static void test_workers_of_many_processes_never_have_more_than_the_whole_of_a_l
     struct store_part a = {.name = "lab/checker#1", .demand = 30};
     struct store_part b = {.name = "lab/checker#1", .demand = 10};
     claim_part(r, here, &a);
-    assert_int_equal(a.held, STORE_PART_WHOLE); /* alone */
+    assert_int_equal(a.held, STORE_PART_WHOLE / 20 * 19); /* the other one has not asked yet */
     claim_part(&other, there, &b);
-    assert_int_equal(b.held, 0);
+    assert_int_equal(b.held, STORE_PART_WHOLE / 20);
     claim_part(r, here, &a);
     claim_part(&other, there, &b);
-    assert_int_equal(b.held, 0); /* what is used is counted until its worker says that it is not */
+    /* what is used is counted until its worker says that it is not */
+    assert_int_equal(b.held, STORE_PART_WHOLE / 20);
     claim_part(r, here, &a);
     claim_part(&other, there, &b);
     assert_int_equal(a.held, STORE_PART_WHOLE * 3 / 4);
     assert_int_equal(b.held, STORE_PART_WHOLE / 4);
     struct store_part apart = {.name = "lab/target#1", .demand = 1};
     claim_part(&other, there, &apart);
-    assert_int_equal(apart.held, STORE_PART_WHOLE);
+    assert_int_equal(apart.held, STORE_PART_WHOLE / 20 * 19);
     struct store_quit quit = {.op = RIG_OP(r), .worker = here};
     store_quit(r->store, &quit);
     assert_int_equal(rig_wait(r, &quit.op), ERR_OK);
     claim_part(&other, there, &b);
     assert_int_equal(b.held, STORE_PART_WHOLE);
+    rig_close(&other);
+}
+
+static void
+test_a_newcomer_has_some_of_a_limit_at_once_though_a_dead_worker_is_counted(void **state) {
+    struct rig *r = *state, other;
+    open_other(r, &other);
+    int64_t dies = join(r), heir = join(&other);
+    struct store_part a = {.name = "lab/checker#1", .demand = 30}, b = a;
+    claim_part(r, dies, &a);
+    claim_part(r, dies, &a); /* and nothing more is heard of it */
+    claim_part(&other, heir, &b);
+    assert_int_equal(a.held + b.held, STORE_PART_WHOLE);
+    assert_int_equal(b.held, STORE_PART_WHOLE / 20);
     rig_close(&other);
 }
 
@@ -607,6 +622,7 @@ int main(int argc, char **argv) {
         MANY_TEST(test_a_process_whose_connection_was_killed_is_not_dead),
         MANY_TEST(test_when_the_server_was_away_for_long_nobody_is_buried_for_it),
         MANY_TEST(test_workers_of_many_processes_never_have_more_than_the_whole_of_a_limit),
+        MANY_TEST(test_a_newcomer_has_some_of_a_limit_at_once_though_a_dead_worker_is_counted),
         MANY_TEST(test_whatever_many_processes_do_at_once_the_invariants_hold),
     };
     /* Behind a pooler: by make chaos alone, for they have hung there where much else ran. */
