@@ -52,10 +52,10 @@ static void responses_instructions(const struct call_spec *spec, struct jwrite *
 }
 
 /* What both begin with. */
-static void responses_begin(const struct wire_ask *ask, struct jwrite *w) {
+static void responses_begin(const struct wire_ask *ask, struct str model, struct jwrite *w) {
     const char *effort = wire_effort(ask);
     jwrite_key(w, "model");
-    jwrite_str(w, ask->model);
+    jwrite_str(w, model);
     responses_instructions(ask->spec, w);
     responses_input(ask->spec, w);
     jwrite_key(w, "max_output_tokens");
@@ -90,7 +90,7 @@ static void responses_text_format(const struct wire_ask *ask, struct jwrite *w) 
 }
 
 static void responses_body(const struct wire_ask *ask, struct jwrite *w) {
-    responses_begin(ask, w);
+    responses_begin(ask, ask->model, w);
     jwrite_key(w, "store"); /* it is kept for thirty days otherwise */
     jwrite_bool(w, false);
     if (ask->spec->schema != NULL && (ask->quirks & WIRE_NO_JSON_OBJECT) == 0) {
@@ -104,8 +104,18 @@ static void responses_body(const struct wire_ask *ask, struct jwrite *w) {
     }
 }
 
+/* The Agent API calls models by their maker, too: "perplexity/sonar" where people say sonar. */
+static void perplexity_begin(const struct wire_ask *ask, struct jwrite *w) {
+    struct sbuf model;
+    sbuf_init(&model, WIRE_TEXT_BYTES_MAX);
+    bool has_maker = str_find_char(ask->model, '/') != STR_NPOS;
+    sbuf_addf(&model, "%s%.*s", has_maker ? "" : "perplexity/", STR_ARG(ask->model));
+    responses_begin(ask, sbuf_str(&model), w);
+    sbuf_release(&model);
+}
+
 static void perplexity_body(const struct wire_ask *ask, struct jwrite *w) {
-    responses_begin(ask, w);
+    perplexity_begin(ask, w);
     if (ask->spec->schema == NULL || (ask->quirks & WIRE_NO_SCHEMA) != 0) {
         return; /* it knows no json_object */
     }

@@ -45,3 +45,13 @@ for (const stream of [false, true]) {
     assert.equal(nusd(ours.cost_usd), billed, 'to the nano-dollar');
   });
 }
+
+test("Perplexity's Agent API is asked in its own words, for models by their maker", async (t) => {
+  const cwd = folder(t);
+  const provider = await sim(t, '--accept-all');
+  const models = ['engineer', 'checker', 'target'].flatMap((role) => [`--${role}`, `perplexity/${role}`]);
+  const env = { PERPLEXITY_API_KEY: 'pplx-any', PERPLEXITY_BASE_URL: new URL(provider.url).origin };
+  await run(t, ['generate', '-n', 3, ...models, '-o', 'out.jsonl'], { cwd, env });
+  assertExactly(3, jsonl(join(cwd, 'out.jsonl')));
+  assert(provider.ledger().every((row) => row.model.startsWith('perplexity/')));
+});

@@ -105,7 +105,11 @@ static void test_responses_asks_in_its_own_words(void **state) {
 
 static void test_perplexity_asks_for_a_schema_as_chat_does(void **state) {
     (void)state;
+    asked_model = S("openai/gpt-5.5");
+    assert_has(written(&wire_perplexity, &plain, 0, NULL), "{\"model\":\"openai/gpt-5.5\",");
+    asked_model = S("m");
     const char *text = written(&wire_perplexity, &plain, 0, &schema);
+    assert_has(text, "{\"model\":\"perplexity/m\",");
     assert_has(text, "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":"
                      "\"problem\",\"schema\":{\"a\":1}}}");
     assert_lacks(text, "\"store\"");
