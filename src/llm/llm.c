@@ -165,8 +165,6 @@ enum err llm_config_check_batches(const struct llm_config *c, const struct model
     if (p == NULL || wire_find(p->type) == NULL) {
         return llm_config_check_model(c, name, reterr);
     }
-    const struct llm_alias *alias = llm_alias_find(p, name->model);
-    const struct llm_manner *manner = alias != NULL ? &alias->manner : &p->manner;
     if (wire_find(p->type)->batches == NULL) {
         return errinfo_set(reterr, ERR_UNSUPPORTED,
                            "%s cannot be asked in batches: its wire format is %s; openai-chat, "
@@ -178,11 +176,6 @@ enum err llm_config_check_batches(const struct llm_config *c, const struct model
                            "%s is not known to have batches; openai and anthropic are. If it has "
                            "them, say batches: true under providers: %s: in stumper.yaml",
                            p->name, p->name);
-    }
-    if (manner->extra_body != NULL && jnode_bool(jnode_get(manner->extra_body, "stream"), false)) {
-        return errinfo_set(reterr, ERR_UNSUPPORTED,
-                           "%s: a batch has no streams; take \"stream\" out of extra_body",
-                           p->name);
     }
     return ERR_OK;
 }

@@ -60,7 +60,8 @@ struct llm_manner {
     const char *effort; /* "none", "minimal", "low", "medium", "high", "xhigh", "max"; or NULL */
     int64_t thinking_tokens; /* of the answer, for formats that take a number; 0: not told */
     struct llm_number temperature, top_p;
-    const struct jnode *extra_body; /* an object whose members go over the request's; or NULL */
+    const struct jnode *extra_body; /* an object that goes over the request, member by member; or
+                                       NULL */
 };
 
 /* Another name for a model of a provider, perhaps with a manner of its own. */

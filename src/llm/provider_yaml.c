@@ -191,6 +191,37 @@ static void provider_number(struct jcheck *check, struct jplace place, const cha
     }
 }
 
+#define PROVIDER_CAP "money is set aside by the caps that Stumper asks with"
+#define PROVIDER_ONE "one answer is read"
+
+/* What Stumper itself has to know of a request, and so is not to be overridden. */
+static const struct {
+    const char *parent, *name, *why;
+} provider_own[] = {
+    {NULL, "stream", "say stream: true or false beside extra_body"},
+    {NULL, "max_tokens", PROVIDER_CAP},
+    {NULL, "max_completion_tokens", PROVIDER_CAP},
+    {NULL, "max_output_tokens", PROVIDER_CAP},
+    {"generationConfig", "maxOutputTokens", PROVIDER_CAP},
+    {NULL, "n", PROVIDER_ONE},
+    {"generationConfig", "candidateCount", PROVIDER_ONE},
+};
+
+static void provider_extra_body(struct jcheck *check, struct jplace extra, struct llm_manner *ret) {
+    if (!jcheck_is(check, extra, JNODE_OBJECT, false)) {
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(provider_own); i++) {
+        const char *parent = provider_own[i].parent;
+        struct jplace in = parent == NULL ? extra : jcheck_member(check, extra, parent);
+        if (jnode_get(in.node, provider_own[i].name) != NULL) {
+            jcheck_fail(check, jcheck_member(check, in, provider_own[i].name).pointer,
+                        "cannot be set here: %s", provider_own[i].why);
+        }
+    }
+    ret->extra_body = extra.node;
+}
+
 /* The members that say how to ask; what is not told stays. */
 static void provider_manner(struct jcheck *check, struct jplace place, struct llm_manner *ret) {
     static const char *const efforts[] = {"none", "minimal", "low", "medium",
@@ -211,10 +242,7 @@ static void provider_manner(struct jcheck *check, struct jplace place, struct ll
         jcheck_int(check, place, "thinking_tokens", 1, PROVIDER_TOKENS_MAX, ret->thinking_tokens);
     provider_number(check, place, "temperature", 2, &ret->temperature);
     provider_number(check, place, "top_p", 1, &ret->top_p);
-    struct jplace extra = jcheck_member(check, place, "extra_body");
-    if (jcheck_is(check, extra, JNODE_OBJECT, false)) {
-        ret->extra_body = extra.node;
-    }
+    provider_extra_body(check, jcheck_member(check, place, "extra_body"), ret);
 }
 
 #define PROVIDER_MANNER_KEYS "effort", "thinking_tokens", "temperature", "top_p", "extra_body"

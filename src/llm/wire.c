@@ -29,32 +29,48 @@ const char *wire_types(void) {
 
 /* --- requests -------------------------------------------------------------------------------- */
 
-/* @written, a whole object, with the members of @over in place of its own, appended to @ret. */
-static void wire_override(struct str written, const struct jnode *over, struct sbuf *ret) {
-    struct arena a;
-    struct jwrite w;
-    const struct jnode *doc, *value;
+/* The object @ours with the members of @over in place of its own; of objects on both sides, with
+ * theirs in turn. @over is of the configuration, whose nesting is bounded. */
+static void wire_merge(const struct jnode *ours, const struct jnode *over, struct arena *a,
+                       struct jwrite *w) {
+    const struct jnode *value;
     struct str key;
-    arena_init(&a, WIRE_OVERRIDE_BYTES_MAX);
-    enum err e = jnode_parse(written, &a, &doc, NULL);
-    ASSERT(e == ERR_OK); /* we wrote it */
-    jwrite_init(&w, ret);
-    jwrite_object(&w);
-    for (void *i = jnode_next(doc, NULL, &key, &value); i != NULL;
-         i = jnode_next(doc, i, &key, &value)) {
-        if (jnode_get(over, str_cstr(&a, key)) == NULL) {
-            jwrite_key_str(&w, key);
-            jwrite_raw(&w, jnode_text(value, &a));
+    jwrite_object(w);
+    for (void *i = jnode_next(ours, NULL, &key, &value); i != NULL;
+         i = jnode_next(ours, i, &key, &value)) {
+        const struct jnode *other = jnode_get(over, str_cstr(a, key));
+        bool both = jnode_type(value) == JNODE_OBJECT && jnode_type(other) == JNODE_OBJECT;
+        if (both || other == NULL) {
+            jwrite_key_str(w, key);
+        }
+        if (both) {
+            wire_merge(value, other, a, w);
+        } else if (other == NULL) {
+            jwrite_raw(w, jnode_text(value, a));
         }
     }
     for (void *i = jnode_next(over, NULL, &key, &value); i != NULL;
          i = jnode_next(over, i, &key, &value)) {
-        if (jnode_type(value) != JNODE_NULL) {
-            jwrite_key_str(&w, key);
-            jwrite_raw(&w, jnode_text(value, &a));
+        bool merged = jnode_type(value) == JNODE_OBJECT &&
+                      jnode_type(jnode_get(ours, str_cstr(a, key))) == JNODE_OBJECT;
+        if (!merged && jnode_type(value) != JNODE_NULL) {
+            jwrite_key_str(w, key);
+            jwrite_raw(w, jnode_text(value, a));
         }
     }
-    jwrite_end(&w);
+    jwrite_end(w);
+}
+
+/* @written, a whole object, with what @over says in it, appended to @ret. */
+static void wire_override(struct str written, const struct jnode *over, struct sbuf *ret) {
+    struct arena a;
+    struct jwrite w;
+    const struct jnode *doc;
+    arena_init(&a, WIRE_OVERRIDE_BYTES_MAX);
+    enum err e = jnode_parse(written, &a, &doc, NULL);
+    ASSERT(e == ERR_OK); /* we wrote it */
+    jwrite_init(&w, ret);
+    wire_merge(doc, over, &a, &w);
     arena_release(&a);
 }
 

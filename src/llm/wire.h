@@ -94,8 +94,8 @@ const char *wire_types(void);
 unsigned wire_model_quirks(const struct llm_provider *p, const struct llm_manner *manner,
                            struct str model);
 
-/** Append the request's body to @ret: the format's members, over them those of extra_body (null
- * takes a member away). */
+/** Append the request's body to @ret: the format's members, over them those of extra_body: an object
+ * adds its members to one that is there, null takes a member away. */
 void wire_body(const struct wire *wire, const struct wire_ask *ask, struct sbuf *ret);
 
 /**

@@ -313,6 +313,13 @@ static void test_what_is_wrong_in_yaml_is_named_with_its_place(void **state) {
          "xhigh"},
         {"providers: {lab: {base_url: 'http://h', models: {a: {thinking_tokens: 9}}}}",
          "/providers/lab", "openai-chat has no thinking_tokens but with preset: vllm"},
+        {"providers: {lab: {base_url: 'http://h', extra_body: {stream: true}}}",
+         "/providers/lab/extra_body/stream", "beside"},
+        {"providers: {lab: {base_url: 'http://h', models: {a: {extra_body: {max_tokens: 9}}}}}",
+         "/providers/lab/models/a/extra_body/max_tokens", "money is set aside"},
+        {"providers: {lab: {base_url: 'http://h', extra_body: {generationConfig: "
+         "{candidateCount: 2}}}}",
+         "/providers/lab/extra_body/generationConfig/candidateCount", "one answer"},
         {"providers: {lab: {base_url: 'http://h', temperature: 3}}", "/providers/lab/temperature",
          "2"},
         {"providers: {lab: {base_url: 'http://h', models: {a: 7}}}", "/providers/lab/models/a",
@@ -378,13 +385,9 @@ static void test_who_can_be_asked_in_batches_is_known_and_can_be_told(void **sta
                  {"own", ERR_OK, ""},
                  {"gemini", ERR_UNSUPPORTED, "its wire format is gemini"},
                  {"groq", ERR_UNSUPPORTED, "batches: true under providers: groq:"},
-                 {"flowing", ERR_UNSUPPORTED, "a batch has no streams"},
                  {"nobody", ERR_NOT_FOUND, "there is no provider 'nobody'"}};
     assert_string_equal(
-        configure("providers:\n  own: {base_url: \"http://127.0.0.1:1/v1\", batches: true}\n"
-                  "  flowing: {base_url: \"http://127.0.0.1:1/v1\", batches: true,"
-                  " extra_body: {stream: true}}\n"),
-        "");
+        configure("providers:\n  own: {base_url: \"http://127.0.0.1:1/v1\", batches: true}\n"), "");
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct model_name name = {str_of(cases[i].provider), S("m")};
         struct errinfo why = {0};

@@ -242,6 +242,20 @@ static void test_extra_members_go_over_those_of_the_request(void **state) {
                         "\"seed\":7,\"store\":true}");
 }
 
+static void test_an_extra_object_adds_to_that_of_the_request(void **state) {
+    (void)state;
+    const struct jnode *extra;
+    assert_int_equal(
+        jnode_parse(
+            S("{\"generationConfig\":{\"topK\":40,\"maxOutputTokens\":null,\"a\":{\"b\":1}}}"),
+            &arena, &extra, NULL),
+        ERR_OK);
+    const struct llm_manner manner = {.extra_body = extra};
+    assert_has(written(&wire_gemini, &manner, 0, &schema),
+               "\"generationConfig\":{\"responseMimeType\":\"application/json\","
+               "\"responseJsonSchema\":{\"a\":1},\"topK\":40,\"a\":{\"b\":1}}}");
+}
+
 static void test_what_models_are_known_to_refuse_is_not_sent(void **state) {
     (void)state;
     const struct llm_manner none = {.effort = "none"};
@@ -655,6 +669,7 @@ int main(void) {
         WIRE_TEST(test_keys_go_into_the_formats_own_header),
         WIRE_TEST(test_chat_dialects_differ_in_how_they_reason),
         WIRE_TEST(test_extra_members_go_over_those_of_the_request),
+        WIRE_TEST(test_an_extra_object_adds_to_that_of_the_request),
         WIRE_TEST(test_what_models_are_known_to_refuse_is_not_sent),
         WIRE_TEST(test_a_responses_answer_is_the_text_of_its_messages),
         WIRE_TEST(test_perplexity_tells_what_a_call_cost),
