@@ -215,8 +215,8 @@ static void summary_roles(const struct summary *s, struct arena *a, struct sbuf 
     grid_write(&t, 2, out);
 }
 
-/* "money     $1.23 in all, $0.0246 for an accepted problem, $0.0082 for an attempt, $0.02 of it
- * wasted (1.6%)" */
+/* "money     $1.23 in all, $0.0246 for an accepted problem, $0.0082 for an attempt, $0.0027 for a
+ * call, $0.02 wasted on attempts that failed (1.6%)" */
 static void summary_spend(const struct summary *s, struct sbuf *out) {
     const struct job_row *job = s->job;
     int64_t accepted = job->outcomes[OUTCOME_ACCEPTED], wasted = 0;
@@ -235,6 +235,10 @@ static void summary_spend(const struct summary *s, struct sbuf *out) {
         }
         if (job->attempts > 0) {
             sbuf_addf(out, ", %s for an attempt", term_money(job->cost_nusd / job->attempts).s);
+        }
+        if (job->calls > job->calls_unpriced) {
+            sbuf_addf(out, ", %s for a call",
+                      term_money(job->cost_nusd / (job->calls - job->calls_unpriced)).s);
         }
         sbuf_addf(out, ", %s wasted on attempts that failed", term_money(wasted).s);
         if (wasted > 0) {

@@ -102,7 +102,7 @@ static void test_a_finished_run_is_summed_up(void **state) {
         "  target    lab/x                  120        999           5  unknown  12.3 s   100 s\n"
         "\n"
         "  money  $1.23 + 120 unpriced calls, at least $0.0246 for an accepted problem, "
-        "$0.00769 for an attempt, $0.02 wasted on attempts that failed (1.6%)\n"
+        "$0.00769 for an attempt, $0.0041 for a call, $0.02 wasted on attempts that failed (1.6%)\n"
         "  calls  420, 12 of them from an earlier run and not paid again, 5 of them answered from "
         "the cache; 7 requests were tried "
         "again (3 rate limits)\n"
