@@ -6,6 +6,7 @@
 #include "cli/doctor.h"
 #include "cli/load.h"
 #include "cli/term.h"
+#include "llm/embed.h"
 #include "store/store_read.h"
 
 #include <stdarg.h>
@@ -29,7 +30,6 @@ struct doctor_probe {
     struct model_name name;
     struct llm_chain chain; /* it alone */
     struct llm_call *call;
-    bool answered;
 };
 
 struct doctor {
@@ -233,28 +233,59 @@ static const char *doctor_limits(struct doctor *d, const struct llm_model *model
     return text.n == 0 ? "" : str_fmt(&d->arena, "%.*s a minute", STR_ARG(text)).p;
 }
 
-static void doctor_answered(void *ctx, const struct call_answer *answer) {
-    struct doctor_probe *p = ctx;
-    struct doctor *d = p->doctor;
-    const char *name = doctor_name(d, p);
-    p->answered = true;
-    if (answer->err == ERR_OK) {
-        bool priced = llm_config_price(&d->llm_config, &p->name) != NULL;
-        doctor_say(d, FINDING_OK, name, "answers, in %s%s%s", term_latency(answer->latency_ms).s,
-                   doctor_limits(d, p->chain.models[0]),
-                   priced ? "" : "; its price is not known (--max-cost will want --price)");
-    } else {
-        struct sbuf text;
-        sbuf_init(&text, DOCTOR_TEXT_BYTES_MAX);
-        const struct llm_provider *provider = llm_config_find(&d->llm_config, p->name.provider);
-        doctor_diagnose(answer, provider, p->name.model,
-                        doctor_proxy(provider->base_url, cmd_getenv, &d->arena), &text);
-        doctor_say(d, FINDING_FAILED, name, "%s", sbuf_str(&text).p);
-        sbuf_release(&text);
-    }
+static void doctor_failed(struct doctor *d, const struct doctor_probe *p,
+                          const struct call_answer *failure) {
+    struct sbuf text;
+    sbuf_init(&text, DOCTOR_TEXT_BYTES_MAX);
+    const struct llm_provider *provider = llm_config_find(&d->llm_config, p->name.provider);
+    doctor_diagnose(failure, provider, p->name.model,
+                    doctor_proxy(provider->base_url, cmd_getenv, &d->arena), &text);
+    doctor_say(d, FINDING_FAILED, doctor_name(d, p), "%s", sbuf_str(&text).p);
+    sbuf_release(&text);
+}
+
+static void doctor_done(struct doctor *d) {
     if (--d->waiting == 0) {
         loop_stop(d->loop);
     }
+}
+
+static void doctor_answered(void *ctx, const struct call_answer *answer) {
+    struct doctor_probe *p = ctx;
+    struct doctor *d = p->doctor;
+    if (answer->err == ERR_OK) {
+        bool priced = llm_config_price(&d->llm_config, &p->name) != NULL;
+        doctor_say(d, FINDING_OK, doctor_name(d, p), "answers, in %s%s%s",
+                   term_latency(answer->latency_ms).s, doctor_limits(d, p->chain.models[0]),
+                   priced ? "" : "; its price is not known (--max-cost will want --price)");
+    } else {
+        doctor_failed(d, p, answer);
+    }
+    doctor_done(d);
+}
+
+static void doctor_embedded(void *ctx, const struct llm_embedding *embedding) {
+    struct doctor_probe *p = ctx;
+    struct doctor *d = p->doctor;
+    if (embedding->err == ERR_OK) {
+        doctor_say(d, FINDING_OK, doctor_name(d, p), "embeds, a text as %zu numbers",
+                   embedding->dimensions);
+    } else {
+        doctor_failed(d, p,
+                      &(struct call_answer){.err = embedding->err, .detail = embedding->detail});
+    }
+    doctor_done(d);
+}
+
+/* A model for embeddings by its name answers nothing else. True if it is one, and was asked. */
+static bool doctor_embeds(struct doctor *d, struct doctor_probe *p,
+                          const struct llm_provider *provider) {
+    const struct llm_alias *alias = llm_alias_find(provider, p->name.model);
+    struct str model = alias != NULL ? str_of(alias->model) : p->name.model, text = S("OK");
+    const struct llm_embed_request request = {
+        .provider = provider, .model = model, .texts = &text, .texts_n = 1};
+    return str_find(model, S("embed")) != STR_NPOS &&
+           llm_embed(d->llm, &request, doctor_embedded, p) == ERR_OK;
 }
 
 /* True if a call is under way. */
@@ -269,6 +300,9 @@ static bool doctor_try(struct doctor *d, struct doctor_probe *p) {
     if (provider != NULL && llm_provider_lacks_key(provider)) {
         doctor_say(d, FINDING_SKIPPED, name, "not without a key");
         return false;
+    }
+    if (provider != NULL && doctor_embeds(d, p, provider)) {
+        return true;
     }
     enum err e = llm_resolve(d->llm, &p->name, &p->chain.models[0], &why);
     if (e != ERR_OK) {

@@ -181,6 +181,13 @@ test('the doctor asks for no key where none is needed, and names all that are se
   assert.match(two, /LAB_A, LAB_C are set, for/);
 });
 
+test('the doctor asks a model for embeddings as one', async (t) => {
+  const { url } = await sim(t, '--require-key', KEY);
+  const asked = (model, options) => finding(t, { base_url: url }, { model, ...options });
+  assert.match(await asked('lab/text-embedding-3-small', { code: 0 }), /ok lab\/text-embedding-3-small: embeds, a text as 1536 numbers/);
+  assert.match(await asked('lab/text-embedding-3-small', { env: { LAB_API_KEY: 'sk-wrong-one' } }), /the key in LAB_API_KEY is not accepted/);
+});
+
 test('the doctor finds a store sound, and what broke it', async (t) => {
   const provider = await sim(t);
   const cwd = folder(t), store = join(cwd, 'p.jsonl.db'), env = provider.env;
