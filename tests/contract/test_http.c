@@ -271,6 +271,56 @@ static void test_the_first_byte_ends_the_first_deadline(void **state) {
     assert_string_equal(o.body, "late");
 }
 
+#define PROC_KEEPALIVE 2 /* the kind of a socket's timer, Documentation/networking/proc_net_tcp */
+
+struct look {
+    struct fixture *f;
+    struct http_transfer *transfer;
+    struct loop_timer timer;
+    bool found;
+    int looks;
+};
+
+/* Does the kernel watch over a connection to @port that is quiet? */
+static bool is_kept_alive(unsigned port) {
+    char line[512];
+    bool found = false;
+    FILE *file = fopen("/proc/net/tcp", "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        unsigned remote, state, timer;
+        found = found ||
+                (sscanf(line, " %*u: %*x:%*x %*x:%x %x %*x:%*x %x", &remote, &state, &timer) == 3 &&
+                 remote == port && state == 1 && timer == PROC_KEEPALIVE);
+    }
+    (void)fclose(file);
+    return found;
+}
+
+static void look_at_timers(void *ctx) {
+    struct look *l = ctx;
+    unsigned port;
+    assert_int_equal(sscanf(tiny_server_url(l->f->server), "http://127.0.0.1:%u", &port), 1);
+    l->found = is_kept_alive(port);
+    if (l->found || ++l->looks == 200) {
+        http_cancel(l->transfer);
+    } else {
+        loop_timer_start(l->f->loop, &l->timer, 20, look_at_timers, l);
+    }
+}
+
+static void test_a_quiet_connection_is_kept_alive(void **state) {
+    struct fixture *f = *state;
+    struct outcome o = {0};
+    struct look look = {.f = f};
+    (void)request_for(f, "/hang");
+    assert_int_equal(http_send(f->client, &f->request, note, &o, &look.transfer), ERR_OK);
+    loop_timer_start(f->loop, &look.timer, 20, look_at_timers, &look);
+    loop_run(f->loop);
+    assert_int_equal(o.err, ERR_CANCELED);
+    assert_true(look.found);
+}
+
 /* A socket whose backlog is full: connecting to it hangs. */
 static int full_backlog(char *url, size_t url_n, int *ret_clients, int clients_n) {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -584,6 +634,7 @@ int main(void) {
         HTTP_TEST(test_a_body_that_stalls_meets_the_total_deadline),
         HTTP_TEST(test_the_first_byte_ends_the_first_deadline),
         HTTP_TEST(test_a_connection_that_does_not_come_is_a_timeout_that_says_so),
+        HTTP_TEST(test_a_quiet_connection_is_kept_alive),
         HTTP_TEST(test_a_refused_connection_is_a_network_error_and_nothing_was_sent),
         HTTP_TEST(test_an_unknown_host_fails_for_all_who_wait_for_it),
         HTTP_TEST(test_a_bad_url_is_invalid_and_never_names_what_is_in_it),

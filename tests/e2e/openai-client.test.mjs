@@ -181,6 +181,25 @@ test('--fault-hang lasts until the client gives up', async (t) => {
   assert.equal((await provider.sums()).calls, 0);
 });
 
+test('--fault-drip takes ten times the time and is whole, --fault-stall begins and says no more', async (t) => {
+  const dripping = await sim(t, '--fault-drip', 1, '--latency', 30);
+  const began = Date.now();
+  const whole = await client(dripping).chat.completions.create(ask('x'));
+  assert(Date.now() - began >= 300, `${Date.now() - began} ms`);
+  assert.equal(whole.choices[0].finish_reason, 'stop');
+  assert.equal((await dripping.sums()).calls, 1);
+  const stalled = await sim(t, '--fault-stall', 1);
+  const stream = await client(stalled).chat.completions.create(ask('x', { stream: true }));
+  const pieces = stream[Symbol.asyncIterator]();
+  assert.equal((await pieces.next()).done, false);
+  const read = async () => {
+    while (!(await pieces.next()).done);
+    return 'an end';
+  };
+  assert.equal(await Promise.race([read().catch((e) => `${e}`), wait(500).then(() => 'silence')]), 'silence');
+  stream.controller.abort();
+});
+
 test('--fault-refuse is a refusal, --fault-empty nothing at all', async (t) => {
   const refused = await client(await sim(t, '--fault-refuse', 1)).chat.completions.create(ask('x'));
   assert.equal(refused.choices[0].message.content, null);
