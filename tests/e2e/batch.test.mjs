@@ -125,7 +125,7 @@ test('Ctrl-C leaves the batches at their provider and says so; the same command 
 
 test('resumed with less concurrency, and ended before it comes to all of them: every answer of a found batch is taken', async (t) => {
   const cwd = folder(t);
-  const provider = await sim(t, '--batch-time', 0.3);
+  const provider = await sim(t, '--batch-time', 1.5); // longer than from one line of progress to the next
   const first = start(t, batch(8, '--json-progress'), { cwd, env: env(provider) });
   await first.line(/"batched":8/);
   await first.kill('SIGKILL');

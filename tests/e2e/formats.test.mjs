@@ -2,6 +2,7 @@
 // provider enforces: exactly N problems, hardly a call refused, and money equal to the provider's bill.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
+import { createServer, request as forward } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
@@ -54,4 +55,45 @@ test("Perplexity's Agent API is asked in its own words, for models by their make
   await run(t, ['generate', '-n', 3, ...models, '-o', 'out.jsonl'], { cwd, env });
   assertExactly(3, jsonl(join(cwd, 'out.jsonl')));
   assert(provider.ledger().every((row) => row.model.startsWith('perplexity/')));
+});
+
+// What such a server says, in the words of several, if a request is of a kind that it does not take.
+const REFUSALS = [
+  [(q) => q.response_format?.type === 'json_schema', 'response_format', "'response_format' of type 'json_schema' is not supported with this model."],
+  [(q) => q.response_format, 'response_format', "'response_format.type' must be 'text'"],
+  [(q) => q.temperature !== undefined, 'temperature', "Unsupported value: 'temperature' does not support 0.5 with this model."],
+  [(q) => q.reasoning_effort, null, 'Unrecognized request argument supplied: reasoning_effort'],
+  [(q) => q.messages[0].role === 'system', 'messages[0].role', "'messages[0].role' does not support 'system' with this model."],
+  [(q) => q.stream, 'stream', 'stream is not supported'],
+  [(q) => q.max_tokens, 'max_tokens', "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."],
+];
+
+test('a server that refuses all that can be left out is asked without it: N problems, and each lesson is learned once', async (t) => {
+  const cwd = folder(t);
+  const provider = await sim(t, '--messy-rate', '0.5', '--accept-all');
+  const told = new Map();
+  const server = createServer(async (request, response) => {
+    const body = Buffer.concat(await request.toArray());
+    const [, param, message] = REFUSALS.find(([fits]) => fits(JSON.parse(body))) ?? [];
+    if (message) {
+      told.set(message, (told.get(message) ?? 0) + 1);
+      response.writeHead(400, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ error: { message, type: 'invalid_request_error', param, code: null } }));
+      return;
+    }
+    const { method, headers } = request;
+    forward(new URL(request.url, provider.base), { method, headers }, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    }).end(body);
+  });
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  t.after(() => (server.close(), server.closeAllConnections()));
+  const url = `http://127.0.0.1:${server.address().port}/v1`;
+  writeFileSync(join(cwd, 'stumper.yaml'), `providers:\n  lab: {base_url: "${url}", stream: true, temperature: 0.5, effort: low}\n`);
+  const models = ['engineer', 'checker', 'target'].flatMap((role) => [`--${role}`, `lab/${role}`]);
+  await run(t, ['generate', '-n', 5, '--concurrency', 1, ...models, '-o', 'out.jsonl'], { cwd });
+  assertExactly(5, jsonl(join(cwd, 'out.jsonl')));
+  assert.equal(told.size, REFUSALS.length, [...told.keys()].join('\n'));
+  for (const [message, times] of told) assert(times <= 3, `${times} times: ${message}`); // three models
 });
