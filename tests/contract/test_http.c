@@ -15,6 +15,9 @@
 #include "tiny_server.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
+#include <netdb.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -619,6 +622,37 @@ static void test_two_thousand_in_flight_all_come_back_and_share_connections(void
     assert_true(tiny_server_connections(f->server) <= 2000);
 }
 
+#define COUNTED_HOST "counted.test"
+
+static atomic_int lookups;
+
+/* In the place of the C library's: counts who asks for the name above, which is this machine. */
+__attribute__((visibility("default"))) int getaddrinfo(const char *node, const char *service,
+                                                       const struct addrinfo *hints,
+                                                       struct addrinfo **res) {
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    void *next = dlsym(RTLD_NEXT, "getaddrinfo");
+    memcpy(&real, &next, sizeof real); /* ISO C knows no cast from an object to a function */
+    bool counted = node != NULL && strcmp(node, COUNTED_HOST) == 0;
+    lookups += counted;
+    return real(counted ? "127.0.0.1" : node, service, hints, res);
+}
+
+static void test_a_burst_looks_its_host_up_once(void **state) {
+    struct fixture *f = *state;
+    struct crowd crowd = {.f = f, .left = 0};
+    struct http_transfer *t;
+    const char *port = strrchr(tiny_server_url(f->server), ':');
+    (void)snprintf(f->url, sizeof f->url, "http://" COUNTED_HOST "%s/slow", port);
+    f->request.connect_ms = f->request.first_byte_ms = f->request.total_ms = 20000;
+    for (int i = 0; i < 600; i++) { /* more than a shard has */
+        assert_int_equal(http_send(f->client, &f->request, crowd_next, &crowd, &t), ERR_OK);
+    }
+    loop_run(f->loop);
+    assert_int_equal(crowd.ok, 600);
+    assert_int_equal(lookups, 1);
+}
+
 #define HTTP_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void) {
@@ -637,6 +671,7 @@ int main(void) {
         HTTP_TEST(test_a_quiet_connection_is_kept_alive),
         HTTP_TEST(test_a_refused_connection_is_a_network_error_and_nothing_was_sent),
         HTTP_TEST(test_an_unknown_host_fails_for_all_who_wait_for_it),
+        HTTP_TEST(test_a_burst_looks_its_host_up_once),
         HTTP_TEST(test_a_bad_url_is_invalid_and_never_names_what_is_in_it),
         HTTP_TEST(test_a_password_in_the_url_is_not_in_the_detail),
         HTTP_TEST(test_what_is_not_http_is_a_protocol_error),
