@@ -24,7 +24,10 @@ static const int64_t work_output_tokens_max[ROLE_COUNT] = {
     [ROLE_ENGINEER] = 16000, [ROLE_CHECKER] = 16000, [ROLE_TARGET] = 32000};
 
 #define WORK_LOOK_MS 500
-#define WORK_LINGER_MS 5000 /* of a guest that finds nothing to borrow */
+#define WORK_LOOK_SOON_MS 100 /* while attempts go to guests and come back */
+#define WORK_LENDING_MS 3000  /* a home looks so often for so long after one has ended */
+#define WORK_THIRST_MS 1000   /* and a guest, who found nothing to borrow */
+#define WORK_LINGER_MS 5000   /* of a guest that finds nothing to borrow */
 #define WORK_GRACE_MS_MAX 60000
 #define WORK_PATIENCE_AFTER 20
 #define WORK_PATIENCE_FACTOR 3 /* times the 95th percentile of a role's latency */
@@ -124,9 +127,20 @@ void work_cancel(struct work *k) {
 
 /* --- guests */
 
+static void work_look(void *ctx);
+
+/* Until the next look: what a guest's attempts leave free is lent again soon, and borrowed soon;
+ * where little ends, or a job is near its end, nobody asks the store so often. */
+static int64_t work_look_ms(const struct work *k) {
+    int64_t now_ms = loop_now_ms(k->loop);
+    bool soon = k->is_guest ? k->dry_ms != 0 && now_ms - k->dry_ms < WORK_THIRST_MS
+                            : k->lent.ended_ms != 0 && now_ms - k->lent.ended_ms < WORK_LENDING_MS;
+    return soon ? WORK_LOOK_SOON_MS : WORK_LOOK_MS;
+}
+
 /* There was less to borrow than was wanted, just now. */
 static bool work_is_dry(const struct work *k) {
-    return k->dry_ms != 0 && loop_now_ms(k->loop) - k->asked_ms < WORK_LOOK_MS;
+    return k->dry_ms != 0 && loop_now_ms(k->loop) - k->asked_ms < work_look_ms(k);
 }
 
 bool work_is_idle_guest(const struct work *k) {
@@ -163,7 +177,7 @@ static void work_look(void *ctx) {
         }
     }
     sched_set_late(&k->view.sched, late);
-    loop_timer_start(k->loop, &k->look, WORK_LOOK_MS, work_look, k);
+    loop_timer_start(k->loop, &k->look, work_look_ms(k), work_look, k);
     work_lend(k);
     work_end_if_dry(k);
     work_pump(k);
@@ -206,8 +220,12 @@ static void work_borrowed(struct work *k, int64_t n, int64_t asked) {
     if (n > 0) {
         k->borrow_nusd = k->op.claim.ret_each_nusd;
     }
+    bool was_dry = k->dry_ms != 0;
     k->asked_ms = now_ms;
-    k->dry_ms = n == asked ? 0 : k->dry_ms != 0 ? k->dry_ms : now_ms;
+    k->dry_ms = n == asked ? 0 : was_dry ? k->dry_ms : now_ms;
+    if (k->dry_ms != 0 && !was_dry) {
+        loop_timer_start(k->loop, &k->look, work_look_ms(k), work_look, k);
+    }
 }
 
 static void work_begin(struct work *k, const struct lease *lease) {

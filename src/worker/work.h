@@ -36,6 +36,7 @@ struct work_lent {
     bool asking;           /* the store is asked just now */
     bool unheard;          /* an earlier home has lent, and nobody knows yet for how much */
     int64_t running, open; /* attempts that guests have / that they may begin */
+    int64_t ended_ms;      /* when the store told last that some of them have ended; 0: never */
     int64_t nusd;          /* set aside for them */
     int64_t own_nusd;      /* what was spent here when the store was asked */
     int64_t others_nusd;   /* what others are known to have spent since the job came home */

@@ -2,8 +2,9 @@
  *
  * The store keeps how many attempts guests may still begin; who has room takes some of them (a
  * claim that borrows) and works on them as on its own. The home hears of that by asking, twice a
- * second while anything is lent: how many are running, what those that ended came to, what others
- * have spent. So near N the scheduler counts on what is lent, and the budget holds across workers:
+ * second while anything is lent, ten times while some of it ends: how many are running, what those
+ * that ended came to, what others have spent. So near N the scheduler counts on what is lent, and
+ * the budget holds across workers:
  *
  * Invariants (1) the scheduler counts what is lent, running or still open, as in flight; (2) for
  * each of those the most that an attempt may cost is set aside, less what it has spent already; a
@@ -73,6 +74,7 @@ static void work_hear_of_lent(struct work *k) {
         int64_t before = outcome == OUTCOME_ACCEPTED ? 0 : k->row.outcomes[outcome];
         ended[outcome] =
             MAX(o->ret_outcomes[outcome] - before - k->view.sched.outcomes[outcome], 0);
+        lent->ended_ms = ended[outcome] > 0 ? loop_now_ms(k->loop) : lent->ended_ms;
     }
     int64_t spent_nusd = MAX(o->ret_cost_nusd - lent->own_nusd - lent->others_nusd, 0);
     lent->others_nusd += spent_nusd;
