@@ -54,17 +54,21 @@ static int64_t wire_number_below(struct str text, int64_t limit) {
 }
 
 /* "This model supports at most 16384 completion tokens": what it allows is the largest number there
- * that is smaller than what was asked for. Of a context's length half is left to the input. */
+ * that is smaller than what was asked for. Of what input and answer share half is left to the input
+ * (local servers, routers). */
 static bool wire_learn_limit(const struct wire_ask *ask, const struct wire_error *e,
                              unsigned *known, int64_t *ret_cap) {
-    static const char *const names[] = {"max_tokens", "max_completion_tokens", "max_output_tokens",
-                                        "maxOutputTokens"};
+    static const char *const names[] = {
+        "max_tokens",      "max_completion_tokens", "max_output_tokens", "max_new_tokens",
+        "maxOutputTokens", "the completion",        "in the output"};
     bool named = false;
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         named = named || wire_names(e, names[i]);
     }
     int64_t cap = wire_number_below(e->message, ask->output_tokens_max);
-    cap = str_find(e->message, S("context length")) != STR_NPOS ? cap / 2 : cap;
+    bool shared = str_find(e->message, S("context length")) != STR_NPOS ||
+                  str_find(e->message, S("max_new_tokens")) != STR_NPOS;
+    cap = shared ? cap / 2 : cap;
     cap = str_find(e->message, S("(exclusive)")) != STR_NPOS ? cap - 1 : cap;
     if (!named || cap < WIRE_CAP_MIN || (ask->quirks & WIRE_CAPPED) != 0) {
         return false;

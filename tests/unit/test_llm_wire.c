@@ -448,6 +448,20 @@ static void test_a_cap_that_is_too_large_teaches_the_largest_that_is_not(void **
         {"'max_tokens' or 'max_completion_tokens' is too large: 100000. This model's maximum "
          "context length is 4096 tokens and your request has 53 input tokens",
          2048},
+        {"This model's maximum context length is 4096 tokens. However, you requested 100053 tokens "
+         "(53 in the messages, 100000 in the completion). Please reduce the length of the messages "
+         "or completion.",
+         2048},
+        {"Requested token count exceeds the model's maximum context length of 4096 tokens. You "
+         "requested a total of 100053 tokens: 53 tokens from the input messages and 100000 tokens "
+         "for the completion.",
+         2048},
+        {"This endpoint's maximum context length is 4096 tokens. However, you requested about "
+         "100053 tokens (53 of text input, 100000 in the output).",
+         2048},
+        {"`inputs` tokens + `max_new_tokens` must be <= 8193. Given: 53 `inputs` tokens and 100000 "
+         "`max_new_tokens`",
+         4096},
         {"max_tokens must be at least 1", 0},
         {"max_tokens is too large: 100000", 0},
     };
