@@ -34,6 +34,7 @@ enum store_kind_no {
     STORE_BATCH_MADE,
     STORE_KEY_ADD,
     STORE_KEY_REVOKE,
+    STORE_PURSE,
     STORE_OUTBOX_TAKE,
     STORE_OUTBOX_TELL,
     STORE_GET_JOB,
@@ -86,6 +87,7 @@ static const struct store_kind store_kinds[STORE_KINDS] = {
     [STORE_BATCH_MADE] = WORKS(rule_batch_made, "batch_made"),
     [STORE_KEY_ADD] = WRITES(rule_key_add, "key_add"),
     [STORE_KEY_REVOKE] = WRITES(rule_key_revoke, "key_revoke"),
+    [STORE_PURSE] = WORKS(rule_purse, "purse"),
     [STORE_OUTBOX_TAKE] = WRITES(rule_outbox_take, "outbox_take"),
     [STORE_OUTBOX_TELL] = WORKS(rule_outbox_tell, "outbox_tell"),
     [STORE_GET_JOB] = READS(read_get_job),
@@ -259,6 +261,11 @@ void store_key_add(struct store *s, struct store_key_add *o) {
 }
 void store_key_revoke(struct store *s, struct store_key_revoke *o) {
     store_begin(s, &o->op, STORE_KEY_REVOKE);
+}
+void store_purse(struct store *s, struct store_purse *o) {
+    ASSERT(o->worker > 0 && 0 <= o->keep_nusd && o->keep_nusd <= o->need_nusd &&
+           o->need_nusd <= o->want_nusd);
+    store_begin(s, &o->op, STORE_PURSE);
 }
 void store_key_list(struct store *s, struct store_key_list *o) {
     store_begin(s, &o->op, STORE_KEY_LIST);

@@ -21,6 +21,11 @@
 #define LOCK_CARETAKER "1398033746, hashtext(current_schema())" /* held by a session */
 #define LOCK_SWEEP "1398033747, hashtext(current_schema())"
 #define LOCK_PARTS "1398033748, hashtext(current_schema())"
+#define LOCK_PURSES "1398033749, hashtext(current_schema() || '/' || $1)" /* of one key */
+
+#define QUERY_PURSES                                                                               \
+    " (SELECT coalesce(sum(p.held_nusd), 0) FROM purses p WHERE p.tenant = $1 AND p.worker <> $3"
+#define QUERY_PURSE_OWNER "(SELECT 1 FROM workers w WHERE w.key = p.worker)"
 
 const char *const queries_texts[Q_COUNT] = {
     [Q_JOB_FIND] = QUERY_JOB " AND id = $1" QUERY_LOCK,
@@ -192,6 +197,21 @@ const char *const queries_texts[Q_COUNT] = {
                         " ON CONFLICT (tenant, day)"
                         " DO UPDATE SET cost_nusd = s.cost_nusd + excluded.cost_nusd",
     [Q_KEY_SPEND_SWEEP] = "DELETE FROM key_spend WHERE day < $1",
+    [Q_PURSES_LOCK] = "SELECT $1 /*= SELECT pg_advisory_xact_lock(" LOCK_PURSES ") */",
+    /* What a key may spend, has spent, what others alive have of it, and what the dead had. */
+    [Q_PURSES_STATE] =
+        "SELECT k.day_nusd_max, coalesce((SELECT cost_nusd FROM key_spend"
+        " WHERE tenant = $1 AND day = $2), 0)," QUERY_PURSES " AND EXISTS " QUERY_PURSE_OWNER
+        ")," QUERY_PURSES " AND p.day = $2 AND NOT EXISTS " QUERY_PURSE_OWNER
+        ") FROM keys k WHERE k.key = $1 AND k.day_nusd_max > 0",
+    [Q_PURSE_SET] = "INSERT INTO purses (tenant, worker, held_nusd, day) VALUES ($1, $2, $3, $4)"
+                    " ON CONFLICT (tenant, worker) DO UPDATE SET"
+                    " held_nusd = excluded.held_nusd, day = excluded.day",
+    [Q_PURSE_TAKE] = "UPDATE purses SET held_nusd = CASE WHEN held_nusd > $1 THEN held_nusd - $1"
+                     " ELSE 0 END, day = $2 WHERE tenant = $3 AND worker = $4",
+    [Q_PURSES_DROP] = "DELETE FROM purses WHERE worker = $1",
+    [Q_PURSES_SWEEP] = "DELETE FROM purses WHERE day < $1"
+                       " AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.key = purses.worker)",
     [Q_OUTBOX_ADD] = "INSERT INTO outbox (id, body, created_ms, due_ms, job, url)"
                      " SELECT $1, $2, $3, $3, key, webhook_url FROM jobs"
                      " WHERE key = $4 AND webhook_url <> ''",

@@ -27,7 +27,6 @@
 #include <string.h>
 
 #define RULES_ARENA_BYTES_MAX ((size_t)256 * 1024 * 1024)
-#define RULES_DAY_MS INT64_C(86400000)
 
 void rules_init(struct rules *r, struct sql *db) {
     *r = (struct rules){.db = db, .wall_ahead_ms = clock_wall_ms() - clock_mono_ms()};
@@ -44,6 +43,7 @@ void rules_release(struct rules *r) {
 
 void rules_forget(struct rules *r, bool committed) {
     r->jobs = NULL;
+    r->spends = NULL;
     memset(r->buckets, 0, sizeof r->buckets);
     r->events = r->outbox = r->keys = r->taxonomy.kept = false;
     if (committed) {
@@ -229,31 +229,6 @@ static void rules_add_usage(struct rules *r, const struct rules_job *job) {
     }
 }
 
-/* What the jobs of a tenant have spent, one tenant after the other: the next after @tenant; 0: that
- * was the last. */
-static int64_t rules_next_spender(const struct rules *r, int64_t tenant, int64_t *ret_nusd) {
-    int64_t next = 0;
-    for (const struct rules_job *job = r->jobs; job != NULL; job = job->next) {
-        if (job->spent_nusd == 0 || job->tenant <= tenant || (next != 0 && job->tenant > next)) {
-            continue;
-        }
-        *ret_nusd = job->spent_nusd + (job->tenant == next ? *ret_nusd : 0);
-        next = job->tenant;
-    }
-    return next;
-}
-
-static void rules_add_key_spend(struct rules *r, int64_t now_ms) {
-    int64_t nusd = 0;
-    for (int64_t t = 0; (t = rules_next_spender(r, t, &nusd)) != 0;) {
-        struct sql_query *q = sql_use(r->db, Q_KEY_SPEND_ADD);
-        sql_put_int(q, t);
-        sql_put_int(q, now_ms / RULES_DAY_MS);
-        sql_put_int(q, nusd);
-        (void)sql_run(q);
-    }
-}
-
 void rules_flush_job(struct rules *r, struct rules_job *job, int64_t now_ms) {
     if (job->progress) {
         rules_tell_progress(r, job, now_ms);
@@ -271,8 +246,5 @@ void rules_flush(struct rules *r) {
     for (struct rules_job *job = r->jobs; job != NULL; job = job->next) {
         rules_flush_job(r, job, now_ms);
     }
-    rules_add_key_spend(r, now_ms);
-    for (struct rules_job *job = r->jobs; job != NULL; job = job->next) {
-        job->spent_nusd = 0;
-    }
+    rules_settle_purses(r);
 }

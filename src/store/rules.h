@@ -18,6 +18,7 @@
 #define RULES_BUCKETS 256 /* power of two */
 
 struct rules_job;
+struct rules_spend;
 
 /* The taxonomy that was submitted last: most jobs have the same. */
 struct rules_text {
@@ -42,9 +43,10 @@ struct rules {
     struct arena arena;
     struct rules_job *jobs; /* that it has touched */
     struct rules_job *buckets[RULES_BUCKETS];
-    int64_t queued_more;       /* by so many, or so many fewer */
-    bool events, outbox, keys; /* it adds such rows */
-    struct sbuf line;          /* the problem, event or webhook being written */
+    struct rules_spend *spends; /* of keys; rules_purse.c */
+    int64_t queued_more;        /* by so many, or so many fewer */
+    bool events, outbox, keys;  /* it adds such rows */
+    struct sbuf line;           /* the problem, event or webhook being written */
 };
 
 /** @db is borrowed; it was opened with queries_texts. / Free the memory. */
@@ -58,7 +60,7 @@ rule_fn rule_join, rule_beat, rule_worker_drain, rule_quit, rule_reap, rule_take
     rule_job_set;
 rule_fn rule_claim, rule_lend, rule_record, rule_finish, rule_release;
 rule_fn rule_batch_intend, rule_batch_made;
-rule_fn rule_key_add, rule_key_revoke, rule_outbox_take, rule_outbox_tell;
+rule_fn rule_key_add, rule_key_revoke, rule_purse, rule_outbox_take, rule_outbox_tell;
 
 struct store_part;
 

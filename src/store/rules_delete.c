@@ -7,7 +7,6 @@
 
 #define RULES_SPEND_DAYS 62
 #define RULES_GONE_DAYS 90
-#define RULES_DAY_MS INT64_C(86400000)
 
 /* Of each that comes, ten old ones go at most. */
 static void rules_remember_gone(struct rules *r, const struct rules_job *job, int64_t now_ms) {
@@ -78,7 +77,9 @@ enum err rule_sweep(struct rules *r, struct store_op *op) {
         }
     }
     (void)rules_run_int(r, Q_OUTBOX_SWEEP, o->ended_before_ms);
-    (void)rules_run_int(r, Q_KEY_SPEND_SWEEP, sql_wall_ms(r->db) / RULES_DAY_MS - RULES_SPEND_DAYS);
+    int64_t today = sql_wall_ms(r->db) / RULES_DAY_MS;
+    (void)rules_run_int(r, Q_KEY_SPEND_SWEEP, today - RULES_SPEND_DAYS);
+    (void)rules_run_int(r, Q_PURSES_SWEEP, today);
     return ERR_OK;
 }
 

@@ -28,10 +28,9 @@ struct rules_job {
     int64_t calls, input_tokens, output_tokens, cost_nusd, calls_unpriced;
     int64_t events, progress_seq;
     struct rules_usage *usage;
-    int64_t spent_nusd; /* by this transaction */
-    unsigned what;      /* STORE_CHANGED_…, for the watchers */
-    bool count;         /* its counters are to be written */
-    bool progress;      /* outcomes changed that no event tells yet */
+    unsigned what; /* STORE_CHANGED_…, for the watchers */
+    bool count;    /* its counters are to be written */
+    bool progress; /* outcomes changed that no event tells yet */
     bool deleted;
 };
 
@@ -93,6 +92,15 @@ bool rules_write_line(struct rules *r, const struct problem *p, const struct pro
 /** Store the problem whose line was just written, count it, tell of it. */
 void rules_add_problem(struct rules *r, struct rules_job *job, const struct problem *p,
                        const struct problem_ids *ids);
+
+#define RULES_DAY_MS INT64_C(86400000)
+
+/** A call of @tenant's was paid for under a lease of @worker's: it comes out of that one's purse.
+ */
+void rules_spend(struct rules *r, int64_t tenant, int64_t worker, int64_t nusd);
+
+/** At the end of the transaction: write down what was spent, then fill the purses asked for. */
+void rules_settle_purses(struct rules *r);
 
 /** Now, on the schedule of webhooks. */
 int64_t rules_due_ms(const struct rules *r);

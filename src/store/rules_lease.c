@@ -23,11 +23,10 @@ static int64_t rules_find_waiting(struct rules *r, const struct rules_job *job, 
     return found;
 }
 
-static void rules_lease(struct rules *r, const struct rules_job *job, const struct lease *lease,
-                        int64_t worker) {
+static void rules_lease(struct rules *r, const struct rules_job *job, const struct lease *lease) {
     struct sql_query *q = sql_use(r->db, lease->again ? Q_LEASE_AGAIN : Q_LEASE_NEW);
     sql_put_int(q, lease->token);
-    sql_put_int(q, worker);
+    sql_put_int(q, lease->worker);
     sql_put_int(q, job->key);
     sql_put_int(q, lease->attempt_no);
     (void)sql_run(q);
@@ -102,7 +101,8 @@ static void rules_lease_all(struct rules *r, struct rules_job *job, int64_t work
             leases[i] = (struct lease){.attempt_no = ++job->attempts};
         }
         leases[i].token = token + i;
-        rules_lease(r, job, &leases[i], worker);
+        leases[i].worker = worker;
+        rules_lease(r, job, &leases[i]);
     }
     job->count = true;
     job->what |= STORE_CHANGED_COUNTS;

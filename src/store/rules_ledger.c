@@ -30,7 +30,7 @@ static struct usage_row *rules_usage_of(struct rules *r, struct rules_job *job, 
     return &u->row;
 }
 
-static void rules_count_call(struct rules *r, struct rules_job *job,
+static void rules_count_call(struct rules *r, struct rules_job *job, int64_t worker,
                              const struct ledger_call *call) {
     const struct call_answer *answer = &call->answer;
     struct usage_row *usage = rules_usage_of(r, job, call->role, call->model);
@@ -47,7 +47,7 @@ static void rules_count_call(struct rules *r, struct rules_job *job,
     job->output_tokens += MAX(answer->usage.output_tokens, 0);
     job->cost_nusd += MAX(answer->cost_nusd, 0);
     job->calls_unpriced += answer->cost_nusd < 0;
-    job->spent_nusd += MAX(answer->cost_nusd, 0);
+    rules_spend(r, job->tenant, worker, MAX(answer->cost_nusd, 0));
     job->count = true;
     job->what |= STORE_CHANGED_COUNTS;
 }
@@ -81,7 +81,7 @@ static void rules_add_call(struct rules *r, struct rules_job *job, const struct 
     if (sql_run(q) == 0) {
         return;
     }
-    rules_count_call(r, job, call);
+    rules_count_call(r, job, lease->worker, call);
 }
 
 enum err rule_record(struct rules *r, struct store_op *op) {

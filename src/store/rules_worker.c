@@ -146,6 +146,7 @@ enum err rule_quit(struct rules *r, struct store_op *op) {
     const struct store_quit *o = CONTAINER_OF(op, struct store_quit, op);
     rules_bury_worker(r, o->worker, false);
     (void)rules_run_int(r, Q_PARTS_DROP, o->worker);
+    (void)rules_run_int(r, Q_PURSES_DROP, o->worker);
     return ERR_OK;
 }
 

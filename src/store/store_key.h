@@ -46,6 +46,24 @@ struct store_key_revoke {
 };
 void store_key_revoke(struct store *s, struct store_key_revoke *o);
 
+/* What a worker may spend of a tenant's day: its purse. However many workers there are, what the
+ * key has spent today and all purses together never pass what it may spend in a day; nothing is
+ * promised of a key without such a limit, whose purses are as large as anybody wants.
+ *
+ * Ask for @want_nusd, or at least @need_nusd of it; if there is not so much, @keep_nusd is what
+ * remains: what calls in flight may cost. The cost of each recorded call comes out of the purse of
+ * its lease's worker, in the same transaction. A purse goes with the worker that quits. One that
+ * was taken for dead keeps its own until the day is over, since its calls in flight may have been
+ * billed. A worker asks for a purse of a tenant's once at a time. */
+struct store_purse {
+    struct store_op op;
+    int64_t tenant, worker;
+    int64_t keep_nusd, need_nusd, want_nusd; /* 0 <= keep <= need <= want */
+    int64_t ret_nusd;                        /* what is in it now: keep, or need..want */
+    int64_t ret_others_nusd;                 /* … in those of others alive: may come back */
+};
+void store_purse(struct store *s, struct store_purse *o);
+
 /* --- reading, by the reading thread */
 
 /* All keys, revoked ones too, oldest first. ERR_TOO_BIG: they do not fit into the arena. */

@@ -73,6 +73,7 @@ void store_reap(struct store *s, struct store_reap *o);
 struct lease {
     int64_t attempt_no;
     int64_t token;
+    int64_t worker;  /* whose it is: what its calls cost comes out of that one's purse */
     int64_t crashes; /* how often in a row a lease of it was lost; an answer recorded under a lease
                         begins the count anew */
     bool again;      /* it was leased before: there may be answers of it */

@@ -30,7 +30,6 @@ struct crew_hand {
 
 struct crew {
     struct crew_options options;
-    struct purses *purses;
     struct reconciler *reconciler;
     pthread_mutex_t lock;
     int64_t grace_ms; /* under the lock */
@@ -148,7 +147,6 @@ static void *hand_main(void *arg) {
                                                       .slots = o->slots,
                                                       .batch_slots = o->batch_slots,
                                                       .broker = o->broker,
-                                                      .purses = h->crew->purses,
                                                       .lends = o->shared || o->workers > 1,
                                                       .metrics = o->metrics,
                                                       .asked_to_go = hand_asked_to_go,
@@ -191,14 +189,12 @@ enum err crew_start(const struct crew_options *options, struct crew **ret, struc
     enum err e = ERR_OK;
     ASSERT(options->workers >= 0 && options->workers <= CREW_WORKERS_MAX);
     c->options = *options;
-    c->purses = purses_new();
     (void)pthread_mutex_init(&c->lock, NULL);
     c->hands = mem_new_array((size_t)options->workers, sizeof *c->hands);
     for (int64_t i = 0; i < options->workers && e == ERR_OK; i++) {
         e = crew_hire(c, &c->hands[i], reterr);
     }
     if (e != ERR_OK && c->hands_n == 0) {
-        purses_free(c->purses);
         free(c->hands);
         free(c);
         return e;
@@ -248,7 +244,6 @@ void crew_free(struct crew *c) {
     for (int64_t i = 0; i < c->hands_n; i++) {
         loop_free(c->hands[i].loop);
     }
-    purses_free(c->purses);
     (void)pthread_mutex_destroy(&c->lock);
     free(c->hands);
     free(c);

@@ -181,6 +181,9 @@ static void work_look(void *ctx) {
     work_lend(k);
     work_end_if_dry(k);
     work_pump(k);
+    if (k->waiting_money == 0) {
+        purse_rest(k->purse);
+    }
 }
 
 static void work_grace_over(void *ctx) {
@@ -318,7 +321,7 @@ bool work_reserve(struct work *k, int64_t nusd) {
     if (!budget_reserve(&k->view.budget, nusd)) {
         return false;
     }
-    if (!purse_reserve(k->purse, nusd, clock_wall_ms())) {
+    if (!purse_reserve(k->purse, nusd)) {
         budget_release(&k->view.budget, nusd);
         k->purse_empty = true;
         return false;
@@ -330,7 +333,7 @@ int64_t work_reserve_owed(struct work *k, int64_t nusd) {
     if (!budget_reserve(&k->view.budget, nusd)) {
         return 0;
     }
-    if (!purse_reserve(k->purse, nusd, clock_wall_ms())) {
+    if (!purse_reserve(k->purse, nusd)) {
         budget_release(&k->view.budget, nusd);
         return 0;
     }
@@ -369,10 +372,14 @@ static void work_share_money(struct work *k) {
             }
         }
     }
+    if (k->waiting_money > 0 && k->purse_empty) {
+        purse_ask(k->purse, k->waiting_money);
+    }
     if (k->waiting_money > 0 && k->view.calls_in_flight == 0 && k->lent.nusd == 0 &&
-        (!k->purse_empty || purse_is_idle(k->purse))) {
+        (!k->purse_empty || purse_is_spent(k->purse))) {
         /* Nobody will give any back. Also where it had stopped before, and lets attempts finish. */
-        sched_stop_for(&k->view.sched, k->purse_empty ? STOP_INTERRUPTED : STOP_MAX_COST);
+        k->day_spent = k->purse_empty;
+        sched_stop_for(&k->view.sched, k->day_spent ? STOP_INTERRUPTED : STOP_MAX_COST);
         work_give_up_waiting(k);
     }
 }
@@ -428,7 +435,7 @@ void work_pump(struct work *k) {
                       (work_stopped(k) ? work_collects(k) : k->waiting_money == 0);
     work_want(k, may_launch ? wants : 0);
     bool over = work_stopped(k) && k->busy == 0 && k->share.wants == 0 && !work_awaits_guests(k);
-    if (over && k->purse_empty && k->view.sched.stop == STOP_INTERRUPTED) {
+    if (over && k->day_spent && k->view.sched.stop == STOP_INTERRUPTED) {
         work_pause(k, S(STORE_DAY_SPENT));
     } else if (over) {
         work_leave(k, work_end_state(k), work_end_reason(k));

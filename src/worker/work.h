@@ -15,7 +15,7 @@
 #include "base/hashset.h"
 #include "core/share.h"
 #include "store/store_job.h"
-#include "store/store_key.h"
+#include "worker/purse.h"
 #include "worker/slot.h"
 
 enum work_state {
@@ -79,7 +79,8 @@ struct work {
         dry_ms; /* guest: when it borrowed last; since when that was not enough, or 0 */
     struct work_lent lent;
     bool lost;        /* it is somebody else's now, or gone: leave without a word */
-    bool purse_empty; /* it stopped because its key has spent today's money */
+    bool purse_empty; /* a call waits for money of its key */
+    bool day_spent;   /* it stopped because that may spend no more today */
     struct loop_timer deadline, grace, look, again;
     void (*done)(void *ctx, const struct work_view *view); /* of worker_run(), or NULL */
     void *ctx;
@@ -199,6 +200,7 @@ struct worker {
     size_t jobs_n;
     LIST_HEAD(, worker_tenant) tenants; /* who have jobs here */
     struct share_tenant unknown;        /* of jobs whose row is not read yet */
+    struct purses purses;               /* of keys that have jobs here */
     struct broker_consumer *consumer;
     struct store_watch *watch;
     union {

@@ -155,9 +155,9 @@ static void work_recall(struct work *k) {
 static void work_key_read(struct store_op *op) {
     struct work *k = CONTAINER_OF(op, struct work, op.key.op);
     if (!work_is_unwanted(k, op)) {
-        const struct store_key_use *use = &k->op.key;
-        k->purse = purse_get(k->worker->options.purses, k->row.tenant, use->ret_day_nusd_max,
-                             use->ret_day_nusd, use->ret_next_day_ms);
+        if (k->op.key.ret_day_nusd_max > 0) {
+            k->purse = purse_get(&k->worker->purses, k->row.tenant, k->worker->number);
+        }
         work_recall(k);
     }
 }
@@ -171,7 +171,7 @@ static void work_prepare(struct work *k) {
     worker_tell_tenant(k);
     if (e != ERR_OK) {
         work_refuse(k, JOB_FAILED, e, &detail);
-    } else if (k->row.tenant > 0 && k->worker->options.purses != NULL) {
+    } else if (k->row.tenant > 0) {
         k->op.key = (struct store_key_use){.op = {.loop = k->loop, .done = work_key_read},
                                            .tenant = k->row.tenant};
         store_key_use(k->store, &k->op.key);

@@ -263,6 +263,17 @@ static void worker_was_reaped(struct worker *w) {
     worker_join(w);
 }
 
+/* The store has filled a purse, or one is gone. */
+static void worker_purse_told(void *ctx, const struct purse *p) {
+    struct worker *w = ctx;
+    for (size_t i = w->jobs_n; p != NULL && i-- > 0;) {
+        if (w->jobs[i]->purse == p) {
+            work_pump(w->jobs[i]);
+        }
+    }
+    worker_quit_if_empty(w);
+}
+
 static void worker_beat(void *ctx);
 
 /* Parts were granted; until when they may be used is reckoned from when they were asked for. */
@@ -367,6 +378,8 @@ struct worker *worker_start(const struct worker_options *options) {
     w->free_n[WORK_DIRECT] = options->slots;
     w->free_n[WORK_BATCHES] = options->batch_slots;
     LIST_INIT(&w->tenants);
+    w->purses = (struct purses){
+        .loop = options->loop, .store = options->store, .told = worker_purse_told, .ctx = w};
     w->watch = store_watch(options->store, options->loop, worker_on_news, w);
     if (options->broker != NULL) {
         w->consumer = broker_join(options->broker, options->loop, worker_on_token, w);
@@ -393,7 +406,8 @@ static void worker_quitted(struct store_op *op) {
 }
 
 static void worker_quit_if_empty(struct worker *w) {
-    if (!w->draining || w->quitting || w->jobs_n > 0 || w->op_under_way) {
+    if (!w->draining || w->quitting || w->jobs_n > 0 || w->op_under_way ||
+        !purses_are_gone(&w->purses)) {
         return;
     }
     w->quitting = true;

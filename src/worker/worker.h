@@ -27,7 +27,6 @@
 #include "store/store_read.h"
 #include "store/store_work.h"
 #include "worker/judge_pool.h"
-#include "worker/purse.h"
 
 struct worker;
 
@@ -42,7 +41,6 @@ struct worker_options {
     int64_t batch_slots;      /* for jobs whose calls wait in batches: they hold theirs for hours */
     struct broker *broker;    /* NULL: no jobs but those of worker_run() */
     struct judge_pool *judge; /* NULL: no answers are compared, and all count as definite */
-    struct purses *purses;    /* NULL: keys have no limits here */
     struct metrics *metrics;  /* NULL: nothing is counted */
     bool lends; /* others work on the store too, and may help with jobs at home here */
     /** The store was asked that this worker goes: whoever started it is to drain it. May be NULL.

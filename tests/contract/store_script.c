@@ -19,9 +19,12 @@
 /* --- the operations */
 
 static enum err add_key(struct script *s) {
-    struct store_key_add o = {
-        .op = RIG_OP(s->rig),
-        .key = {.id = "key_1", .name = "ours", .hash = "5f", .scopes = STORE_SCOPE_SUBMIT}};
+    struct store_key_add o = {.op = RIG_OP(s->rig),
+                              .key = {.id = "key_1",
+                                      .name = "ours",
+                                      .hash = "5f",
+                                      .scopes = STORE_SCOPE_SUBMIT,
+                                      .day_nusd_max = 100}};
     store_key_add(s->rig->store, &o);
     return rig_wait(s->rig, &o.op);
 }
@@ -282,6 +285,13 @@ static enum err revoke_key(struct script *s) {
     return rig_wait(s->rig, &o.op);
 }
 
+static enum err first_fills_purse(struct script *s) {
+    struct store_purse o = {
+        .op = RIG_OP(s->rig), .tenant = 1, .worker = s->first, .need_nusd = 10, .want_nusd = 20};
+    store_purse(s->rig->store, &o);
+    return rig_wait(s->rig, &o.op);
+}
+
 const struct script_step script_steps[] = {
     {"key_add", add_key},
     {"submit", submit_one},
@@ -290,6 +300,7 @@ const struct script_step script_steps[] = {
     {"join", join_second},
     {"take", first_takes_one},
     {"claim", first_claims},
+    {"purse", first_fills_purse},
     {"lend", first_lends},
     {"worker_drain", ask_second_to_go},
     {"record", record_first},
@@ -349,6 +360,7 @@ static const struct {
     {"batch_calls", "job IN " LIVING},
     {"keys", "1"},
     {"key_spend", "1"},
+    {"purses", "1"},
     {"workers", "1"},
     {"tokens", "1"},
     {"gone", "1"},
