@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define US_PER_S INT64_C(1000000)
+#define AUTH_RATE_PORTIONS 20
 
 static size_t auth_bucket(const char *hash) {
     return str_hash(str_take(str_of(hash), 8)) % AUTH_BUCKETS;
@@ -30,22 +31,39 @@ struct key *auth_find(const struct auth *auth, struct str authorization) {
     return found;
 }
 
+static int64_t auth_step_us(const struct key *key) {
+    return MAX(STORE_KEY_WINDOW_US / key->row.requests_per_minute, INT64_C(1));
+}
+
 struct auth_rate auth_count(struct key *key, int64_t now_us) {
     struct auth_rate r = {.quota = key->row.requests_per_minute};
     if (r.quota <= 0) {
         return r;
     }
-    const int64_t window_us = AUTH_RATE_WINDOW_S * US_PER_S;
-    int64_t step_us = MAX(window_us / r.quota, INT64_C(1));
-    int64_t due_us = MAX(key->due_us, now_us) + step_us;
-    if (due_us > now_us + window_us) {
-        r.retry_s = (due_us - window_us - now_us + US_PER_S - 1) / US_PER_S;
+    int64_t step_us = auth_step_us(key), end_us = now_us + STORE_KEY_WINDOW_US;
+    int64_t due_us = MAX(key->due_us, now_us);
+    key->given = now_us < key->given_until_us ? key->given : 0;
+    if (key->given > 0) {
+        key->given--;
+    } else if (due_us + step_us > end_us) { /* others can only have made it later */
+        r.retry_s = (due_us + step_us - end_us + US_PER_S - 1) / US_PER_S;
     } else {
-        key->due_us = due_us;
+        r.ask = true;
     }
-    r.remaining = MAX((now_us + window_us - key->due_us) / step_us, INT64_C(0));
-    r.reset_s = MAX((key->due_us - now_us + US_PER_S - 1) / US_PER_S, INT64_C(0));
+    due_us = MAX(due_us - key->given * step_us, now_us);
+    r.remaining = (end_us - due_us) / step_us;
+    r.reset_s = (due_us - now_us + US_PER_S - 1) / US_PER_S;
     return r;
+}
+
+int64_t auth_want(const struct key *key, int64_t n) {
+    return MAX(n, key->row.requests_per_minute / AUTH_RATE_PORTIONS);
+}
+
+void auth_give(struct key *key, int64_t n, int64_t ahead_us, int64_t now_us) {
+    key->given = (now_us < key->given_until_us ? key->given : 0) + n;
+    key->given_until_us = now_us + STORE_KEY_WINDOW_US;
+    key->due_us = now_us + ahead_us;
 }
 
 struct auth_text {
@@ -67,7 +85,7 @@ bool auth_fields(const struct auth_rate *rate, const struct auth_share *share,
                  char ret_policy[AUTH_FIELD_BYTES], char ret_left[AUTH_FIELD_BYTES]) {
     struct auth_text policy = {ret_policy, 0}, left = {ret_left, 0};
     if (rate->quota > 0) {
-        auth_add(&policy, "\"default\";q=%" PRId64 ";w=%d", rate->quota, AUTH_RATE_WINDOW_S);
+        auth_add(&policy, "\"default\";q=%" PRId64 ";w=%" PRId64, rate->quota, AUTH_RATE_WINDOW_S);
         auth_add(&left, "\"default\";r=%" PRId64 ";t=%" PRId64, rate->remaining, rate->reset_s);
     }
     if (share->known && share->jobs_max > 0) {
@@ -92,6 +110,7 @@ void auth_take(struct auth *auth, const struct key_row *rows, size_t n) {
         }
         if (k == NULL) {
             k = mem_new(sizeof *k);
+            TAILQ_INIT(&k->waiting);
             k->next = *bucket;
             *bucket = k;
         }

@@ -3,6 +3,7 @@
 
 #include "api/follow.h"
 #include "api/problem.h"
+#include "api/quota.h"
 #include "api/views.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -116,17 +117,19 @@ static bool call_allow(struct call *c) {
     return true;
 }
 
+static bool call_refuse_rate(struct call *c) {
+    problem_send_later(c, PROBLEM_RATE, c->rate.retry_s,
+                       "This key may send %" PRId64 " requests a minute.", c->rate.quota);
+    return false;
+}
+
+/* Whether it may go on may have to be asked for, when its body is there. */
 static bool call_count(struct call *c) {
     if (c->key == NULL) {
         return true;
     }
     c->rate = auth_count(c->key, c->q->started_us);
-    if (c->rate.retry_s == 0) {
-        return true;
-    }
-    problem_send_later(c, PROBLEM_RATE, c->rate.retry_s,
-                       "This key may send %" PRId64 " requests a minute.", c->rate.quota);
-    return false;
+    return c->rate.retry_s == 0 || call_refuse_rate(c);
 }
 
 /* "application/json" with or without parameters; nothing at all is taken for it. */
@@ -159,14 +162,21 @@ static void call_refuse(void *ctx, struct httpd_request *q, int status, const ch
 }
 
 /* A key may be revoked while the body comes. */
-static void call_run(void *ctx, struct httpd_request *q) {
-    struct call *c = q->state;
-    (void)ctx;
+void call_go(struct call *c) {
     if (call_scope(c) != 0 && !call_may_go_on(c)) {
         call_send_refused(c);
+    } else if (c->rate.retry_s != 0) {
+        (void)call_refuse_rate(c);
+    } else if (c->rate.ask) {
+        quota_wait(c);
     } else {
         c->route->run(c);
     }
+}
+
+static void call_run(void *ctx, struct httpd_request *q) {
+    (void)ctx;
+    call_go(q->state);
 }
 
 static void call_drained(void *ctx, struct httpd_request *q) {
@@ -185,6 +195,7 @@ static void call_over(void *ctx, struct httpd_request *q, bool whole) {
         c->task->call = NULL;
         c->task = NULL;
     }
+    quota_forget(c);
     view_forget_call(c);
     follow_end(c);
     buffer_give(c->body);
@@ -206,6 +217,22 @@ struct jwrite *call_json(struct call *c) {
     sbuf_clear(&c->body->data);
     jwrite_init(&c->w, &c->body->data);
     return &c->w;
+}
+
+struct jwrite *call_list(struct call *c) {
+    struct jwrite *w = call_json(c);
+    jwrite_object(w);
+    jwrite_key(w, "object");
+    jwrite_cstr(w, "list");
+    jwrite_key(w, "data");
+    jwrite_array(w);
+    return w;
+}
+
+void call_send_list(struct call *c) {
+    jwrite_end(&c->w);
+    jwrite_end(&c->w);
+    call_send_json(c, 200);
 }
 
 static void call_give(void *buffer) {

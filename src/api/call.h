@@ -36,6 +36,8 @@ struct call {
     struct buffer *body;     /* of the answer, while it is written */
     struct jwrite w;         /* into it */
     struct task *task;       /* that works for it; NULL: none */
+    bool in_line;            /* for its key's rate (quota.h) */
+    TAILQ_ENTRY(call) in_quota;
     /* of one that asked for a job's view (views.h) */
     struct view *view; /* NULL: it did not, or was answered */
     LIST_ENTRY(call) in_view;
@@ -57,8 +59,15 @@ struct task {
 /** What httpd/ calls; its ctx is the api. */
 extern const struct httpd_handler call_handler;
 
+/** Its rate is known: run its route, unless it is refused. */
+void call_go(struct call *c);
+
 /** Begin the answer's JSON body; gives the writer. */
 struct jwrite *call_json(struct call *c);
+
+/** … of a list, up to its first member. / Answer with one that has none but members. */
+struct jwrite *call_list(struct call *c);
+void call_send_list(struct call *c);
 
 /** A response made of the body, with the headers that all have. @content_type NULL: none. */
 struct httpd_response *call_response(struct call *c, int status, const char *content_type);

@@ -20,12 +20,7 @@ struct jobs_page {
 
 static void jobs_render_page(struct call *c, const struct store_list_jobs *page) {
     const struct render_extra extra = {.now_ms = clock_wall_ms(), .retain_ms = c->api->o.retain_ms};
-    struct jwrite *w = call_json(c);
-    jwrite_object(w);
-    jwrite_key(w, "object");
-    jwrite_cstr(w, "list");
-    jwrite_key(w, "data");
-    jwrite_array(w);
+    struct jwrite *w = call_list(c);
     for (size_t i = 0; i < page->ret_n; i++) {
         jwrite_object(w);
         render_job(w, &page->ret[i], &extra);

@@ -1,6 +1,6 @@
 /* POST /generate: a request becomes a job, durably, and then 202.
  *
- *     read ─► limits of the key (if it has any) ─► store ─► 202, or wait for the end ─► 200
+ *     read ─► store, which keeps the limits of the key ─► 202, or wait for the end ─► 200
  *
  * A retry with the same Idempotency-Key meets its job before it meets a limit: it was let in once.
  * One that comes before the store has the job is told to come again (underway.h).
@@ -39,14 +39,10 @@ struct submit {
     struct task *task;
     struct arena a; /* what the operation points to */
     size_t body_n;
-    struct key *key; /* NULL: no limits to be kept */
     char job_id[ID_BYTES];
     char fingerprint[DIGEST_HEX_BYTES];
-    int64_t counted; /* of the key's jobs when its use was asked for */
     struct job_spec spec;
     struct underway_key underway;
-    struct store_find_idem idem;
-    struct store_key_use use;
     struct store_submit op;
 };
 
@@ -218,16 +214,50 @@ static void submit_accepted(struct call *c, const char *job_id, bool replayed) {
     view_ask(c, c->id, &wait, submit_on_view);
 }
 
-static void submit_refused(struct call *c, enum err e, const struct errinfo *detail) {
-    if (e == ERR_CONFLICT) {
-        problem_send(c, PROBLEM_IDEMPOTENCY,
-                     "This Idempotency-Key was used with another request; use a new one.");
-    } else if (e == ERR_RATE_LIMIT) {
+/* For the headers. */
+static void submit_tell_share(struct call *c, const struct store_submit *o) {
+    const struct key_use *use = &o->ret_use;
+    int64_t with_this = o->op.err == ERR_OK ? 1 : 0;
+    int64_t left_nusd = MAX(use->day_nusd_max - use->day_nusd, INT64_C(0));
+    c->share = (struct auth_share){
+        .known = o->limited && !o->ret_replayed && use->next_day_ms != 0,
+        .jobs_max = use->jobs_max,
+        .jobs_left = MAX(use->jobs_max - use->jobs - with_this, INT64_C(0)),
+        .day_cents_max = use->day_nusd_max / SUBMIT_NUSD_PER_CENT,
+        .day_cents_left = left_nusd / SUBMIT_NUSD_PER_CENT,
+        .day_reset_s = MAX((use->next_day_ms - clock_wall_ms()) / MS_PER_S, INT64_C(0)),
+    };
+}
+
+static void submit_limited(struct call *c, const struct store_submit *o) {
+    int64_t day_ms = o->ret_use.next_day_ms - clock_wall_ms();
+    switch (o->ret_limit) {
+    case STORE_LIMIT_JOBS:
+        problem_send_later(c, PROBLEM_JOBS, SUBMIT_JOBS_RETRY_S,
+                           "This key may have %" PRId64 " jobs that have not ended.",
+                           o->ret_use.jobs_max);
+        break;
+    case STORE_LIMIT_DAY:
+        problem_send_later(c, PROBLEM_SPEND, MAX((day_ms + MS_PER_S - 1) / MS_PER_S, INT64_C(1)),
+                           "This key has spent what it may in a day (UTC).");
+        break;
+    case STORE_LIMIT_NONE:
+    case STORE_LIMIT_QUEUED:
         problem_send_later(c, PROBLEM_BACKLOG, SUBMIT_BACKLOG_RETRY_S,
                            "The server has as many queued jobs as it takes (%" PRId64 ").",
                            c->api->o.queued_max);
+        break;
+    }
+}
+
+static void submit_refused(struct call *c, const struct store_submit *o) {
+    if (o->op.err == ERR_CONFLICT) {
+        problem_send(c, PROBLEM_IDEMPOTENCY,
+                     "This Idempotency-Key was used with another request; use a new one.");
+    } else if (o->op.err == ERR_RATE_LIMIT) {
+        submit_limited(c, o);
     } else {
-        problem_send_store(c, e, detail);
+        problem_send_store(c, o->op.err, &o->op.detail);
     }
 }
 
@@ -248,16 +278,14 @@ static void submit_on_stored(struct store_op *op) {
     struct submit *s = CONTAINER_OF(op, struct submit, op.op);
     struct task *t = s->task;
     struct call *c = t->call;
-    if (s->key != NULL) {
-        s->key->counted++;
-    }
     if (c != NULL) {
         t->call = NULL; /* which may need another task */
         c->task = NULL;
+        submit_tell_share(c, &s->op);
         if (op->err == ERR_OK) {
             submit_accepted(c, s->op.ret_job_id, s->op.ret_replayed);
         } else {
-            submit_refused(c, op->err, &op->detail);
+            submit_refused(c, &s->op);
         }
     }
     submit_free(s);
@@ -276,92 +304,7 @@ static void submit_store(struct submit *s) {
     s->op.webhook_url = spec->webhook_url;
     s->op.queued_max = api->o.queued_max;
     s->op.created_ms = submit_created_ms(s->job_id);
-    if (s->key != NULL) {
-        s->key->given++;
-    }
     store_submit(api->o.store, &s->op);
-}
-
-/* --- a key's limits */
-
-/* For the headers; this submission is counted as if it were let in. */
-static void submit_tell_share(struct call *c, const struct submit *s, int64_t jobs) {
-    const struct key_row *row = &s->key->row;
-    int64_t left_nusd = MAX(row->day_nusd_max - s->use.ret_day_nusd, INT64_C(0));
-    c->share = (struct auth_share){
-        .known = true,
-        .jobs_max = row->jobs_max,
-        .jobs_left = MAX(row->jobs_max - jobs - 1, INT64_C(0)),
-        .day_cents_max = row->day_nusd_max / SUBMIT_NUSD_PER_CENT,
-        .day_cents_left = left_nusd / SUBMIT_NUSD_PER_CENT,
-        .day_reset_s = MAX((s->use.ret_next_day_ms - clock_wall_ms()) / MS_PER_S, INT64_C(0)),
-    };
-}
-
-/* Also if what is left pays for nothing: a further job would only be paused, too. */
-static bool submit_day_is_spent(const struct submit *s) {
-    int64_t nusd_max = s->key->row.day_nusd_max;
-    return nusd_max > 0 && (s->use.ret_day_nusd >= nusd_max || s->use.ret_day_spent);
-}
-
-/* Jobs given to the store that the answer cannot have counted are counted here, so no two requests
- * take the last place. */
-static void submit_on_use(struct store_op *op) {
-    struct submit *s = CONTAINER_OF(op, struct submit, use.op);
-    struct call *c = s->task->call;
-    const struct key_row *row = &s->key->row;
-    int64_t jobs = s->use.ret_jobs + s->key->given - s->counted;
-    if (c != NULL && op->err == ERR_OK) {
-        submit_tell_share(c, s, jobs);
-    }
-    if (c == NULL) {
-        submit_free(s);
-    } else if (op->err != ERR_OK) {
-        problem_send_store(c, op->err, &op->detail);
-        submit_free(s);
-    } else if (row->jobs_max > 0 && jobs >= row->jobs_max) {
-        problem_send_later(c, PROBLEM_JOBS, SUBMIT_JOBS_RETRY_S,
-                           "This key may have %" PRId64 " jobs that have not ended.",
-                           row->jobs_max);
-        submit_free(s);
-    } else if (submit_day_is_spent(s)) {
-        int64_t left_ms = s->use.ret_next_day_ms - clock_wall_ms();
-        problem_send_later(c, PROBLEM_SPEND, MAX((left_ms + MS_PER_S - 1) / MS_PER_S, INT64_C(1)),
-                           "This key has spent what it may in a day (UTC).");
-        submit_free(s);
-    } else {
-        submit_store(s);
-    }
-}
-
-static void submit_check_use(struct submit *s) {
-    struct api *api = s->task->api;
-    s->counted = s->key->counted;
-    s->use = (struct store_key_use){.op = {.loop = api->loop, .done = submit_on_use},
-                                    .tenant = s->key->row.number};
-    store_key_use(api->o.store, &s->use);
-}
-
-static void submit_on_idem(struct store_op *op) {
-    struct submit *s = CONTAINER_OF(op, struct submit, idem.op);
-    if (op->err == ERR_OK) {
-        submit_store(s); /* a replay, or a conflict: the store says which */
-    } else {
-        submit_check_use(s);
-    }
-}
-
-static void submit_limited(struct submit *s) {
-    struct api *api = s->task->api;
-    if (s->op.idem_key.n == 0) {
-        submit_check_use(s);
-        return;
-    }
-    s->idem = (struct store_find_idem){.op = {.loop = api->loop, .done = submit_on_idem},
-                                       .tenant = s->op.tenant,
-                                       .idem_key = s->op.idem_key,
-                                       .fingerprint = s->op.fingerprint};
-    store_find_idem(api->o.store, &s->idem);
 }
 
 void submit_run(struct call *c) {
@@ -384,10 +327,6 @@ void submit_run(struct call *c) {
         submit_free(s);
         return;
     }
-    if (c->key != NULL && (c->key->row.jobs_max > 0 || c->key->row.day_nusd_max > 0)) {
-        s->key = c->key;
-        submit_limited(s);
-    } else {
-        submit_store(s);
-    }
+    s->op.limited = c->key != NULL && (c->key->row.jobs_max > 0 || c->key->row.day_nusd_max > 0);
+    submit_store(s);
 }

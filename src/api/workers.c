@@ -49,18 +49,11 @@ static void workers_on_list(struct store_op *op) {
     struct workers_page *page = CONTAINER_OF(op, struct workers_page, op.op);
     struct call *c = page->task->call;
     if (c != NULL && op->err == ERR_OK) {
-        struct jwrite *w = call_json(c);
-        jwrite_object(w);
-        jwrite_key(w, "object");
-        jwrite_cstr(w, "list");
-        jwrite_key(w, "data");
-        jwrite_array(w);
+        struct jwrite *w = call_list(c);
         for (size_t i = 0; i < page->op.ret_n; i++) {
             workers_render(w, &page->op.ret[i]);
         }
-        jwrite_end(w);
-        jwrite_end(w);
-        call_send_json(c, 200);
+        call_send_list(c);
     } else if (c != NULL) {
         problem_send_store(c, op->err, &op->detail);
     }

@@ -7,14 +7,11 @@
 #define PART_DUST 1e-9 /* what sums of fractions lose */
 
 /* The part that its demand is worth. */
-static double part_wanted(const struct part_holder *others, size_t n, int64_t demand) {
-    double sum = (double)demand, idle = demand == 0 ? 1 : 0;
-    for (size_t i = 0; i < n; i++) {
-        sum += (double)others[i].demand;
-        idle += others[i].demand == 0 ? 1 : 0;
-    }
+static double part_wanted(const struct part_others *others, int64_t demand) {
+    double sum = (double)demand + (double)others->demand;
+    double idle = (double)others->idle + (demand == 0 ? 1 : 0);
     if (sum <= 0) {
-        return 1 / (double)(n + 1);
+        return 1 / (double)(others->n + 1);
     }
     double kept = idle > 0 ? PART_IDLE : 0;
     return demand == 0 ? kept / idle : (1 - kept) * (double)demand / sum;
@@ -30,13 +27,9 @@ static double part_whole(double part, double free, int64_t demand, int64_t units
     return n / (double)units;
 }
 
-struct part_claim part_claim(const struct part_holder *others, size_t n, int64_t demand,
-                             double held, int64_t units) {
-    double free = 1, wanted = part_wanted(others, n, demand);
-    for (size_t i = 0; i < n; i++) {
-        free -= others[i].counted;
-    }
-    free = MAX(free, 0);
+struct part_claim part_claim(const struct part_others *others, int64_t demand, double held,
+                             int64_t units) {
+    double free = MAX(1 - others->counted, 0), wanted = part_wanted(others, demand);
     double grant = units > 0 ? part_whole(wanted, free, demand, units) : MIN(wanted, free);
     return (struct part_claim){.grant = grant, .counted = MAX(grant, held)};
 }

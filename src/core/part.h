@@ -20,16 +20,17 @@
 #ifndef STUMPER_CORE_PART_H
 #define STUMPER_CORE_PART_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #define PART_IDLE 0.05
 #define PART_LEASE_MS 15000
 
-/* A worker, as far as the store knows. */
-struct part_holder {
-    double counted; /* what it may use at most */
-    int64_t demand; /* calls that wait or are under way; 0: none */
+/* All other workers, as far as the store knows, in sums: with a lease that has not ended, or
+ * without one (counted 0, demand 0). */
+struct part_others {
+    int64_t n, idle; /* so many, and those of them whose demand is 0 */
+    double counted;  /* what they may use at most */
+    int64_t demand;  /* calls that wait or are under way */
 };
 
 /* What a claim comes to. */
@@ -39,12 +40,11 @@ struct part_claim {
 };
 
 /**
- * @others  all other workers: with a lease that has not ended, or without one (counted 0, demand 0)
  * @held    what the worker uses now: its last grant, 0 if that has ended or there was none
  * @units   of the limit, where it is one of calls in flight, which cannot be divided: what is
  * granted is a whole number of them; 0: it can be divided
  */
-struct part_claim part_claim(const struct part_holder *others, size_t n, int64_t demand,
-                             double held, int64_t units);
+struct part_claim part_claim(const struct part_others *others, int64_t demand, double held,
+                             int64_t units);
 
 #endif

@@ -35,13 +35,13 @@ enum store_kind_no {
     STORE_KEY_ADD,
     STORE_KEY_REVOKE,
     STORE_PURSE,
+    STORE_KEY_REQUESTS,
     STORE_OUTBOX_TAKE,
     STORE_OUTBOX_TELL,
     STORE_GET_JOB,
     STORE_LIST_JOBS,
     STORE_GET_PROBLEMS,
     STORE_GET_EVENTS,
-    STORE_FIND_IDEM,
     STORE_TOTALS,
     STORE_RUNNABLE,
     STORE_CALLS,
@@ -50,7 +50,6 @@ enum store_kind_no {
     STORE_WORKER_LIST,
     STORE_KEY_LIST,
     STORE_KEY_FIND,
-    STORE_KEY_USE,
     STORE_KINDS
 };
 
@@ -88,13 +87,13 @@ static const struct store_kind store_kinds[STORE_KINDS] = {
     [STORE_KEY_ADD] = WRITES(rule_key_add, "key_add"),
     [STORE_KEY_REVOKE] = WRITES(rule_key_revoke, "key_revoke"),
     [STORE_PURSE] = WORKS(rule_purse, "purse"),
+    [STORE_KEY_REQUESTS] = WRITES(rule_key_requests, "key_requests"),
     [STORE_OUTBOX_TAKE] = WRITES(rule_outbox_take, "outbox_take"),
     [STORE_OUTBOX_TELL] = WORKS(rule_outbox_tell, "outbox_tell"),
     [STORE_GET_JOB] = READS(read_get_job),
     [STORE_LIST_JOBS] = READS(read_list_jobs),
     [STORE_GET_PROBLEMS] = READS(read_get_problems),
     [STORE_GET_EVENTS] = READS(read_get_events),
-    [STORE_FIND_IDEM] = READS(read_find_idem),
     [STORE_TOTALS] = READS(read_totals),
     [STORE_RUNNABLE] = READS(read_runnable),
     [STORE_CALLS] = READS_TO_WORK(read_calls),
@@ -103,7 +102,6 @@ static const struct store_kind store_kinds[STORE_KINDS] = {
     [STORE_WORKER_LIST] = READS(read_worker_list),
     [STORE_KEY_LIST] = READS(read_key_list),
     [STORE_KEY_FIND] = READS(read_key_find),
-    [STORE_KEY_USE] = READS(read_key_use),
 };
 
 const struct store_kind *store_kind(const struct store_op *op) {
@@ -117,6 +115,17 @@ const char *store_op_job(const struct store_op *op) {
         memcpy(&job_id, (const char *)op + at, sizeof job_id);
     }
     return job_id;
+}
+
+int64_t store_op_key(const struct store_op *op) {
+    if (op->kind == STORE_SUBMIT) {
+        const struct store_submit *o = (const struct store_submit *)(const void *)op;
+        return o->limited ? o->tenant : 0;
+    }
+    if (op->kind == STORE_KEY_REQUESTS) {
+        return ((const struct store_key_requests *)(const void *)op)->tenant;
+    }
+    return 0;
 }
 
 size_t store_op_bytes(struct store_op *op) {
@@ -247,9 +256,6 @@ void store_get_problems(struct store *s, struct store_get_problems *o) {
 void store_get_events(struct store *s, struct store_get_events *o) {
     store_begin(s, &o->op, STORE_GET_EVENTS);
 }
-void store_find_idem(struct store *s, struct store_find_idem *o) {
-    store_begin(s, &o->op, STORE_FIND_IDEM);
-}
 void store_totals(struct store *s, struct store_totals *o) {
     store_begin(s, &o->op, STORE_TOTALS);
 }
@@ -267,14 +273,15 @@ void store_purse(struct store *s, struct store_purse *o) {
            o->need_nusd <= o->want_nusd);
     store_begin(s, &o->op, STORE_PURSE);
 }
+void store_key_requests(struct store *s, struct store_key_requests *o) {
+    ASSERT(o->n > 0);
+    store_begin(s, &o->op, STORE_KEY_REQUESTS);
+}
 void store_key_list(struct store *s, struct store_key_list *o) {
     store_begin(s, &o->op, STORE_KEY_LIST);
 }
 void store_key_find(struct store *s, struct store_key_find *o) {
     store_begin(s, &o->op, STORE_KEY_FIND);
-}
-void store_key_use(struct store *s, struct store_key_use *o) {
-    store_begin(s, &o->op, STORE_KEY_USE);
 }
 void store_outbox_take(struct store *s, struct store_outbox_take *o) {
     store_begin(s, &o->op, STORE_OUTBOX_TAKE);

@@ -18,7 +18,7 @@ struct store {
     struct desk writing, reading;
     struct sql *db; /* of the writing thread while it runs; so are the rules */
     struct rules rules;
-    struct sbuf job_ids;         /* of the batch */
+    struct sbuf job_ids, keys;   /* of the batch */
     struct store_reader *reader; /* of the reading thread */
     atomic_int waiting;          /* desks that wait for the database, with operations in hand */
     struct watches watches;
@@ -48,6 +48,9 @@ const struct store_kind *store_kind(const struct store_op *op);
 
 /** The job that an operation names; NULL: none. Its op is the first member of its struct. */
 const char *store_op_job(const struct store_op *op);
+
+/** The API key whose limits it looks at; 0: none. Likewise. */
+int64_t store_op_key(const struct store_op *op);
 
 /** About how many bytes an operation will write. */
 size_t store_op_bytes(struct store_op *op);

@@ -136,9 +136,11 @@ const char *const queries_texts[Q_COUNT] = {
     [Q_PARTS_FORGET] = "DELETE FROM parts",
     [Q_PARTS_SWEEP] = "DELETE FROM parts WHERE until_ms <= $1 OR until_ms > $2",
     /* Who never asked is idle, too: what is kept for such lets a newcomer begin at once. */
-    [Q_PARTS_OTHERS] = "SELECT counted, demand FROM parts WHERE name = $1 AND worker <> $2"
+    [Q_PARTS_OTHERS] = "SELECT count(*), count(CASE WHEN demand = 0 THEN 1 END), sum(counted),"
+                       " sum(demand) FROM (SELECT counted, demand FROM parts"
+                       " WHERE name = $1 AND worker <> $2"
                        " UNION ALL SELECT 0, 0 FROM workers WHERE key <> $2"
-                       " AND key NOT IN (SELECT worker FROM parts WHERE name = $1)",
+                       " AND key NOT IN (SELECT worker FROM parts WHERE name = $1)) AS others",
     [Q_PART_SET] = "INSERT INTO parts (name, worker, counted, demand, until_ms)"
                    " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name, worker) DO UPDATE SET"
                    " counted = excluded.counted, demand = excluded.demand,"
@@ -193,6 +195,21 @@ const char *const queries_texts[Q_COUNT] = {
                   " day_nusd_max, created_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
                   " ON CONFLICT DO NOTHING RETURNING key",
     [Q_KEY_REVOKE] = "UPDATE keys SET revoked_ms = coalesce(revoked_ms, $1) WHERE id = $2",
+    [Q_KEYS_LOCK] = "SELECT key FROM keys WHERE"
+                    " key = ANY (CAST(string_to_array(rtrim($1, chr(10)), chr(10)) AS BIGINT[]))"
+                    " ORDER BY key FOR NO KEY UPDATE",
+    [Q_KEY_USE] = "SELECT k.jobs_max, k.day_nusd_max, (SELECT count(*) FROM jobs WHERE"
+                  " state IN ('queued', 'running', 'paused', 'cancelling') AND tenant = $1"
+                  " AND deleted_ms IS NULL),"
+                  " coalesce((SELECT cost_nusd FROM key_spend WHERE tenant = $1 AND day = $2), 0),"
+                  " CASE WHEN EXISTS (SELECT 1 FROM jobs WHERE state = 'paused' AND tenant = $1"
+                  " AND reason = $3 AND paused_ms >= $4 AND deleted_ms IS NULL) THEN 1 ELSE 0 END"
+                  " FROM keys k WHERE k.key = $1",
+    [Q_KEY_LIMITED] = "SELECT 1 FROM keys WHERE key = $1 AND day_nusd_max > 0",
+    [Q_KEY_RATE] = "SELECT k.requests_per_minute, coalesce(r.due_us, 0) FROM keys k"
+                   " LEFT JOIN key_rates r ON r.tenant = k.key WHERE k.key = $1",
+    [Q_KEY_RATE_SET] = "INSERT INTO key_rates (tenant, due_us) VALUES ($1, $2)"
+                       " ON CONFLICT (tenant) DO UPDATE SET due_us = excluded.due_us",
     [Q_KEY_SPEND_ADD] = "INSERT INTO key_spend AS s (tenant, day, cost_nusd) VALUES ($1, $2, $3)"
                         " ON CONFLICT (tenant, day)"
                         " DO UPDATE SET cost_nusd = s.cost_nusd + excluded.cost_nusd",

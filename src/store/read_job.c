@@ -129,20 +129,6 @@ enum err read_list_jobs(struct store_reader *r, struct store_op *op) {
     return ERR_OK;
 }
 
-enum err read_find_idem(struct store_reader *r, struct store_op *op) {
-    struct store_find_idem *o = CONTAINER_OF(op, struct store_find_idem, op);
-    struct sql_query *q = sql_use(r->db, R_IDEM);
-    sql_put_int(q, o->tenant);
-    sql_put_str(q, o->idem_key);
-    if (!sql_next(q)) {
-        return errinfo_set(&op->detail, ERR_NOT_FOUND, "the idempotency key is new");
-    }
-    (void)snprintf(o->ret_job_id, sizeof o->ret_job_id, "%.*s", STR_ARG(sql_str(q, 0)));
-    o->ret_same = str_eq(sql_str(q, 1), o->fingerprint);
-    sql_end(q);
-    return ERR_OK;
-}
-
 static int64_t reader_ask_int(struct store_reader *r, size_t query) {
     struct sql_query *q = sql_use(r->db, query);
     int64_t n = 0;

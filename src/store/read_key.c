@@ -1,11 +1,9 @@
-/* API keys, and what tenants have under way. */
+/* API keys. */
 #include "store/reader.h"
 #include "store/store_key.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#define READER_DAY_MS INT64_C(86400000)
 
 static void reader_get_key(struct sql_query *q, struct key_row *ret) {
     *ret = (struct key_row){.number = sql_int(q, 0),
@@ -53,39 +51,6 @@ enum err read_key_find(struct store_reader *r, struct store_op *op) {
         return errinfo_set(&op->detail, ERR_NOT_FOUND, "there is no such key");
     }
     reader_get_key(q, &o->ret);
-    sql_end(q);
-    return ERR_OK;
-}
-
-/* The number that a query about a tenant gives; 0 where it gives no row. */
-static int64_t reader_tenant_int(struct store_reader *r, size_t query, int64_t tenant) {
-    struct sql_query *q = sql_use(r->db, query);
-    int64_t value = 0;
-    sql_put_int(q, tenant);
-    while (sql_next(q)) {
-        value = sql_int(q, 0);
-    }
-    return value;
-}
-
-enum err read_key_use(struct store_reader *r, struct store_op *op) {
-    struct store_key_use *o = CONTAINER_OF(op, struct store_key_use, op);
-    int64_t day = sql_wall_ms(r->db) / READER_DAY_MS;
-    o->ret_day_nusd = 0;
-    o->ret_next_day_ms = (day + 1) * READER_DAY_MS;
-    o->ret_jobs = reader_tenant_int(r, R_KEY_JOBS, o->tenant);
-    o->ret_day_nusd_max = reader_tenant_int(r, R_KEY_DAY_MAX, o->tenant);
-    struct sql_query *q = sql_use(r->db, R_KEY_SPENT);
-    sql_put_int(q, o->tenant);
-    sql_put_int(q, day);
-    while (sql_next(q)) {
-        o->ret_day_nusd = sql_int(q, 0);
-    }
-    q = sql_use(r->db, R_KEY_PAUSED);
-    sql_put_int(q, o->tenant);
-    sql_put_str(q, S(STORE_DAY_SPENT));
-    sql_put_int(q, day * READER_DAY_MS);
-    o->ret_day_spent = sql_next(q);
     sql_end(q);
     return ERR_OK;
 }

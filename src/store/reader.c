@@ -30,7 +30,6 @@ static const char *const reader_texts[R_COUNT] = {
                                 " AND ($3 < 0 OR j.tenant = $3) AND ($4 = '' OR j.state = $4)"
                                 " ORDER BY j.key DESC LIMIT $5",
     [R_JOBS_COUNT] = "SELECT count(*) FROM jobs WHERE state = $1 AND deleted_ms IS NULL",
-    [R_IDEM] = "SELECT id, fingerprint FROM jobs WHERE tenant = $1 AND idem_key = $2",
     [R_USAGE] =
         "SELECT role, model, calls, input_tokens, cached_tokens, output_tokens,"
         " reasoning_tokens, cost_nusd, calls_unpriced, calls_reused FROM usage WHERE job = $1",
@@ -69,13 +68,6 @@ static const char *const reader_texts[R_COUNT] = {
     [R_KEY_OF_HASH] = "SELECT key, id, name, hash, scopes, requests_per_minute, jobs_max,"
                       " day_nusd_max, created_ms, revoked_ms FROM keys"
                       " WHERE hash = $1 AND revoked_ms IS NULL",
-    [R_KEY_JOBS] = "SELECT count(*) FROM jobs WHERE"
-                   " state IN ('queued', 'running', 'paused', 'cancelling') AND tenant = $1"
-                   " AND deleted_ms IS NULL",
-    [R_KEY_DAY_MAX] = "SELECT day_nusd_max FROM keys WHERE key = $1",
-    [R_KEY_SPENT] = "SELECT cost_nusd FROM key_spend WHERE tenant = $1 AND day = $2",
-    [R_KEY_PAUSED] = "SELECT 1 FROM jobs WHERE state = 'paused' AND tenant = $1 AND reason = $2"
-                     " AND paused_ms >= $3 AND deleted_ms IS NULL LIMIT 1",
     [R_GONE] = "SELECT tenant FROM gone WHERE id = $1",
     [R_OUTBOX_COUNT] = "SELECT (SELECT count(*) FROM outbox WHERE due_ms IS NOT NULL)"
                        " + (SELECT count(*) FROM outbox WHERE due_ms IS NULL AND ended_ms IS NULL)",

@@ -20,7 +20,6 @@ enum {
     R_JOBS_OF_TENANT_IN_STATE,
     R_JOBS_NAMED,
     R_JOBS_COUNT,
-    R_IDEM,
     R_USAGE,
     R_TENANT_NEXT,
     R_RUNNABLE,
@@ -36,11 +35,7 @@ enum {
     R_WORKERS,
     R_KEYS,
     R_KEY_OF_HASH,
-    R_KEY_JOBS,
-    R_KEY_SPENT,
-    R_KEY_PAUSED,
     R_GONE,
-    R_KEY_DAY_MAX,
     R_OUTBOX_COUNT,
 #define X(name, text, query) R_CHECK_##name,
     STORE_CHECKS(X)
@@ -55,11 +50,11 @@ struct store_reader {
 
 /* One reading operation. */
 typedef enum err read_fn(struct store_reader *r, struct store_op *op);
-read_fn read_get_job, read_list_jobs, read_find_idem, read_totals, read_runnable;
+read_fn read_get_job, read_list_jobs, read_totals, read_runnable;
 read_fn read_get_problems, read_get_events, read_calls, read_hashes;
 read_fn read_batches;
 read_fn read_worker_list;
-read_fn read_key_list, read_key_find, read_key_use;
+read_fn read_key_list, read_key_find;
 
 /* What the reads need to know of a job first. */
 struct reader_job {

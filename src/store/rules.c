@@ -5,7 +5,8 @@
  *
  * Several writers (a server)   whoever reads a job locks its row until the commit, and everything
  * that hangs on a job is read and written under that lock only. Rows are locked in this order, so
- * that transactions wait in line and not in a ring: the jobs that the batch names, by key; workers;
+ * that transactions wait in line and not in a ring: the jobs, then the API keys that the batch
+ * names, by key; workers;
  * what single rules touch; what many jobs share, at the very end. Who cleans up after others skips
  * what is locked. Should there be a ring all the same, the server breaks it, and the batch is run
  * again.

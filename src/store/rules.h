@@ -60,7 +60,8 @@ rule_fn rule_join, rule_beat, rule_worker_drain, rule_quit, rule_reap, rule_take
     rule_job_set;
 rule_fn rule_claim, rule_lend, rule_record, rule_finish, rule_release;
 rule_fn rule_batch_intend, rule_batch_made;
-rule_fn rule_key_add, rule_key_revoke, rule_purse, rule_outbox_take, rule_outbox_tell;
+rule_fn rule_key_add, rule_key_revoke, rule_key_requests, rule_purse, rule_outbox_take,
+    rule_outbox_tell;
 
 struct store_part;
 
@@ -77,6 +78,9 @@ void rules_sign_out(struct rules *r);
 /** On a server, at the beginning of a transaction: lock the rows of the jobs that it will touch
  * (their @ids, each ended by a newline), always in the same order, and know them. */
 void rules_lock_jobs(struct rules *r, struct str ids);
+
+/** … then those of the API keys whose limits it looks at: their numbers in @keys, likewise. */
+void rules_lock_keys(struct rules *r, struct str keys);
 
 /** Remove some rows of deleted jobs; r->deleted tells whether there are more. */
 void rules_purge(struct rules *r);

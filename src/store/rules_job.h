@@ -5,6 +5,7 @@
 
 #include "store/queries.h"
 #include "store/rules.h"
+#include "store/store_job.h"
 #include "store/store_read.h"
 #include "store/store_work.h"
 
@@ -98,6 +99,12 @@ void rules_add_problem(struct rules *r, struct rules_job *job, const struct prob
 /** A call of @tenant's was paid for under a lease of @worker's: it comes out of that one's purse.
  */
 void rules_spend(struct rules *r, int64_t tenant, int64_t worker, int64_t nusd);
+
+/** What of its limits keeps the key from a further job; LIMIT_NONE if there is no such key. */
+enum store_limit rules_key_limit(struct rules *r, int64_t tenant, struct key_use *ret);
+
+/** May the key spend so much a day only? */
+bool rules_has_day_limit(struct rules *r, int64_t tenant);
 
 /** At the end of the transaction: write down what was spent, then fill the purses asked for. */
 void rules_settle_purses(struct rules *r);

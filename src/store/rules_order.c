@@ -152,7 +152,13 @@ enum err rule_submit(struct rules *r, struct store_op *op) {
     if (o->idem_key.n > 0 && rules_is_replay(r, o, &e)) {
         return e;
     }
+    o->ret_limit = o->limited ? rules_key_limit(r, o->tenant, &o->ret_use) : STORE_LIMIT_NONE;
+    if (o->ret_limit != STORE_LIMIT_NONE) {
+        return errinfo_set(&op->detail, ERR_RATE_LIMIT, "key %" PRId64 " has reached a limit",
+                           o->tenant);
+    }
     if (o->queued_max > 0 && rules_queued(r) >= o->queued_max) {
+        o->ret_limit = STORE_LIMIT_QUEUED;
         return errinfo_set(&op->detail, ERR_RATE_LIMIT, "%" PRId64 " jobs are queued already",
                            o->queued_max);
     }

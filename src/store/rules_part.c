@@ -6,29 +6,29 @@
 #include "store/rules_job.h"
 #include "store/store_work.h"
 
-#define RULES_PARTS_OTHERS_MAX 1000 /* workers that claim parts of one limit */
-
 static double rules_part_of(int64_t billionths) {
     return (double)billionths / (double)STORE_PART_WHOLE;
 }
 
-static void rules_part_claim(struct rules *r, int64_t worker, struct store_part *p) {
-    struct part_holder *others = ARENA_ARRAY(&r->arena, struct part_holder, RULES_PARTS_OTHERS_MAX);
-    size_t n = 0;
+static struct part_others rules_part_others(struct rules *r, int64_t worker, const char *name) {
+    struct part_others others = {0};
     struct sql_query *q = sql_use(r->db, Q_PARTS_OTHERS);
-    sql_put_str(q, str_of(p->name));
+    sql_put_str(q, str_of(name));
     sql_put_int(q, worker);
     while (sql_next(q)) {
-        if (n < RULES_PARTS_OTHERS_MAX) {
-            others[n++] = (struct part_holder){rules_part_of(sql_int(q, 0)), sql_int(q, 1)};
-        }
+        others = (struct part_others){.n = sql_int(q, 0),
+                                      .idle = sql_int(q, 1),
+                                      .counted = rules_part_of(sql_int(q, 2)),
+                                      .demand = sql_int(q, 3)};
     }
-    struct part_claim claim = {0}; /* there is no room for more workers than that */
-    if (n < RULES_PARTS_OTHERS_MAX) {
-        claim = part_claim(others, n, p->demand, rules_part_of(p->held), p->units);
-    }
+    return others;
+}
+
+static void rules_part_claim(struct rules *r, int64_t worker, struct store_part *p) {
+    struct part_others others = rules_part_others(r, worker, p->name);
+    struct part_claim claim = part_claim(&others, p->demand, rules_part_of(p->held), p->units);
     p->ret_part = (int64_t)(claim.grant * (double)STORE_PART_WHOLE);
-    q = sql_use(r->db, Q_PART_SET);
+    struct sql_query *q = sql_use(r->db, Q_PART_SET);
     sql_put_str(q, str_of(p->name));
     sql_put_int(q, worker);
     sql_put_int(q, MAX(p->ret_part, p->held));

@@ -19,6 +19,7 @@
 #include "base/failpoint.h"
 #include "base/mem.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -76,18 +77,26 @@ static enum err store_learn_fate(struct store *s, int64_t until_ms, enum err e) 
     return fate == SQL_KEPT ? ERR_OK : e;
 }
 
-/* Before anything else, those that the batch names: see rules.c. */
-static void store_lock_jobs(struct store *s, const struct store_op *batch) {
+/* Before anything else, those jobs and keys that the batch names: see rules.c. */
+static void store_lock_named(struct store *s, const struct store_op *batch) {
     sbuf_clear(&s->job_ids);
+    sbuf_clear(&s->keys);
     for (const struct store_op *op = batch; op != NULL; op = op->next) {
         const char *job_id = store_op_job(op);
+        int64_t key = store_op_key(op);
         if (job_id != NULL) {
             sbuf_add(&s->job_ids, str_of(job_id));
             sbuf_add(&s->job_ids, S("\n"));
         }
+        if (key != 0) {
+            sbuf_addf(&s->keys, "%" PRId64 "\n", key);
+        }
     }
     if (sbuf_str(&s->job_ids).n > 0) {
         rules_lock_jobs(&s->rules, sbuf_str(&s->job_ids));
+    }
+    if (sbuf_str(&s->keys).n > 0) {
+        rules_lock_keys(&s->rules, sbuf_str(&s->keys));
     }
 }
 
@@ -106,7 +115,7 @@ static enum err store_try(struct store *s, struct store_op *batch, int64_t until
     struct watch_news news;
     sql_begin(s->db);
     if (sql_process(s->db) != 0) {
-        store_lock_jobs(s, batch);
+        store_lock_named(s, batch);
     }
     for (struct store_op *op = batch; op != NULL && !sql_failed(s->db); op = op->next) {
         op->err = store_kind(op)->rule(&s->rules, op);
@@ -303,6 +312,7 @@ static void store_let_go(struct store *s) {
     }
     rules_release(&s->rules);
     sbuf_release(&s->job_ids);
+    sbuf_release(&s->keys);
     sql_close(s->db);
     store_lock_release(&s->lock);
     store_unref(s);
@@ -356,6 +366,7 @@ enum err store_open(const char *path, struct metrics *metrics, struct store **re
     watches_init(&s->watches);
     rules_init(&s->rules, db);
     sbuf_init(&s->job_ids, STORE_BATCH_OPS_MAX * (STORE_ID_BYTES + 1));
+    sbuf_init(&s->keys, STORE_BATCH_OPS_MAX * STORE_ID_BYTES);
     e = store_take_over(s, reterr);
     if (e == ERR_OK) {
         e = store_reader_open(path, &s->reader, reterr);

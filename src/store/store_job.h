@@ -3,13 +3,24 @@
 #define STUMPER_STORE_STORE_JOB_H
 
 #include "base/str.h"
-#include "store/store.h"
+#include "store/store_key.h"
+
+/* What kept a job from being submitted. */
+enum store_limit {
+    STORE_LIMIT_NONE,
+    STORE_LIMIT_JOBS, /* the key has as many jobs under way as it may */
+    STORE_LIMIT_DAY,  /* it has spent its day, or a job was paused today since the rest would not do
+                       */
+    STORE_LIMIT_QUEUED /* queued_max jobs are queued */
+};
 
 /* Begin a job in state queued: its row, its specification and its first event in one transaction.
  *
  * With an idempotency key a second submission of the tenant is no second job: the same fingerprint
  * gives the first job's id and ret_replayed, another one ERR_CONFLICT. The key lives as long as its
- * job. ERR_EXISTS: there is a job of that id | ERR_RATE_LIMIT: queued_max jobs are queued. */
+ * job. What an API key may have under way and spend is looked at in the same transaction, one of a
+ * key after the other, whichever processes they come from. ERR_EXISTS: there is a job of that id |
+ * ERR_RATE_LIMIT: ret_limit says which. */
 struct store_submit {
     struct store_op op;
     const char *job_id;  /* shorter than STORE_ID_BYTES */
@@ -23,9 +34,12 @@ struct store_submit {
     struct str name, webhook_url; /* may be empty */
     struct str idem_key, fingerprint; /* both empty, or a key and a digest of the request */
     int64_t queued_max;               /* 0: any number */
+    bool limited;                     /* the tenant is a key that may have limits */
     int64_t created_ms;
     char ret_job_id[STORE_ID_BYTES]; /* job_id, or the first job's */
     bool ret_replayed;
+    enum store_limit ret_limit;
+    struct key_use ret_use; /* before this job; where it is limited and no replay */
 };
 void store_submit(struct store *s, struct store_submit *o);
 

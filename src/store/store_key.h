@@ -30,6 +30,14 @@ struct key_row {
     int64_t created_ms, revoked_ms; /* revoked_ms 0: good */
 };
 
+/* What a key has under way and has spent today (a day of UTC, by the time of each record). */
+struct key_use {
+    int64_t jobs, jobs_max;         /* that have not ended; jobs_max 0: no limit */
+    int64_t day_nusd, day_nusd_max; /* since midnight; day_nusd_max 0: no limit */
+    bool day_spent;                 /* a job was paused today, since the rest would not do for it */
+    int64_t next_day_ms;            /* when that begins anew */
+};
+
 /* Add a key. ERR_EXISTS: there is one of that id or hash. */
 struct store_key_add {
     struct store_op op;
@@ -64,6 +72,19 @@ struct store_purse {
 };
 void store_purse(struct store *s, struct store_purse *o);
 
+#define STORE_KEY_WINDOW_US INT64_C(60000000)
+
+/* Take up to @n requests of those that a key may send in a minute, by GCRA: a minute's worth may
+ * come at once, then evenly. All processes take from one count. Of a key without a limit all are
+ * given. */
+struct store_key_requests {
+    struct store_op op;
+    int64_t tenant, n;
+    int64_t ret_n;        /* that may be sent */
+    int64_t ret_ahead_us; /* after this: until a minute's worth may come at once again */
+};
+void store_key_requests(struct store *s, struct store_key_requests *o);
+
 /* --- reading, by the reading thread */
 
 /* All keys, revoked ones too, oldest first. ERR_TOO_BIG: they do not fit into the arena. */
@@ -82,17 +103,5 @@ struct store_key_find {
     struct key_row ret;
 };
 void store_key_find(struct store *s, struct store_key_find *o);
-
-/* What a tenant has under way and has spent today (a day of UTC, by the time of each record). */
-struct store_key_use {
-    struct store_op op;
-    int64_t tenant;
-    int64_t ret_jobs;         /* that have not ended */
-    int64_t ret_day_nusd;     /* since midnight */
-    int64_t ret_day_nusd_max; /* what the key may; 0: no limit */
-    bool ret_day_spent;       /* a job was paused today, since the rest would not do for it */
-    int64_t ret_next_day_ms;  /* when that begins anew */
-};
-void store_key_use(struct store *s, struct store_key_use *o);
 
 #endif

@@ -119,17 +119,6 @@ struct store_get_events {
 };
 void store_get_events(struct store *s, struct store_get_events *o);
 
-/* The job of an idempotency key. ERR_NOT_FOUND. */
-struct store_find_idem {
-    struct store_op op;
-    int64_t tenant;
-    struct str idem_key;
-    struct str fingerprint;
-    char ret_job_id[STORE_ID_BYTES];
-    bool ret_same; /* its request had this fingerprint */
-};
-void store_find_idem(struct store *s, struct store_find_idem *o);
-
 /* What there is in the whole store, for metrics. */
 struct store_totals {
     struct store_op op;

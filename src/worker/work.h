@@ -86,7 +86,6 @@ struct work {
     void *ctx;
     union {
         struct store_take take;
-        struct store_key_use key;
         struct store_hashes hashes;
         struct store_claim claim;
         struct store_ask pause;

@@ -152,16 +152,6 @@ static void work_recall(struct work *k) {
     store_hashes(k->store, &k->op.hashes);
 }
 
-static void work_key_read(struct store_op *op) {
-    struct work *k = CONTAINER_OF(op, struct work, op.key.op);
-    if (!work_is_unwanted(k, op)) {
-        if (k->op.key.ret_day_nusd_max > 0) {
-            k->purse = purse_get(&k->worker->purses, k->row.tenant, k->worker->number);
-        }
-        work_recall(k);
-    }
-}
-
 static void work_prepare(struct work *k) {
     struct errinfo detail;
     enum err e = k->spec == NULL ? work_parse(k, &k->row, &detail) : ERR_OK;
@@ -171,10 +161,6 @@ static void work_prepare(struct work *k) {
     worker_tell_tenant(k);
     if (e != ERR_OK) {
         work_refuse(k, JOB_FAILED, e, &detail);
-    } else if (k->row.tenant > 0) {
-        k->op.key = (struct store_key_use){.op = {.loop = k->loop, .done = work_key_read},
-                                           .tenant = k->row.tenant};
-        store_key_use(k->store, &k->op.key);
     } else {
         work_recall(k);
     }
@@ -190,6 +176,9 @@ static void work_taken(struct store_op *op) {
         k->is_guest = k->op.take.ret_lends;
         k->row = k->op.take.ret;
         k->first = k->op.take.ret_lease;
+        if (k->op.take.ret_purse) {
+            k->purse = purse_get(&k->worker->purses, k->row.tenant, k->worker->number);
+        }
         if (k->first.token == 0) {
             work_waive(k);
         }

@@ -20,7 +20,7 @@
 
 #define WORKER_BEAT_MS 5000
 #define WORKER_CLAIM_MS 1000     /* while it shares limits with others */
-#define WORKER_CLAIM_SOON_MS 100 /* who has no part of one yet */
+#define WORKER_CLAIM_SOON_MS 100 /* who has no part of one yet, or has lost much of his */
 #define WORKER_JOIN_AGAIN_MS 1000
 /* Of one tenant, so that a thousand jobs of one leave room for the first of another. */
 #define WORKER_JOBS_OF_TENANT_MAX (WORKER_JOBS_MAX / 4)
@@ -276,12 +276,16 @@ static void worker_purse_told(void *ctx, const struct purse *p) {
 
 static void worker_beat(void *ctx);
 
-/* Parts were granted; until when they may be used is reckoned from when they were asked for. */
-static void worker_take_parts(struct worker *w, size_t n) {
+/* Parts were granted; until when they may be used is reckoned from when they were asked for. True
+ * if one is much smaller than before: others wait until the store has heard that less is used. */
+static bool worker_take_parts(struct worker *w, size_t n) {
+    bool shrank = false;
     for (size_t i = 0; i < n; i++) {
+        shrank = shrank || w->claims[i].ret_part < w->claims[i].held / 10 * 9;
         w->parts[i].held = (double)w->claims[i].ret_part / (double)STORE_PART_WHOLE;
     }
     llm_grant(w->options.llm, w->parts, n, w->beat_ms + PART_LEASE_MS);
+    return shrank;
 }
 
 static size_t worker_claim_parts(struct worker *w) {
@@ -311,9 +315,7 @@ static void worker_beaten(struct store_op *op) {
     struct worker *w = CONTAINER_OF(op, struct worker, op.beat.op);
     size_t parts_n = w->op.beat.parts_n;
     w->op_under_way = false;
-    if (op->err == ERR_OK) {
-        worker_take_parts(w, parts_n);
-    }
+    bool shrank = op->err == ERR_OK && worker_take_parts(w, parts_n);
     if (op->err == ERR_OK && w->op.beat.ret_drain && !w->draining &&
         w->options.asked_to_go != NULL) {
         log_info("worker %" PRId64 " was asked to go", w->number);
@@ -324,7 +326,9 @@ static void worker_beaten(struct store_op *op) {
     } else if (op->err == ERR_STALE) {
         worker_was_reaped(w);
     } else {
-        int64_t wait_ms = parts_n > 0 ? WORKER_CLAIM_MS : WORKER_BEAT_MS;
+        int64_t wait_ms = shrank        ? WORKER_CLAIM_SOON_MS
+                          : parts_n > 0 ? WORKER_CLAIM_MS
+                                        : WORKER_BEAT_MS;
         loop_timer_start(w->options.loop, &w->beat, wait_ms, worker_beat, w);
     }
 }

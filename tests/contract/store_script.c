@@ -24,7 +24,8 @@ static enum err add_key(struct script *s) {
                                       .name = "ours",
                                       .hash = "5f",
                                       .scopes = STORE_SCOPE_SUBMIT,
-                                      .day_nusd_max = 100}};
+                                      .day_nusd_max = 100,
+                                      .requests_per_minute = 60}};
     store_key_add(s->rig->store, &o);
     return rig_wait(s->rig, &o.op);
 }
@@ -292,8 +293,15 @@ static enum err first_fills_purse(struct script *s) {
     return rig_wait(s->rig, &o.op);
 }
 
+static enum err key_sends(struct script *s) {
+    struct store_key_requests o = {.op = RIG_OP(s->rig), .tenant = 1, .n = 3};
+    store_key_requests(s->rig->store, &o);
+    return rig_wait(s->rig, &o.op);
+}
+
 const struct script_step script_steps[] = {
     {"key_add", add_key},
+    {"key_requests", key_sends},
     {"submit", submit_one},
     {"submit", submit_other},
     {"join", join_first},

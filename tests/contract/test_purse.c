@@ -63,7 +63,8 @@ static struct lease lease_of(struct rig *r, int64_t tenant, int64_t worker) {
                                   .created_ms = 1000};
     store_submit(r->store, &submit);
     assert_int_equal(rig_wait(r, &submit.op), ERR_OK);
-    struct store_take take = {.op = RIG_OP(r), .job_id = RIG_JOB, .worker = worker, .now_ms = 2000};
+    struct store_take take = {
+        .op = RIG_OP(r), .job_id = RIG_JOB, .worker = worker, .now_ms = 2000, .a = &r->arena};
     store_take(r->store, &take);
     assert_int_equal(rig_wait(r, &take.op), ERR_OK);
     struct store_claim claim = {

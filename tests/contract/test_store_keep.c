@@ -246,15 +246,7 @@ static void test_a_deleted_jobs_idempotency_key_may_be_used_anew(void **state) {
     struct rig *r = *state;
     submit_for(r, "job_a", 1, "");
     end_job(r, "job_a", 2000);
-    struct store_find_idem o = {
-        .op = RIG_OP(r), .tenant = 1, .idem_key = S("job_a"), .fingerprint = S("f")};
-    store_find_idem(r->store, &o);
-    assert_int_equal(rig_wait(r, &o.op), ERR_OK);
-    assert_string_equal(o.ret_job_id, "job_a");
-    assert_true(o.ret_same);
     assert_int_equal(delete_job(r, "job_a", 1), ERR_OK);
-    store_find_idem(r->store, &o);
-    assert_int_equal(rig_wait(r, &o.op), ERR_NOT_FOUND);
     wait_for_rows(r, 0);
     submit_for(r, "job_a", 1, "");
     assert_true(is_there(r, "job_a"));
@@ -365,15 +357,20 @@ static void test_all_keys_are_listed_oldest_first_with_when_they_were_revoked(vo
     }
 }
 
-static void expect_use(struct rig *r, int64_t tenant, int64_t jobs, int64_t day_nusd) {
-    struct store_key_use o = {.op = RIG_OP(r), .tenant = tenant};
-    store_key_use(r->store, &o);
-    assert_int_equal(rig_wait(r, &o.op), ERR_OK);
-    assert_int_equal(o.ret_jobs, jobs);
-    assert_int_equal(o.ret_day_nusd, day_nusd);
-    int64_t day_ms = INT64_C(86400000);
-    assert_int_equal(o.ret_next_day_ms % day_ms, 0);
-    assert_in_range(o.ret_next_day_ms - clock_wall_ms(), 1, day_ms);
+/* Submit a job of a key with limits. */
+static enum err submit_limited(struct rig *r, const char *job_id, int64_t tenant,
+                               struct store_submit *ret) {
+    *ret = (struct store_submit){.op = RIG_OP(r),
+                                 .job_id = job_id,
+                                 .tenant = tenant,
+                                 .spec = S("{}"),
+                                 .wanted = 1,
+                                 .idem_key = str_of(job_id),
+                                 .fingerprint = S("f"),
+                                 .limited = true,
+                                 .created_ms = 1000};
+    store_submit(r->store, ret);
+    return rig_wait(r, &ret->op);
 }
 
 static void record_one(struct rig *r, const char *job_id) {
@@ -387,20 +384,74 @@ static void record_one(struct rig *r, const char *job_id) {
     assert_int_equal(rig_wait(r, &o.op), ERR_OK);
 }
 
-static void test_a_keys_jobs_and_spend_of_the_day_are_known(void **state) {
+static void test_a_key_gets_no_further_job_than_it_may_have_under_way(void **state) {
     struct rig *r = *state;
-    submit_for(r, "job_a", 1, "");
-    submit_for(r, "job_b", 1, "");
-    submit_for(r, "job_c", 2, "");
-    expect_use(r, 1, 2, 0);
+    struct store_submit o;
+    int64_t key, other;
+    char id[16];
+    assert_int_equal(add_key(r, "key_1", "aa", &key), ERR_OK); /* five at a time */
+    assert_int_equal(add_key(r, "key_2", "bb", &other), ERR_OK);
+    for (int i = 0; i < 5; i++) {
+        (void)snprintf(id, sizeof id, "job_%d", i);
+        assert_int_equal(submit_limited(r, id, key, &o), ERR_OK);
+        assert_int_equal(o.ret_use.jobs, i);
+        assert_int_equal(o.ret_use.jobs_max, 5);
+    }
+    assert_int_equal(submit_limited(r, "job_x", key, &o), ERR_RATE_LIMIT);
+    assert_int_equal(o.ret_limit, STORE_LIMIT_JOBS);
+    assert_int_equal(submit_limited(r, "job_4", key, &o), ERR_OK); /* it was let in before */
+    assert_true(o.ret_replayed);
+    assert_int_equal(submit_limited(r, "job_y", other, &o), ERR_OK);
+    end_job(r, "job_0", 2000);
+    assert_int_equal(submit_limited(r, "job_x", key, &o), ERR_OK);
+    assert_int_equal(submit_limited(r, "job_z", key, &o), ERR_RATE_LIMIT);
+}
+
+static void test_a_key_that_has_spent_its_day_gets_no_further_job(void **state) {
+    struct rig *r = *state;
+    struct store_submit o;
+    struct store_key_add add = {.op = RIG_OP(r),
+                                .key = {.id = "key_1", .hash = "aa", .day_nusd_max = 14}};
+    store_key_add(r->store, &add);
+    assert_int_equal(rig_wait(r, &add.op), ERR_OK);
+    int64_t key = add.key.number, day_ms = INT64_C(86400000);
+    assert_int_equal(submit_limited(r, "job_a", key, &o), ERR_OK);
     record_one(r, "job_a");
+    assert_int_equal(submit_limited(r, "job_b", key, &o), ERR_OK);
+    assert_int_equal(o.ret_use.day_nusd, 7);
+    assert_int_equal(o.ret_use.day_nusd_max, 14);
+    assert_int_equal(o.ret_use.next_day_ms % day_ms, 0);
+    assert_in_range(o.ret_use.next_day_ms - clock_wall_ms(), 1, day_ms);
     record_one(r, "job_b");
-    record_one(r, "job_c");
     end_job(r, "job_a", 2000);
-    expect_use(r, 1, 1, 14);
-    expect_use(r, 2, 1, 7);
-    assert_int_equal(delete_job(r, "job_a", 1), ERR_OK);
-    expect_use(r, 1, 1, 14); /* what is spent is spent */
+    assert_int_equal(delete_job(r, "job_a", key), ERR_OK);
+    assert_int_equal(submit_limited(r, "job_c", key, &o), ERR_RATE_LIMIT); /* spent is spent */
+    assert_int_equal(o.ret_limit, STORE_LIMIT_DAY);
+    assert_int_equal(o.ret_use.day_nusd, 14);
+}
+
+static int64_t send_some(struct rig *r, int64_t key, int64_t n, int64_t *ret_ahead_us) {
+    struct store_key_requests o = {.op = RIG_OP(r), .tenant = key, .n = n};
+    store_key_requests(r->store, &o);
+    assert_int_equal(rig_wait(r, &o.op), ERR_OK);
+    *ret_ahead_us = o.ret_ahead_us;
+    return o.ret_n;
+}
+
+static void test_a_minutes_requests_may_come_at_once_and_then_evenly(void **state) {
+    struct rig *r = *state;
+    int64_t key, other, ahead_us, began_ms = clock_wall_ms();
+    assert_int_equal(add_key(r, "key_1", "aa", &key), ERR_OK); /* 60 a minute */
+    assert_int_equal(add_key(r, "key_2", "bb", &other), ERR_OK);
+    assert_int_equal(send_some(r, key, 50, &ahead_us), 50);
+    assert_int_equal(ahead_us, 50 * 1000000);
+    int64_t sent = 50 + send_some(r, key, 50, &ahead_us);
+    sent += send_some(r, key, 50, &ahead_us);
+    assert_in_range(sent, 60, 60 + (clock_wall_ms() - began_ms) / 1000 + 1);
+    assert_true(ahead_us > 50 * 1000000);
+    assert_int_equal(send_some(r, other, 60, &ahead_us), 60);
+    assert_int_equal(send_some(r, 99, 1000, &ahead_us), 1000); /* there is no such limit */
+    assert_int_equal(ahead_us, 0);
 }
 
 /* --- webhooks */
@@ -533,7 +584,9 @@ int main(void) {
         KEEP_TEST(test_retention_deletes_what_ended_before_a_moment_and_nothing_else),
         KEEP_TEST(test_a_key_is_found_by_its_digest_until_it_is_revoked),
         KEEP_TEST(test_all_keys_are_listed_oldest_first_with_when_they_were_revoked),
-        KEEP_TEST(test_a_keys_jobs_and_spend_of_the_day_are_known),
+        KEEP_TEST(test_a_key_gets_no_further_job_than_it_may_have_under_way),
+        KEEP_TEST(test_a_key_that_has_spent_its_day_gets_no_further_job),
+        KEEP_TEST(test_a_minutes_requests_may_come_at_once_and_then_evenly),
         KEEP_TEST(test_a_job_that_ends_leaves_one_webhook_where_it_has_a_url),
         KEEP_TEST(test_a_webhook_is_due_again_until_it_is_delivered_or_given_up),
         KEEP_TEST(test_webhooks_are_taken_the_longest_due_first),

@@ -175,6 +175,78 @@ static void test_an_idempotency_key_gives_one_job_whichever_process_is_asked(voi
     rig_close(&other);
 }
 
+enum { TRIES = 60, KEY_JOBS = 50, KEY_NUSD = 40, KEY_REQUESTS = 30 };
+
+/* A process that takes all that a key may have. */
+struct taker {
+    struct rig *rig;
+    pthread_t thread;
+    const char *name;
+    int64_t key, worker, jobs, held_nusd, requests;
+};
+
+static void take_job(struct taker *t, int i) {
+    char job_id[32];
+    (void)snprintf(job_id, sizeof job_id, "job_%s_%d", t->name, i);
+    struct store_submit o = {.op = RIG_OP(t->rig),
+                             .job_id = job_id,
+                             .tenant = t->key,
+                             .spec = S("{}"),
+                             .wanted = 1,
+                             .limited = true,
+                             .created_ms = 1000};
+    store_submit(t->rig->store, &o);
+    enum err e = rig_wait(t->rig, &o.op);
+    ASSERT(e == ERR_OK || (e == ERR_RATE_LIMIT && o.ret_limit == STORE_LIMIT_JOBS));
+    t->jobs += e == ERR_OK;
+}
+
+static void *take_all(void *ctx) {
+    struct taker *t = ctx;
+    for (int i = 0; i < TRIES; i++) {
+        take_job(t, i);
+        struct store_purse purse = {.op = RIG_OP(t->rig),
+                                    .tenant = t->key,
+                                    .worker = t->worker,
+                                    .keep_nusd = t->held_nusd,
+                                    .need_nusd = t->held_nusd + 1,
+                                    .want_nusd = t->held_nusd + 1};
+        store_purse(t->rig->store, &purse);
+        ASSERT(rig_wait(t->rig, &purse.op) == ERR_OK);
+        t->held_nusd = purse.ret_nusd;
+        struct store_key_requests ask = {.op = RIG_OP(t->rig), .tenant = t->key, .n = 1};
+        store_key_requests(t->rig->store, &ask);
+        ASSERT(rig_wait(t->rig, &ask.op) == ERR_OK);
+        t->requests += ask.ret_n;
+    }
+    return NULL;
+}
+
+static void test_limits_of_a_key_hold_whichever_processes_are_asked(void **state) {
+    struct rig *r = *state, other;
+    struct store_key_add add = {.op = RIG_OP(r),
+                                .key = {.id = "key_1",
+                                        .hash = "aa",
+                                        .jobs_max = KEY_JOBS,
+                                        .day_nusd_max = KEY_NUSD,
+                                        .requests_per_minute = KEY_REQUESTS}};
+    store_key_add(r->store, &add);
+    assert_int_equal(rig_wait(r, &add.op), ERR_OK);
+    open_other(r, &other);
+    struct taker a = {.rig = r, .name = "a", .key = add.key.number, .worker = join(r)};
+    struct taker b = {.rig = &other, .name = "b", .key = add.key.number, .worker = join(&other)};
+    int64_t began_ms = clock_mono_ms();
+    assert_int_equal(pthread_create(&a.thread, NULL, take_all, &a), 0);
+    assert_int_equal(pthread_create(&b.thread, NULL, take_all, &b), 0);
+    assert_int_equal(pthread_join(a.thread, NULL), 0);
+    assert_int_equal(pthread_join(b.thread, NULL), 0);
+    assert_int_equal(a.jobs + b.jobs, KEY_JOBS);
+    assert_int_equal(a.held_nusd + b.held_nusd, KEY_NUSD);
+    int64_t refilled = (clock_mono_ms() - began_ms) * KEY_REQUESTS / 60000 + 1;
+    assert_in_range(a.requests + b.requests, KEY_REQUESTS, KEY_REQUESTS + refilled);
+    rig_close(&other);
+}
+
 /* Another client of the server holds one row and wants the other: a ring, which the server breaks.
  */
 static void test_a_batch_that_ends_in_a_ring_of_locks_is_run_again(void **state) {
@@ -616,6 +688,7 @@ int main(int argc, char **argv) {
         MANY_TEST(test_a_process_that_closes_leaves_its_jobs_to_the_others),
         MANY_TEST(test_a_process_that_opens_takes_nothing_from_the_living),
         MANY_TEST(test_an_idempotency_key_gives_one_job_whichever_process_is_asked),
+        MANY_TEST(test_limits_of_a_key_hold_whichever_processes_are_asked),
         MANY_TEST(test_a_batch_that_ends_in_a_ring_of_locks_is_run_again),
         MANY_TEST(test_what_a_killed_process_had_goes_on_in_seconds),
         MANY_TEST(test_a_process_that_stands_still_is_buried_when_it_is_silent),

@@ -11,20 +11,20 @@ const PASSWORD = 'a-secret-of-the-store';
 const SLOTS = 12;
 
 /** @apis API servers and @workers workers on one database, all asking one simulated provider; `worker()` starts one more,
- * `api()` likewise. */
-async function fleet(t, { apis = 2, workers = 3, latency = 60, broker, env = {} } = {}) {
+ * `api()` likewise. @flags: of every process. */
+async function fleet(t, { apis = 2, workers = 3, latency = 60, broker, env = {}, simFlags = [], flags = [] } = {}) {
   const database = await postgres(t, PASSWORD);
-  const provider = await sim(t, '--latency', latency);
+  const provider = await sim(t, '--latency', latency, ...simFlags);
   const given = { STUMPER_STORE: database.url, ...(broker && { STUMPER_BROKER: broker.url }), ...env };
   const it = { database, provider, apis: [], workers: [], log: [] };
   it.api = async () => {
-    const s = await serve(t, ['--workers', '0'], { store: null, provider, env: given });
+    const s = await serve(t, ['--workers', '0', ...flags], { store: null, provider, env: given });
     it.apis.push(s);
     it.log.push(s);
     return s;
   };
-  it.worker = async (...flags) => {
-    const w = start(t, ['worker', '--concurrency', SLOTS, ...flags], { cwd: folder(t), env: { ...provider.env, ...given } });
+  it.worker = async (...more) => {
+    const w = start(t, ['worker', '--concurrency', SLOTS, ...flags, ...more], { cwd: folder(t), env: { ...provider.env, ...given } });
     await w.line(/^stumper: working on the jobs in postgresql:/);
     it.workers.push(w);
     it.log.push(w);
@@ -126,6 +126,53 @@ test('a key that is made at one API is good at the other, and one that is revoke
   await it.database.begin();
   await eventually(async () => (await a.ask(`/keys/${bob.id}`, { method: 'DELETE', key: root })).status === 204, 'it is revoked');
   await eventually(async () => (await b.get('/jobs', { key: bob.key })).status === 401, 'it is refused there');
+});
+
+const prices = (provider) => ['engineer', 'checker', 'target'].flatMap((m) => ['--price', `${provider}/${m}=0.5,0.5,2`]);
+
+test("a key's dollars a day are never passed by any number of workers, whichever is killed, and most of them are used", async (t) => {
+  const DAY_USD = 2;
+  const it = await fleet(t, { simFlags: ['--output-tokens', 1500, ...prices('sim')], flags: prices('openai') });
+  const [a, b] = it.apis;
+  const root = (await a.post('/keys', { name: 'root', scopes: ['admin'] })).body.key;
+  const { key } = (await a.post('/keys', { name: 'poor', usd_per_day: DAY_USD }, { key: root })).body;
+  await eventually(async () => (await b.get('/jobs', { key })).status === 200, 'the other knows it');
+  const jobs = [];
+  for (let i = 0; i < 4; i++) jobs.push(await it.apis[i % 2].submit({ num_problems: 1000, concurrency: 3 }, { key }));
+  await eventually(async () => (await it.provider.sums()).cost_usd > DAY_USD / 4, 'some of it is spent');
+  const victim = (await a.get('/workers', { key: root })).body.data.find((w) => w.in_flight > 0);
+  await it.workers.find((w) => w.child.pid === victim.pid).kill('SIGKILL');
+  const ended = [];
+  for (const id of jobs) {
+    await becomes(b, id, 'paused', { key });
+    ended.push(await status(b, id, { key }));
+    assert.match(ended.at(-1).reason, /today/);
+  }
+  const sums = await it.provider.sums();
+  const ours = ended.reduce((sum, job) => sum + job.usage.cost_usd, 0);
+  assert(sums.cost_usd <= DAY_USD && ours <= sums.cost_usd + 1e-9, `${sums.cost_usd} dollars were billed, ${ours} are in the books`);
+  assert(sums.cost_usd > 0.6 * DAY_USD, `${sums.cost_usd} dollars were billed`);
+  for (const s of it.apis) assert.equal((await s.post('/generate', { num_problems: 1 }, { key })).body.code, 'spend_limit');
+});
+
+test("a key's jobs under way and its requests a minute are counted for both APIs together", async (t) => {
+  const it = await fleet(t, { workers: 0 });
+  const [a, b] = it.apis;
+  const root = (await a.post('/keys', { name: 'root', scopes: ['admin'] })).body.key;
+  const few = (await a.post('/keys', { name: 'few', jobs_max: 5 }, { key: root })).body.key;
+  const slow = (await a.post('/keys', { name: 'slow', requests_per_minute: 30 }, { key: root })).body.key;
+  await eventually(async () => (await b.get('/workers', { key: root })).status === 200 && (await b.get('/status/job_1', { key: few })).status === 404, 'the other knows them');
+  const all = (ask) => Promise.all(Array.from({ length: 40 }, (_, i) => ask(it.apis[i % 2])));
+  const posted = await all((s) => s.post('/generate', { num_problems: 1 }, { key: few }));
+  assert.equal(posted.filter((got) => got.status === 202).length, 5);
+  assert(posted.every((got) => got.status === 202 || got.body.code === 'too_many_jobs'));
+  await eventually(async () => (await b.get('/jobs', { key: slow })).status === 200, 'the other knows it');
+  const from = Date.now();
+  const asked = await all((s) => s.get('/jobs', { key: slow }));
+  const let_in = asked.filter((got) => got.status === 200).length;
+  const most = 30 + Math.ceil((Date.now() - from) / 2000) + 1;
+  assert(let_in >= 28 && let_in <= most, `${let_in} of 30 were let in`);
+  assert(asked.every((got) => got.status === 200 || Number(got.headers.get('retry-after')) >= 1));
 });
 
 test('a thousand who ask for one job cost the database next to nothing', async (t) => {

@@ -68,22 +68,34 @@ static void test_a_revoked_key_stays_so_whatever_is_read(void **state) {
     auth_release(&auth);
 }
 
-static void test_a_minutes_worth_may_come_at_once_and_then_evenly(void **state) {
+static void
+test_requests_are_counted_that_the_store_has_given_and_more_are_asked_for(void **state) {
     (void)state;
     struct key key = {.row = {.requests_per_minute = 60}};
     int64_t now_us = 1000 * SECOND;
-    for (int i = 0; i < 60; i++) {
+    assert_true(auth_count(&key, now_us).ask);
+    assert_int_equal(auth_want(&key, 1), 3);
+    assert_int_equal(auth_want(&key, 7), 7);
+    auth_give(&key, 3, 3 * SECOND, now_us);
+    for (int i = 0; i < 3; i++) {
         struct auth_rate r = auth_count(&key, now_us);
-        assert_int_equal(r.retry_s, 0);
+        assert_true(r.retry_s == 0 && !r.ask);
         assert_int_equal(r.remaining, 59 - i);
+        assert_int_equal(r.reset_s, 1 + i);
     }
+    assert_true(auth_count(&key, now_us).ask);
+    auth_give(&key, 3, 30 * SECOND, now_us);
+    assert_true(auth_count(&key, now_us + 61 * SECOND).ask); /* they were not used in time */
+}
+
+static void test_a_key_whose_minute_is_used_up_is_refused_without_asking(void **state) {
+    (void)state;
+    struct key key = {.row = {.requests_per_minute = 60}};
+    int64_t now_us = 1000 * SECOND;
+    auth_give(&key, 0, 60 * SECOND, now_us);
     assert_int_equal(auth_count(&key, now_us).retry_s, 1);
     assert_int_equal(auth_count(&key, now_us + SECOND / 2).retry_s, 1);
-    assert_int_equal(auth_count(&key, now_us + SECOND).retry_s, 0);
-    assert_int_equal(auth_count(&key, now_us + SECOND).retry_s, 1);
-    struct auth_rate rested = auth_count(&key, now_us + 120 * SECOND);
-    assert_int_equal(rested.remaining, 59);
-    assert_int_equal(rested.reset_s, 1);
+    assert_true(auth_count(&key, now_us + SECOND).ask);
 }
 
 static void test_a_path_finds_its_route_or_the_methods_it_has(void **state) {
@@ -211,7 +223,8 @@ int main(void) {
         cmocka_unit_test(test_a_key_is_long_random_and_stored_as_its_sha256),
         cmocka_unit_test(test_only_a_good_key_is_found),
         cmocka_unit_test(test_a_revoked_key_stays_so_whatever_is_read),
-        cmocka_unit_test(test_a_minutes_worth_may_come_at_once_and_then_evenly),
+        cmocka_unit_test(test_requests_are_counted_that_the_store_has_given_and_more_are_asked_for),
+        cmocka_unit_test(test_a_key_whose_minute_is_used_up_is_refused_without_asking),
         cmocka_unit_test(test_a_path_finds_its_route_or_the_methods_it_has),
         cmocka_unit_test(test_signatures_are_those_of_standard_webhooks),
         cmocka_unit_test(test_tries_are_spread_over_days_and_end),

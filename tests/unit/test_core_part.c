@@ -39,16 +39,18 @@ static int64_t draw(struct fleet *f, int64_t n) {
 }
 
 static void ask(struct fleet *f, struct member *w, int64_t now_ms) {
-    struct part_holder others[WORKERS];
-    size_t n = 0;
+    struct part_others others = {0};
     for (struct member *o = f->m; o < f->m + WORKERS; o++) {
         if (o != w && o->counted_to_ms > now_ms) {
-            others[n++] = (struct part_holder){o->counted, o->demand};
+            others.n++;
+            others.idle += o->demand == 0;
+            others.counted += o->counted;
+            others.demand += o->demand;
         }
     }
     int64_t stored_ms = now_ms + draw(f, 3); /* it takes a moment until it is kept */
     double held = w->held_to_ms > now_ms ? w->held : 0;
-    w->answer = part_claim(others, n, w->demand, held, f->units);
+    w->answer = part_claim(&others, w->demand, held, f->units);
     w->counted = w->answer.counted;
     w->counted_to_ms = stored_ms + PART_LEASE_MS;
     w->asked_ms = now_ms;
@@ -163,14 +165,14 @@ test_calls_in_flight_are_shared_as_wholes_and_nobody_who_wants_some_goes_without
 
 static void test_a_newcomer_uses_nothing_before_the_others_made_room(void **state) {
     (void)state;
-    const struct part_holder alone = {.counted = 1, .demand = 50};
-    struct part_claim c = part_claim(&alone, 1, 50, 0, 0);
+    const struct part_others alone = {.n = 1, .counted = 1, .demand = 50};
+    struct part_claim c = part_claim(&alone, 50, 0, 0);
     assert_true(c.grant == 0 && c.counted == 0);
-    c = part_claim(&(struct part_holder){.demand = 50}, 1, 50, 1, 0);
+    c = part_claim(&(struct part_others){.n = 1, .demand = 50}, 50, 1, 0);
     assert_true(c.grant == 0.5 && c.counted == 1); /* what it still uses */
-    c = part_claim(&(struct part_holder){.demand = 50}, 1, 50, 0.5, 0);
+    c = part_claim(&(struct part_others){.n = 1, .demand = 50}, 50, 0.5, 0);
     assert_true(c.grant == 0.5 && c.counted == 0.5);
-    c = part_claim(&(struct part_holder){.counted = 0.5, .demand = 50}, 1, 50, 0, 0);
+    c = part_claim(&(struct part_others){.n = 1, .counted = 0.5, .demand = 50}, 50, 0, 0);
     assert_true(c.grant == 0.5);
 }
 

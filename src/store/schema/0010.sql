@@ -8,3 +8,9 @@ CREATE TABLE purses (
     day            INTEGER NOT NULL,
     PRIMARY KEY (tenant, worker)
 ) STRICT, WITHOUT ROWID;
+
+-- Requests a minute: when the next one of a key is due, by GCRA, in microseconds since 1970.
+CREATE TABLE key_rates (
+    tenant         INTEGER PRIMARY KEY,
+    due_us         INTEGER NOT NULL
+) STRICT;

@@ -7,3 +7,8 @@ CREATE TABLE purses (
     day            BIGINT  NOT NULL,
     PRIMARY KEY (tenant, worker)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+CREATE TABLE key_rates (
+    tenant         BIGINT  PRIMARY KEY,
+    due_us         BIGINT  NOT NULL
+) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
