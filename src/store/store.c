@@ -204,20 +204,24 @@ static bool store_tidy(void *ctx) {
 
 /* --- reading */
 
-/* One view for all of @batch. */
+/* One view for all of @batch; after a read that failed another one, for a server gives it up then.
+ */
 static void store_view(const struct store *s, struct store_op *batch) {
     struct sql *db = s->reader->db;
-    sql_begin(db);
     struct errinfo why = {0};
+    sql_begin(db);
     enum err begun = sql_take_err(db, &why);
-    for (struct store_op *op = batch; op != NULL && begun == ERR_OK; op = op->next) {
-        op->err = store_kind(op)->read(s->reader, op);
-        metric_add(s->measured.reads, 1);
+    for (; batch != NULL && begun == ERR_OK; batch = batch->next) {
         struct errinfo detail = {0};
-        enum err e = sql_take_err(db, &detail); /* one's corrupt row is not another's */
+        batch->err = store_kind(batch)->read(s->reader, batch);
+        metric_add(s->measured.reads, 1);
+        enum err e = sql_take_err(db, &detail);
         if (e != ERR_OK) {
-            op->err = e;
-            op->detail = detail;
+            batch->err = e;
+            batch->detail = detail;
+            sql_rollback(db);
+            sql_begin(db);
+            begun = sql_take_err(db, &why);
         }
     }
     sql_rollback(db); /* of a view: nothing can be lost */

@@ -128,6 +128,28 @@ static void *kill_sessions(void *ctx) {
     return NULL;
 }
 
+static void test_a_read_that_fails_fails_none_of_those_beside_it(void **state) {
+    enum { READS = 40 };
+    struct rig *r = *state;
+    struct store_totals totals[READS];
+    struct store_get_job jobs[READS];
+    assert_int_equal(rig_submit(r, 2), ERR_OK);
+    (void)postgres_rig_ask(r->direct, "ALTER TABLE outbox RENAME TO elsewhere");
+    for (int i = 0; i < READS; i++) {
+        totals[i] = (struct store_totals){.op = RIG_OP(r)};
+        jobs[i] = (struct store_get_job){
+            .op = RIG_OP(r), .job_id = RIG_JOB, .tenant = STORE_TENANT_ANY, .a = &r->arena};
+        store_totals(r->store, &totals[i]);
+        store_get_job(r->store, &jobs[i]);
+    }
+    loop_run(r->loop);
+    (void)postgres_rig_ask(r->direct, "ALTER TABLE elsewhere RENAME TO outbox");
+    for (int i = 0; i < READS; i++) {
+        assert_int_not_equal(totals[i].op.err, ERR_OK);
+        assert_int_equal(jobs[i].op.err, ERR_OK);
+    }
+}
+
 static void test_sessions_may_be_killed_at_any_moment(void **state) {
     enum { PROBLEMS = 150 };
     struct rig *r = *state;
@@ -247,6 +269,7 @@ int main(void) {
         POSTGRES_TEST(test_another_programs_tables_are_left_alone),
         POSTGRES_TEST(test_no_error_repeats_a_password),
         POSTGRES_TEST(test_what_postgresql_cannot_store_is_mended),
+        POSTGRES_TEST(test_a_read_that_fails_fails_none_of_those_beside_it),
         POSTGRES_TEST(test_sessions_may_be_killed_at_any_moment),
         POSTGRES_TEST(test_while_the_server_is_away_a_worker_waits_and_all_others_are_told),
         POSTGRES_TEST(test_a_commit_that_was_lost_is_done_again),
