@@ -93,11 +93,14 @@ static void doctor_no_model(const struct doctor_case *c) {
 }
 
 static void doctor_forbidden(const struct doctor_case *c) {
+    if (c->key_env == NULL) {
+        doctor_auth(c);
+        return;
+    }
     sbuf_addf(c->out,
-              "the provider does not allow that%s%s (%s). Ask for access to the model, or see "
-              "whether the provider serves this network",
-              c->key_env != NULL ? " with the key in " : "", c->key_env != NULL ? c->key_env : "",
-              c->detail);
+              "the provider does not allow that with the key in %s (%s). Ask for access to the "
+              "model, or see whether the provider serves this network",
+              c->key_env, c->detail);
 }
 
 /* True if the shape of the reply told what is wrong. */

@@ -109,6 +109,10 @@ const plants = {
     async (t) => [{ base_url: `http://${await serve(t, json(403, openaiError('Country, region, or territory not supported', 'unsupported_country_region_territory')))}/v1` }],
     /does not allow that with the key in LAB_API_KEY .*Country.*Ask for access/,
   ],
+  'a key that is not sent to Gemini': [
+    async (t) => [{ type: 'gemini', api_key_env: 'null', base_url: (await sim(t, '--require-key', KEY)).base }, { model: 'lab/target' }],
+    /a key is asked for and none is sent .*Put it into a variable and name that as api_key_env/,
+  ],
   'a gateway whose server is down': [
     async (t) => [{ base_url: `http://${await serve(t, (q, r) => (r.writeHead(502, { 'content-type': 'text/html' }), r.end('<html>502 Bad Gateway</html>')))}/v1` }],
     /the provider has trouble of its own .*502/,
