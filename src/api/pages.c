@@ -64,14 +64,27 @@ static void pages_ask(struct call *c, void (*done)(struct store_op *op)) {
     store_totals(c->api->o.store, &p->op);
 }
 
+/* Who can read only is still asked: for the jobs there are. */
+static void pages_ready(struct call *c) {
+    const struct api_options *o = &c->api->o;
+    enum err e = store_trouble(o->store);
+    (void)call_json(c);
+    struct sbuf *out = &c->body->data;
+    sbuf_add_cstr(out, "ready");
+    if (e != ERR_OK) {
+        sbuf_addf(out, ", degraded: nothing can be stored: %s", err_text(e));
+    } else if (o->degraded != NULL && o->degraded(o->degraded_ctx)) {
+        sbuf_add_cstr(out, ", degraded: the broker cannot be reached");
+    }
+    sbuf_add_cstr(out, "\n");
+    call_send(c, call_response(c, 200, "text/plain; charset=utf-8"));
+}
+
 static void pages_on_ready(struct store_op *op) {
     struct pages_totals *p = CONTAINER_OF(op, struct pages_totals, op.op);
     struct call *c = p->task->call;
     if (c != NULL && op->err == ERR_OK) {
-        const struct api_options *o = &c->api->o;
-        bool degraded = o->degraded != NULL && o->degraded(o->degraded_ctx);
-        pages_text(c, 200,
-                   degraded ? "ready, degraded: the broker cannot be reached\n" : "ready\n");
+        pages_ready(c);
     } else if (c != NULL) {
         log_warn("not ready: %s", errinfo_text(&op->detail, op->err));
         pages_text(c, 503, "the store does not answer\n");

@@ -151,6 +151,11 @@ static enum err keys_add(struct keys *k, const char *name) {
     return e;
 }
 
+static void keys_limit(struct grid *t, const struct jnode *limit) {
+    double n = jnode_real(limit, 0);
+    n > 0 ? grid_cell(t, "%.10g", n) : grid_cell(t, "-");
+}
+
 static void keys_print(struct keys *k, const struct jnode *data) {
     static const char *const heads[] = {"key",  "name",        "scopes",  "requests/min",
                                         "jobs", "dollars/day", "created", "revoked"};
@@ -170,9 +175,9 @@ static void keys_print(struct keys *k, const struct jnode *data) {
         grid_cell(&t, "%.*s", STR_ARG(jnode_get_str(key, "id")));
         grid_cell(&t, "%.*s", STR_ARG(jnode_get_str(key, "name")));
         grid_cell(&t, "%s", sbuf_str(&joined).p);
-        grid_cell(&t, "%" PRId64, jnode_get_int(key, "requests_per_minute", 0));
-        grid_cell(&t, "%" PRId64, jnode_get_int(key, "jobs_max", 0));
-        grid_cell(&t, "%.4g", jnode_real(jnode_get(key, "usd_per_day"), 0));
+        keys_limit(&t, jnode_get(key, "requests_per_minute"));
+        keys_limit(&t, jnode_get(key, "jobs_max"));
+        keys_limit(&t, jnode_get(key, "usd_per_day"));
         grid_cell(&t, "%.*s", STR_ARG(str_take(jnode_get_str(key, "created_at"), 19)));
         grid_cell(&t, "%.*s", STR_ARG(str_take(jnode_get_str(key, "revoked_at"), 19)));
         sbuf_release(&joined);

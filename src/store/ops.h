@@ -21,6 +21,7 @@ struct store {
     struct sbuf job_ids, keys;   /* of the batch */
     struct store_reader *reader; /* of the reading thread */
     atomic_int waiting;          /* desks that wait for the database, with operations in hand */
+    atomic_int trouble;          /* an enum err: of the last transaction */
     struct watches watches;
     struct news *news; /* of other processes; NULL: there are none */
     struct {

@@ -127,6 +127,7 @@ static enum err store_try(struct store *s, struct store_op *batch, int64_t until
     enum err e = sql_commit(s->db, reterr);
     metric_observe(s->measured.commits, clock_mono_us() - began_us);
     metric_add(s->measured.failures, e != ERR_OK);
+    atomic_store(&s->trouble, (int)e);
     if (e == ERR_UNAVAILABLE) {
         e = store_learn_fate(s, until_ms, e);
     }
@@ -279,6 +280,10 @@ static void store_measure(struct store *s, struct metrics *m) {
     s->measured.reads = metric_get(m, &reads, NULL, 0);
     s->measured.failures = metric_get(m, &failures, NULL, 0);
     s->measured.log_bytes = metric_get(m, &log_bytes, NULL, 0);
+}
+
+enum err store_trouble(const struct store *s) {
+    return (enum err)atomic_load(&s->trouble);
 }
 
 static enum err store_take_over(struct store *s, struct errinfo *reterr) {

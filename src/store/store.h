@@ -101,6 +101,10 @@ NODISCARD enum err store_open(const char *path, struct metrics *metrics, struct 
 /** Are operations waiting for a server that is away? Any thread. */
 bool store_is_away(const struct store *s);
 
+/** What the last transaction that writes ended with; ERR_OK: the store can be written. Any thread.
+ */
+enum err store_trouble(const struct store *s);
+
 /**
  * Finish what was submitted, stop the threads, fold the log into the file, close. @s is gone for
  * the caller, but any `done` that has not run yet still runs on a later tick of its loop. Whoever

@@ -160,9 +160,11 @@ static void test_reads_go_on_while_nothing_can_be_written(void **state) {
         store_get_job(r->store, &o);
         assert_int_equal(rig_wait(r, &o.op), ERR_OK);
         assert_int_equal(o.ret.state, JOB_QUEUED);
+        assert_int_equal(store_trouble(r->store), ERR_DISK_FULL);
     }
     (void)fault_disarm();
     assert_int_equal(rig_job_set(r, JOB_PAUSED, ""), ERR_OK);
+    assert_int_equal(store_trouble(r->store), ERR_OK);
 }
 
 static void test_a_group_fails_as_one_and_tells_no_watcher(void **state) {

@@ -222,6 +222,7 @@ test('a full disk refuses jobs and loses none; with room again they go on', asyn
   assert.equal((await s.get('/livez')).status, 200);
   spawnSync('mount', ['-o', 'remount,size=64m', cwd]);
   for (const id of ids) assert.equal((await s.end(id, {}, 120000)).status, 'succeeded');
+  assert.equal((await s.get('/readyz')).body, 'ready\n');
   await s.stop('SIGKILL');
   spawnSync('umount', ['-l', cwd]);
 });
