@@ -75,7 +75,11 @@ void work_cut_off(struct work *k) {
         next = LIST_NEXT(s, link);
         slot_give_up(s);
     }
-    work_pump(k);
+    if (k->state == WORK_WAITING) {
+        work_turn_back(k);
+    } else {
+        work_pump(k);
+    }
 }
 
 void work_note_fatal(struct work *k, enum err e, const struct errinfo *detail) {
@@ -101,8 +105,8 @@ enum work_pool work_pool(const struct work *k) {
 }
 
 void work_interrupt(struct work *k) {
-    if (work_pool(k) == WORK_BATCHES) {
-        work_cut_off(k); /* batches go on without us */
+    if (work_pool(k) == WORK_BATCHES || k->state == WORK_WAITING) {
+        work_cut_off(k); /* batches go on without us; what waits was not begun */
         return;
     }
     if (k->is_guest && k->state == WORK_LEAVING) {

@@ -165,6 +165,9 @@ bool work_awaits_guests(const struct work *k);
 
 /* --- between work.c and work_home.c, which fetch and return it */
 
+/** It waits for the worker's number, which may never come: gone, as if it had not been here. */
+void work_turn_back(struct work *k);
+
 /** The slot that was kept for its first attempt, if any, is not needed: others may have it. */
 void work_waive(struct work *k);
 

@@ -44,6 +44,10 @@ static void work_gone(struct work *k) {
     }
 }
 
+void work_turn_back(struct work *k) {
+    work_gone(k);
+}
+
 /* It never started, and is to be left as @state. */
 static void work_refuse(struct work *k, enum job_state state, enum err e,
                         const struct errinfo *detail) {

@@ -350,6 +350,7 @@ static void worker_joined(struct store_op *op) {
     if (op->err != ERR_OK) {
         log_warn("cannot join the store: %s; trying again", errinfo_text(&op->detail, op->err));
         loop_timer_start(w->options.loop, &w->beat, WORKER_JOIN_AGAIN_MS, worker_join, w);
+        worker_quit_if_empty(w);
         return;
     }
     w->number = w->op.join.ret_worker;
@@ -403,7 +404,7 @@ const struct work_view *worker_view(const struct worker *w, const char *job_id) 
 
 static void worker_quitted(struct store_op *op) {
     struct worker *w = CONTAINER_OF(op, struct worker, op.quit.op);
-    if (op->err != ERR_OK) {
+    if (op->err != ERR_OK && w->number != 0) {
         log_warn("cannot quit the store: %s", errinfo_text(&op->detail, op->err));
     }
     w->drained(w->drained_ctx);
@@ -437,6 +438,7 @@ void worker_drain(struct worker *w, int64_t grace_ms, void (*done)(void *ctx), v
     if (w->quitting) {
         return;
     }
+    loop_timer_start(w->options.loop, &w->grace, grace_ms, worker_grace_over, w);
     if (!w->draining) {
         w->draining = true;
         if (w->consumer != NULL) {
@@ -447,7 +449,6 @@ void worker_drain(struct worker *w, int64_t grace_ms, void (*done)(void *ctx), v
             work_interrupt(w->jobs[i]);
         }
     }
-    loop_timer_start(w->options.loop, &w->grace, grace_ms, worker_grace_over, w);
     worker_quit_if_empty(w);
 }
 

@@ -15,6 +15,7 @@
 #include "store_rig.h"
 #include "worker/crew.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -289,6 +290,27 @@ static void test_a_worker_that_was_taken_for_dead_drops_its_jobs_and_joins_anew(
     assert_int_equal(rig_check(&r.rig), ERR_OK);
 }
 
+/* As on a full disk: nobody's row can be written. */
+static void test_a_worker_that_cannot_join_can_be_sent_away(void **state) {
+    sqlite3 *db;
+    (void)state;
+    if (r.rig.schema[0] != '\0') {
+        skip();
+    }
+    assert_int_equal(sqlite3_open(r.rig.path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "CREATE TRIGGER closed BEFORE INSERT ON workers BEGIN"
+                                  " SELECT RAISE(ABORT, 'closed'); END",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    submit("job_1", spec_of(1), 1, 0);
+    hire(1, 4);
+    sleep_ms(500); /* the job has been brought to it, and waits */
+    dismiss(600000);
+    assert_int_equal(look("job_1").state, JOB_QUEUED);
+}
+
 static int events_of_kind(const char *id, const char *kind) {
     struct store_get_events o = {.job_id = id, .tenant = STORE_TENANT_ANY};
     int n = 0;
@@ -346,6 +368,7 @@ int main(void) {
         crew_test(test_a_drain_lets_jobs_go_and_another_crew_goes_on),
         crew_test(test_pause_resume_and_cancel_reach_the_worker),
         crew_test(test_a_worker_that_was_taken_for_dead_drops_its_jobs_and_joins_anew),
+        crew_test(test_a_worker_that_cannot_join_can_be_sent_away),
         crew_test(test_the_time_of_day_may_jump_while_jobs_are_worked_on),
         crew_test(test_a_job_whose_model_is_not_there_fails_and_says_so),
     };
