@@ -30,7 +30,7 @@ from service import CALLS_PER_PROBLEM, ask, middle, wait_for
 SCALING = dict(workers=(1, 2, 4, 8), slots=32, latency_ms=500, rounds=10)
 SECONDS = 4
 RECOVERY = dict(slots=64, flight=16, latency_ms=100, rounds=5, down_s=1.0, cut_s=3.0)
-FLYING_S = 0.05  # bytes that a process had sent before it was killed are seen until then
+FLYING_S = 0.5  # bytes that a process had sent before it was killed are seen until then
 LEASE_S = 15  # a dead worker's part of a limit is counted for so long: who dies sooner than that leaves nothing of it
 IDLE_S = 20
 ROLES = ("engineer", "checker", "target")
