@@ -591,6 +591,50 @@ static void test_a_problem_that_two_workers_found_is_accepted_once(void **state)
     assert_int_equal(rig_check(r), ERR_OK);
 }
 
+enum { CROWD = 1100, ROUNDS = 3 };
+
+/* All of a crowd ask for their parts of one limit; what they have then. */
+static int64_t crowd_asks(struct rig *r, const int64_t *workers, struct store_part *parts) {
+    struct store_beat *beats = mem_new_array(CROWD, sizeof *beats);
+    int64_t sum = 0;
+    for (int i = 0; i < CROWD; i++) {
+        parts[i] = (struct store_part){.name = "a", .demand = 10, .held = parts[i].ret_part};
+        beats[i] = (struct store_beat){
+            .op = RIG_OP(r), .worker = workers[i], .parts = &parts[i], .parts_n = 1};
+        store_beat(r->store, &beats[i]);
+    }
+    loop_run(r->loop);
+    for (int i = 0; i < CROWD; i++) {
+        assert_int_equal(beats[i].op.err, ERR_OK);
+        sum += parts[i].ret_part;
+    }
+    free(beats);
+    return sum;
+}
+
+static void test_each_of_more_than_a_thousand_workers_has_its_part_of_a_limit(void **state) {
+    struct rig *r = *state;
+    struct store_join *joins = mem_new_array(CROWD, sizeof *joins);
+    struct store_part *parts = mem_new_array(CROWD, sizeof *parts);
+    int64_t workers[CROWD];
+    for (int i = 0; i < CROWD; i++) {
+        joins[i] = (struct store_join){.op = RIG_OP(r), .name = S("here/1/0"), .slots = 1};
+        store_join(r->store, &joins[i]);
+    }
+    loop_run(r->loop);
+    for (int i = 0; i < CROWD; i++) {
+        workers[i] = joins[i].ret_worker;
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        assert_true(crowd_asks(r, workers, parts) <= STORE_PART_WHOLE);
+    }
+    for (int i = 0; i < CROWD; i++) {
+        assert_in_range(parts[i].ret_part, STORE_PART_WHOLE / CROWD / 2, STORE_PART_WHOLE);
+    }
+    free(joins);
+    free(parts);
+}
+
 #define HOME_TEST(f) cmocka_unit_test_setup_teardown(f, rig_set_up, rig_tear_down)
 
 int main(void) {
@@ -612,6 +656,7 @@ int main(void) {
         HOME_TEST(test_a_dead_guests_attempts_go_on_at_home_and_nobody_elses),
         HOME_TEST(test_guests_outlive_the_home_of_a_job_but_not_its_end),
         HOME_TEST(test_a_problem_that_two_workers_found_is_accepted_once),
+        HOME_TEST(test_each_of_more_than_a_thousand_workers_has_its_part_of_a_limit),
         HOME_TEST(test_whatever_workers_do_the_invariants_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
