@@ -369,6 +369,7 @@ static const struct {
     {"keys", "1"},
     {"key_spend", "1"},
     {"purses", "1"},
+    {"key_rates", "1"},
     {"workers", "1"},
     {"tokens", "1"},
     {"gone", "1"},
@@ -398,7 +399,7 @@ static void dump_value(sqlite3_stmt *q, int column, const char *table, struct sb
     if (strcmp(table, "outbox") == 0 && strcmp(name, "id") == 0) {
         return;
     }
-    bool is_time = str_ends(str_of(name), S("_ms"));
+    bool is_time = str_ends(str_of(name), S("_ms")) || str_ends(str_of(name), S("_us"));
     sbuf_addf(to, " %s=%s", name, value == NULL ? "NULL" : is_time ? "(a time)" : value);
 }
 
