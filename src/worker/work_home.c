@@ -212,6 +212,10 @@ static void work_left(struct store_op *op) {
     } else if (k->done != NULL) {
         work_note_fatal(k, op->err, &op->detail);
         work_gone(k);
+    } else if (k->cut_off && k->worker->draining) {
+        log_warn("job %s: %s; it goes on when the store can be written again", k->job_id,
+                 errinfo_text(&op->detail, op->err));
+        work_gone(k);
     } else {
         log_warn("job %s: %s; trying again", k->job_id, errinfo_text(&op->detail, op->err));
         loop_timer_start(k->loop, &k->again, WORK_AGAIN_MS, work_leave_again, k);

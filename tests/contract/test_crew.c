@@ -290,25 +290,50 @@ static void test_a_worker_that_was_taken_for_dead_drops_its_jobs_and_joins_anew(
     assert_int_equal(rig_check(&r.rig), ERR_OK);
 }
 
-/* As on a full disk: nobody's row can be written. */
-static void test_a_worker_that_cannot_join_can_be_sent_away(void **state) {
-    sqlite3 *db;
-    (void)state;
+static void skip_on_a_server(void) {
     if (r.rig.schema[0] != '\0') {
         skip();
     }
+}
+
+/* Behind the store's back. */
+static void change(const char *text) {
+    sqlite3 *db;
     assert_int_equal(sqlite3_open(r.rig.path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db,
-                                  "CREATE TRIGGER closed BEFORE INSERT ON workers BEGIN"
-                                  " SELECT RAISE(ABORT, 'closed'); END",
-                                  NULL, NULL, NULL),
-                     SQLITE_OK);
+    (void)sqlite3_busy_timeout(db, 5000);
+    assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* As on a full disk: nobody's row can be written. */
+static void test_a_worker_that_cannot_join_can_be_sent_away(void **state) {
+    (void)state;
+    skip_on_a_server();
+    change("CREATE TRIGGER closed BEFORE INSERT ON workers"
+           " BEGIN SELECT RAISE(ABORT, 'closed'); END");
     submit("job_1", spec_of(1), 1, 0);
     hire(1, 4);
     sleep_ms(500); /* the job has been brought to it, and waits */
     dismiss(600000);
     assert_int_equal(look("job_1").state, JOB_QUEUED);
+}
+
+static void test_a_drain_ends_although_nothing_can_be_written(void **state) {
+    (void)state;
+    skip_on_a_server();
+    hire(1, 8);
+    submit("job_1", spec_of(1000), 1000, 0);
+    while (look("job_1").calls < 20) {
+        sleep_ms(5);
+    }
+    change("CREATE TRIGGER closed BEFORE UPDATE ON jobs"
+           " BEGIN SELECT RAISE(ABORT, 'closed'); END");
+    dismiss(100);
+    assert_int_equal(look("job_1").state, JOB_RUNNING);
+    change("DROP TRIGGER closed");
+    rig_succeed(&r.rig);
+    assert_int_equal(look("job_1").state, JOB_QUEUED);
+    assert_int_equal(rig_check(&r.rig), ERR_OK);
 }
 
 static int events_of_kind(const char *id, const char *kind) {
@@ -369,6 +394,7 @@ int main(void) {
         crew_test(test_pause_resume_and_cancel_reach_the_worker),
         crew_test(test_a_worker_that_was_taken_for_dead_drops_its_jobs_and_joins_anew),
         crew_test(test_a_worker_that_cannot_join_can_be_sent_away),
+        crew_test(test_a_drain_ends_although_nothing_can_be_written),
         crew_test(test_the_time_of_day_may_jump_while_jobs_are_worked_on),
         crew_test(test_a_job_whose_model_is_not_there_fails_and_says_so),
     };
