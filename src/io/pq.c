@@ -156,6 +156,39 @@ PGresult *pq_await(struct pq *p) {
     return last;
 }
 
+bool pq_begin_row(struct pq *p) {
+    return PQenterPipelineMode(p->conn) == 1;
+}
+
+static PGresult *pq_await_next(struct pq *p) {
+    return pq_is_ready(p) ? PQgetResult(p->conn) : NULL;
+}
+
+PGresult *pq_end_row(struct pq *p, size_t n) {
+    PGresult *kept = NULL, *end = NULL;
+    const char *reason;
+    bool good = PQpipelineSync(p->conn) == 1;
+    for (size_t i = 0; good && i < n; i++) {
+        PGresult *next = pq_await_next(p);
+        if (kept == NULL || pq_judge(kept, &reason) == ERR_OK) {
+            PQclear(kept);
+            kept = next;
+        } else {
+            PQclear(next);
+        }
+        good = next != NULL && pq_await_next(p) == NULL; /* each ends with a NULL */
+    }
+    end = good ? pq_await_next(p) : NULL;
+    good = PQresultStatus(end) == PGRES_PIPELINE_SYNC && PQexitPipelineMode(p->conn) == 1;
+    PQclear(end);
+    if (!good || PQstatus(p->conn) != CONNECTION_OK) {
+        PQclear(kept);
+        pq_drop(p);
+        return NULL;
+    }
+    return kept;
+}
+
 static PGresult *pq_await_if(struct pq *p, int sent) {
     if (sent != 1) {
         pq_drop(p);

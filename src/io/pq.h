@@ -52,6 +52,15 @@ void pq_drop(struct pq *p);
  * connection has ended, and is dropped. Free it with PQclear(). */
 PGresult *pq_await(struct pq *p);
 
+/** What is sent from here on, each by a PQsend…() of the extended protocol, is answered in a row:
+ * one journey for all of it. False: it cannot be now. Few and small statements only, for nothing is
+ * read meanwhile. */
+NODISCARD bool pq_begin_row(struct pq *p);
+
+/** The results of the @n statements that were sent since: the last, or the first that failed; NULL
+ * as pq_await(). */
+PGresult *pq_end_row(struct pq *p, size_t n);
+
 /** Send @text, which may be several statements, and await the result; NULL as pq_await(). */
 PGresult *pq_ask(struct pq *p, const char *text);
 

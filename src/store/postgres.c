@@ -4,12 +4,13 @@
  * Dialect  how a transaction begins, and what the texts hide from SQLite in comments: which rows
  *          they lock. Numbers travel as eight bytes and text as it is; what the server thinks of as
  *          numeric or a small integer is read as text.
- * Text     PostgreSQL knows no NUL and only UTF-8: what it could not store becomes U+FFFD.
- * Losses   a connection that ends fails what is under way with ERR_UNAVAILABLE; the next
- *          transaction makes a new one. If it ended during the commit, nobody knows what became of
- *          it: each transaction therefore leaves its number in the writer's row of `writers`, and
- *          sql_fate() looks there. It locks the row, so it waits for a former session that still
- *          commits.
+ * Journeys each statement waits for its answer, but for those that are run later: they are sent,
+ * and answered with the next one. Text     PostgreSQL knows no NUL and only UTF-8: what it could
+ * not store becomes U+FFFD. Losses   a connection that ends fails what is under way with
+ * ERR_UNAVAILABLE; the next transaction makes a new one. If it ended during the commit, nobody
+ * knows what became of it: each transaction therefore leaves its number in the writer's row of
+ * `writers`, and sql_fate() looks there. It locks the row, so it waits for a former session that
+ * still commits.
  */
 #include "store/postgres_link.h"
 
@@ -24,6 +25,8 @@
 #include <string.h>
 
 #define POSTGRES_PARAMETERS_MAX 20
+#define POSTGRES_LATER_MAX 100         /* statements in a row, their answers fit into buffers, */
+#define POSTGRES_LATER_BYTES_MAX 10000 /* and so long a text at most */
 #define POSTGRES_TEXT_BYTES_MAX ((size_t)1024 * 1024 * 1024)
 
 /* From the server's catalog, which does not change: pg_type.dat. */
@@ -47,6 +50,7 @@ struct postgres {
     struct sql head;
     struct postgres_link link;
     bool in_transaction;
+    size_t later;       /* statements that were sent and whose answers are not read yet */
     bool in_doubt;      /* the last commit may or may not have happened */
     int64_t commits;    /* the number of the last transaction that was begun */
     int64_t generation; /* of the connection that head.connected_ms is about */
@@ -145,23 +149,56 @@ static bool postgres_prepare(struct postgres *db, struct postgres_query *q, cons
     return true;
 }
 
-static void postgres_execute(struct postgres_query *q) {
+/* The answers that were left for later; a failure is that of the transaction. */
+static void postgres_catch_up(struct postgres *db) {
+    const char *reason;
+    size_t n = db->later;
+    db->later = 0;
+    if (n == 0 || db->link.pq.conn == NULL) {
+        return;
+    }
+    PGresult *result = pq_end_row(&db->link.pq, n);
+    if (pq_judge(result, &reason) != ERR_OK) {
+        postgres_fail(db, result);
+    }
+    PQclear(result);
+}
+
+static bool postgres_send(struct postgres *db, struct postgres_query *q, const char *name) {
     static const int binary[POSTGRES_PARAMETERS_MAX] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
                                                         1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    int sent = db->link.pq.pooled ? PQsendQueryParams(db->link.pq.conn, q->text, q->head.bound,
+                                                      q->types, q->values, q->bytes, binary, 0)
+                                  : PQsendQueryPrepared(db->link.pq.conn, name, q->head.bound,
+                                                        q->values, q->bytes, binary, 0);
+    return sent == 1;
+}
+
+static void postgres_name(const struct postgres *db, const struct postgres_query *q, char *ret,
+                          size_t size) {
+    (void)snprintf(ret, size, "q%zu", (size_t)(q - db->queries));
+}
+
+static void postgres_execute(struct postgres_query *q) {
     struct postgres *db = postgres_of(q->head.db);
     char name[24];
-    (void)snprintf(name, sizeof name, "q%zu", (size_t)(q - db->queries));
+    postgres_name(db, q, name, sizeof name);
+    if (q->generation != db->link.generation) {
+        postgres_catch_up(db);
+    }
     if (db->link.pq.conn == NULL) {
         postgres_fail(db, NULL);
     }
     if (db->head.err != ERR_OK || (!db->link.pq.pooled && !postgres_prepare(db, q, name))) {
         return;
     }
-    int sent = db->link.pq.pooled ? PQsendQueryParams(db->link.pq.conn, q->text, q->head.bound,
-                                                      q->types, q->values, q->bytes, binary, 0)
-                                  : PQsendQueryPrepared(db->link.pq.conn, name, q->head.bound,
-                                                        q->values, q->bytes, binary, 0);
-    q->rows = sent == 1 ? pq_await(&db->link.pq) : NULL;
+    size_t n = db->later + 1;
+    bool sent = postgres_send(db, q, name);
+    db->later = 0;
+    if (!sent) {
+        pq_drop(&db->link.pq);
+    }
+    q->rows = !sent ? NULL : n > 1 ? pq_end_row(&db->link.pq, n) : pq_await(&db->link.pq);
     q->row = -1;
     const char *reason;
     if (pq_judge(q->rows, &reason) != ERR_OK) {
@@ -199,6 +236,35 @@ static int64_t postgres_run(struct sql_query *head) {
     }
     postgres_end(head);
     return n;
+}
+
+static bool postgres_may_wait(const struct postgres *db, const struct postgres_query *q) {
+    int longest = 0;
+    for (int i = 0; i < q->head.bound; i++) {
+        longest = MAX(longest, q->bytes[i]);
+    }
+    return !db->link.pq.pooled && db->link.pq.conn != NULL &&
+           q->generation == db->link.generation && db->later < POSTGRES_LATER_MAX &&
+           longest <= POSTGRES_LATER_BYTES_MAX;
+}
+
+static void postgres_run_later(struct sql_query *head) {
+    struct postgres_query *q = postgres_query_of(head);
+    struct postgres *db = postgres_of(head->db);
+    char name[24];
+    if (head->db->err != ERR_OK || !postgres_may_wait(db, q) ||
+        (db->later == 0 && !pq_begin_row(&db->link.pq))) {
+        (void)postgres_run(head);
+        return;
+    }
+    postgres_name(db, q, name, sizeof name);
+    if (postgres_send(db, q, name)) {
+        db->later++;
+    } else {
+        pq_drop(&db->link.pq);
+        postgres_fail(db, NULL);
+    }
+    postgres_end(head);
 }
 
 static int64_t postgres_column_int(struct sql_query *head, int column) {
@@ -260,6 +326,7 @@ static void postgres_begin(struct sql *head) {
     char text[768];
     ASSERT(!db->in_transaction);
     db->in_doubt = false; /* nobody has asked */
+    db->later = 0;
     postgres_connect(head);
     if (db->link.pq.conn == NULL) {
         return;
@@ -283,6 +350,7 @@ static void postgres_begin(struct sql *head) {
 
 static void postgres_rollback(struct sql *head) {
     struct postgres *db = postgres_of(head);
+    postgres_catch_up(db);
     if (db->in_transaction && db->link.pq.conn != NULL &&
         postgres_link_do(&db->link, "ROLLBACK", NULL) != ERR_OK) {
         pq_drop(&db->link.pq);
@@ -293,6 +361,7 @@ static void postgres_rollback(struct sql *head) {
 
 static enum err postgres_commit(struct sql *head, struct errinfo *reterr) {
     struct postgres *db = postgres_of(head);
+    postgres_catch_up(db);
     if (head->err == ERR_OK) {
         PGresult *result = db->link.pq.conn != NULL ? pq_ask(&db->link.pq, "COMMIT") : NULL;
         const char *reason;
@@ -486,6 +555,7 @@ static const struct sql_driver postgres_driver = {
     .put_str = postgres_put_str,
     .put_null = postgres_put_null,
     .run = postgres_run,
+    .run_later = postgres_run_later,
     .next = postgres_next,
     .end = postgres_end,
     .column_int = postgres_column_int,

@@ -94,7 +94,7 @@ static void rules_add_spec(struct rules *r, int64_t job_key, const struct store_
     } else {
         sql_put_null(q);
     }
-    (void)sql_run(q);
+    sql_run_later(q);
 }
 
 /* Its row was written with the number of this event already. */

@@ -35,7 +35,7 @@ void rules_add_event(struct rules *r, struct rules_job *job, const char *kind, i
     sql_put_str(q, str_of(kind));
     sql_put_str(q, sbuf_str(&r->line));
     sql_put_int(q, at_ms);
-    (void)sql_run(q);
+    sql_run_later(q);
     job->count = true;
     job->what |= STORE_CHANGED_EVENTS;
     r->events = true;

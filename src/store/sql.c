@@ -129,6 +129,14 @@ int64_t sql_run(struct sql_query *q) {
     return q->db->driver->run(q);
 }
 
+void sql_run_later(struct sql_query *q) {
+    if (q->db->driver->run_later != NULL) {
+        q->db->driver->run_later(q);
+    } else {
+        (void)q->db->driver->run(q);
+    }
+}
+
 bool sql_next(struct sql_query *q) {
     return q->db->driver->next(q);
 }

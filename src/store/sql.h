@@ -129,6 +129,10 @@ void sql_put_null(struct sql_query *q);
 /** Run a query that gives no rows; returns how many it inserted, changed or deleted. */
 int64_t sql_run(struct sql_query *q);
 
+/** Likewise, if nothing depends on how many: it may be sent with what comes next, and its failure
+ * be found by that, or by the commit. */
+void sql_run_later(struct sql_query *q);
+
 /** Step to the next row. False: no more, or failed; the query is then ended. */
 bool sql_next(struct sql_query *q);
 void sql_end(struct sql_query *q);

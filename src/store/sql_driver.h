@@ -23,6 +23,7 @@ struct sql_driver {
     void (*put_str)(struct sql_query *q, struct str value);
     void (*put_null)(struct sql_query *q);
     int64_t (*run)(struct sql_query *q);
+    void (*run_later)(struct sql_query *q); /* NULL: at once */
     bool (*next)(struct sql_query *q);
     void (*end)(struct sql_query *q);
     int64_t (*column_int)(struct sql_query *q, int column);
