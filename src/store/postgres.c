@@ -4,13 +4,13 @@
  * Dialect  how a transaction begins, and what the texts hide from SQLite in comments: which rows
  *          they lock. Numbers travel as eight bytes and text as it is; what the server thinks of as
  *          numeric or a small integer is read as text.
- * Journeys each statement waits for its answer, but for those that are run later: they are sent,
- * and answered with the next one. Text     PostgreSQL knows no NUL and only UTF-8: what it could
- * not store becomes U+FFFD. Losses   a connection that ends fails what is under way with
- * ERR_UNAVAILABLE; the next transaction makes a new one. If it ended during the commit, nobody
- * knows what became of it: each transaction therefore leaves its number in the writer's row of
- * `writers`, and sql_fate() looks there. It locks the row, so it waits for a former session that
- * still commits.
+ * Text     PostgreSQL knows no NUL and only UTF-8: what it could not store becomes U+FFFD.
+ * Later    what is run later is sent at once and answered with the next statement: one journey.
+ * Losses   a connection that ends fails what is under way with ERR_UNAVAILABLE; the next
+ *          transaction makes a new one. If it ended during the commit, nobody knows what became of
+ *          it: each transaction therefore leaves its number in the writer's row of `writers`, and
+ *          sql_fate() looks there. It locks the row, so it waits for a former session that still
+ *          commits.
  */
 #include "store/postgres_link.h"
 
