@@ -135,26 +135,26 @@ const prices = (provider) => ['engineer', 'checker', 'target'].flatMap((m) => ['
 
 test("a key's dollars a day are never passed by any number of workers, whichever is killed, and most of them are used", async (t) => {
   const DAY_USD = 2;
-  const it = await fleet(t, { simFlags: ['--output-tokens', 1500, ...prices('sim')], flags: prices('openai') });
+  const it = await fleet(t, { simFlags: ['--output-tokens', 3000, ...prices('sim')], flags: prices('openai') });
   const [a, b] = it.apis;
   const root = (await a.post('/keys', { name: 'root', scopes: ['admin'] })).body.key;
   const { key } = (await a.post('/keys', { name: 'poor', usd_per_day: DAY_USD }, { key: root })).body;
   await knows(b, key);
   const jobs = [];
-  for (let i = 0; i < 4; i++) jobs.push(await it.apis[i % 2].submit({ num_problems: 1000, concurrency: 3 }, { key }));
-  await eventually(async () => (await it.provider.sums()).cost_usd > DAY_USD / 4, 'some of it is spent');
+  for (let i = 0; i < 4; i++) jobs.push(await it.apis[i % 2].submit({ num_problems: 1000, concurrency: 2 }, { key }));
+  await eventually(async () => (await it.provider.sums()).cost_usd > DAY_USD / 8, 'some of it is spent');
   const victim = (await a.get('/workers', { key: root })).body.data.find((w) => w.in_flight > 0);
   await it.workers.find((w) => w.child.pid === victim.pid).kill('SIGKILL');
   const ended = [];
   for (const id of jobs) {
-    await becomes(b, id, 'paused', { key });
+    await eventually(async () => (await status(b, id, { key })).status === 'paused', 'it is paused', 120000);
     ended.push(await status(b, id, { key }));
     assert.match(ended.at(-1).reason, /today/);
   }
   const sums = await it.provider.sums();
   const ours = ended.reduce((sum, job) => sum + job.usage.cost_usd, 0);
   assert(sums.cost_usd <= DAY_USD && ours <= sums.cost_usd + 1e-9, `${sums.cost_usd} dollars were billed, ${ours} are in the books`);
-  assert(sums.cost_usd > 0.6 * DAY_USD, `${sums.cost_usd} dollars were billed`);
+  assert(sums.cost_usd > DAY_USD / 2, `${sums.cost_usd} dollars were billed`);
   for (const s of it.apis) assert.equal((await s.post('/generate', { num_problems: 1 }, { key })).body.code, 'spend_limit');
 });
 
