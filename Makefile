@@ -5,7 +5,7 @@ DESTDIR      ?=
 FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 1800
 KILLS        ?= 200
-CHAOS_SECONDS ?= 120
+CHAOS_SECONDS ?= 600
 W            ?=
 RUNS         ?= 3
 
@@ -30,10 +30,10 @@ crash: ## Kill the store at every commit, cut its power in every write, kill the
 	@$(MAKE) --no-print-directory build
 	@STUMPER_KILLS=$(KILLS) scripts/endure crash
 
-chaos: ## A fleet on PostgreSQL in trouble for CHAOS_SECONDS (120) with each broker: nothing lost, nothing doubled
+chaos: ## A fleet on PostgreSQL in trouble for CHAOS_SECONDS (600) with each broker: nothing lost, nothing doubled
 	@scripts/install-deps check
 	@$(MAKE) --no-print-directory build
-	@STUMPER_CHAOS_S=$(CHAOS_SECONDS) scripts/endure chaos
+	@STUMPER_CHAOS_S=$(CHAOS_SECONDS) STUMPER_CHAOS_WORKERS=10 scripts/endure chaos
 
 soak: ## Half an hour (SOAK_SECONDS) of mixed load on the service: memory and disk must stay flat
 	@scripts/install-deps check
