@@ -101,6 +101,9 @@ static void render_usage(struct jwrite *w, const struct job_row *job,
     jwrite_key(w, "cost_usd");
     jwrite_usd(w, money_told(job->cost_nusd, job->calls_unpriced));
     render_int(w, "calls_unpriced", job->calls_unpriced);
+    render_int(w, "tries_lost", job->tries_lost);
+    jwrite_key(w, "lost_usd_max");
+    jwrite_usd(w, money_told(job->lost_nusd, job->tries_lost));
     if (extra->with_usage) {
         int64_t reused = 0;
         jwrite_key(w, "by_model");

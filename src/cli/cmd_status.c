@@ -105,6 +105,9 @@ static void status_json(const struct status *s, struct sbuf *out) {
     jwrite_key(&w, "cost_usd");
     jwrite_usd(&w, money_told(job->cost_nusd, job->calls_unpriced));
     status_json_int(&w, "calls_unpriced", job->calls_unpriced);
+    status_json_int(&w, "tries_lost", job->tries_lost);
+    jwrite_key(&w, "lost_usd_max");
+    jwrite_usd(&w, money_told(job->lost_nusd, job->tries_lost));
     status_json_time(&w, "created_at", job->created_ms);
     status_json_time(&w, "ended_at", job->ended_ms);
     status_json_spend(s, &w);

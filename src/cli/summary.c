@@ -248,6 +248,17 @@ static void summary_spend(const struct summary *s, struct sbuf *out) {
     sbuf_add_char(out, '\n');
 }
 
+/* "lost   3 requests were sent without seeing their ends: on the bill with nothing to $0.41" */
+static void summary_lost(const struct job_row *job, struct sbuf *out) {
+    if (job->tries_lost == 0) {
+        return;
+    }
+    sbuf_addf(out, "  lost   %s request%s sent without seeing %s: on the bill with nothing to %s\n",
+              term_count(job->tries_lost).s, job->tries_lost == 1 ? " was" : "s were",
+              job->tries_lost == 1 ? "its end" : "their ends",
+              job->lost_nusd > 0 ? term_money(job->lost_nusd).s : "what nobody knows");
+}
+
 static void summary_calls(const struct summary *s, struct sbuf *out) {
     sbuf_addf(out, "  calls  %s", term_count(s->job->calls).s);
     if (s->view != NULL && s->view->replayed > 0) {
@@ -304,6 +315,7 @@ void summary_text(const struct summary *s, struct arena *a, struct sbuf *out) {
     sbuf_add_char(out, '\n');
     summary_spend(s, out);
     summary_calls(s, out);
+    summary_lost(s->job, out);
     summary_judge(s, out);
     summary_files(s, out);
     sbuf_add_cstr(out, "  ended  ");

@@ -72,10 +72,14 @@ struct call_answer {
     struct str model; /* "provider/model": who answered, or failed last */
     enum call_finish finish;
     struct call_usage usage;
-    int64_t cost_nusd;     /* MONEY_UNKNOWN without usage or price */
-    int64_t latency_ms;    /* of the try that answered */
-    int64_t tries;         /* HTTP requests made, at least 1; 0 if reused */
-    bool reused;           /* an earlier job paid for it */
+    int64_t cost_nusd;  /* MONEY_UNKNOWN without usage or price */
+    int64_t latency_ms; /* of the try that answered */
+    int64_t tries;      /* HTTP requests made, at least 1; 0 if reused */
+    bool reused;        /* an earlier job paid for it */
+    /* Tries that were sent, and whose end nobody saw: a provider may charge for what it has done.
+     * Of a call that failed, too. */
+    int64_t lost;
+    int64_t lost_nusd;     /* the most that they may have cost, as far as there is a price */
     struct str model_id;   /* as the provider named it in the answer; may be empty */
     struct str request_id; /* the provider's; may be empty */
 };

@@ -73,7 +73,9 @@ static void llm_call_fail(struct llm_call *c, enum err e, const struct errinfo *
                                        .model = c->model->full_name,
                                        .cost_nusd = MONEY_UNKNOWN,
                                        .usage = {.input_tokens = -1, .output_tokens = -1},
-                                       .tries = MAX(c->tries, 1)};
+                                       .tries = MAX(c->tries, 1),
+                                       .lost = c->lost,
+                                       .lost_nusd = c->lost_nusd};
     llm_call_end(c, &answer);
 }
 
@@ -319,6 +321,8 @@ static void llm_call_answered(struct llm_call *c, const struct http_reply *reply
     histogram_add(&model->latency_ms, reply->total_us / 1000);
     answer->latency_ms = reply->total_us / 1000;
     answer->tries = c->tries;
+    answer->lost = c->lost;
+    answer->lost_nusd = c->lost_nusd;
     answer->model = model->full_name;
     llm_reuse_put(c, answer);
     if (answer->cost_nusd == MONEY_UNKNOWN) { /* few tell what they take */
@@ -357,6 +361,16 @@ static bool llm_call_result(struct llm_call *c, const struct http_reply *reply,
     return reply->err == ERR_OK;
 }
 
+/* A request that was sent has come to nothing, and nobody knows whether it was worked on: then it
+ * is on the bill. What is known are bounds: nothing, or all that it could cost. */
+static void llm_call_lose(struct llm_call *c) {
+    const struct price *price = c->model->price;
+    c->lost++;
+    if (price != NULL) {
+        c->lost_nusd += price_bound(price, c->request.spec, clock_wall_ms(), c->transport->tariff);
+    }
+}
+
 /* Its model knows better now how it is to be asked. */
 static void llm_call_learned(struct llm_call *c, const struct wire_result *result) {
     c->model->cap = result->cap > 0 ? result->cap : c->model->cap;
@@ -370,6 +384,9 @@ static void llm_call_read(struct llm_call *c, const struct http_reply *reply,
     llm_lane_note(c, reply, result, result->err);
     enum err_class class = err_class(result->err);
     c->clue = result->answer.clue;
+    if (result->err != ERR_OK && c->ask.stream && c->stream->begun) {
+        llm_call_lose(c); /* an error after the beginning of an answer */
+    }
     if (result->err == ERR_OK) {
         llm_call_answered(c, reply, &result->answer);
     } else if (result->learned) {
@@ -388,6 +405,9 @@ static void llm_call_unanswered(struct llm_call *c, const struct http_reply *rep
     struct errinfo why = reply->detail;
     enum err e = reply->err;
     c->clue = CALL_CLUE_NONE;
+    if (reply->sent) {
+        llm_call_lose(c);
+    }
     if (e == ERR_CANCELED && c->late) {
         e = errinfo_set(&why, ERR_TIMEOUT,
                         "no answer in %" PRId64 " s, much longer than its others take",
@@ -478,7 +498,7 @@ void llm_call(struct llm *m, const struct llm_request *request, struct llm_call 
     struct llm_call *c = llm_call_new(m);
     c->request = *request;
     c->chain_at = 0;
-    c->tries = 0;
+    c->tries = c->lost = c->lost_nusd = 0;
     c->unwanted = false;
     c->transport = request->book != NULL ? &llm_waves : &llm_lanes;
     (void)snprintf(c->tag, sizeof c->tag, LLM_TAG_HEADER "%s", request->tag);

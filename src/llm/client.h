@@ -56,6 +56,8 @@ struct llm_call {
     struct wire_stream *stream; /* NULL until the first that this call reads */
     struct loop_timer timer;
     int64_t tries;        /* requests made */
+    int64_t lost;         /* of them, those whose end nobody saw */
+    int64_t lost_nusd;    /* the most that these may have cost */
     int64_t failures;     /* of them, those that count against tries_max */
     enum call_clue clue;  /* of the last failure */
     int64_t answers_seen; /* of the model, at the start or this call's last failure */

@@ -42,6 +42,7 @@ struct stream {
     bool raw;     /* the bytes of the body as they are; otherwise the format's events */
     bool open;    /* the headers are sent */
     bool begun;   /* and the first event */
+    bool ended;   /* and the last */
     size_t at;    /* bytes of the text that are out */
     size_t stop;  /* where the fault strikes; SIZE_MAX: nowhere */
     size_t piece; /* bytes at a time; 0: it goes out in one piece, no stream */
@@ -138,6 +139,9 @@ struct str exchange_key(const struct exchange *x);
 
 /** Book the answer, if it is billed and was not yet. */
 void exchange_bill(struct exchange *x);
+
+/** Book what a stream has said that is broken off, by whomever. */
+void stream_bill(struct exchange *x);
 
 /** Tell the limits that output was produced. */
 void exchange_produced(const struct exchange *x, int64_t tokens);

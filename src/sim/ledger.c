@@ -57,6 +57,9 @@ static void ledger_write(struct ledger *l, const struct ledger_entry *e, int64_t
                          bool repeated) {
     char time[CLOCK_RFC3339_BYTES], hash[20];
     struct jwrite w;
+    if (l->file.fd < 0) {
+        return;
+    }
     clock_rfc3339(clock_wall_ms(), time);
     int n = snprintf(hash, sizeof hash, "%016" PRIx64, e->request_hash);
     jwrite_init(&w, &l->file.pending);
@@ -80,6 +83,8 @@ static void ledger_write(struct ledger *l, const struct ledger_entry *e, int64_t
     jwrite_cstr(&w, e->fault != FAULT_NONE ? fault_name(e->fault) : NULL);
     jwrite_key(&w, "repeated");
     jwrite_bool(&w, repeated);
+    jwrite_key(&w, "broken_off");
+    jwrite_bool(&w, e->broken_off);
     jwrite_end(&w);
     sbuf_add_char(&l->file.pending, '\n');
 }
@@ -87,6 +92,12 @@ static void ledger_write(struct ledger *l, const struct ledger_entry *e, int64_t
 void ledger_add(struct ledger *l, const struct ledger_entry *e) {
     bool fault = e->fault != FAULT_NONE;
     int64_t cost_nusd = ledger_cost(l, e);
+    if (e->broken_off) {
+        l->broken_off++;
+        l->broken_off_nusd += MAX(cost_nusd, INT64_C(0));
+        ledger_write(l, e, cost_nusd, false);
+        return;
+    }
     bool repeated = ledger_seen(&l->requests, e->request_hash, fault);
     l->calls++;
     l->useless += fault;
@@ -104,9 +115,7 @@ void ledger_add(struct ledger *l, const struct ledger_entry *e) {
     l->usage.output_tokens += e->usage.output_tokens;
     l->usage.reasoning_tokens += e->usage.reasoning_tokens;
     l->cost_nusd += MAX(cost_nusd, INT64_C(0));
-    if (l->file.fd >= 0) {
-        ledger_write(l, e, cost_nusd, repeated);
-    }
+    ledger_write(l, e, cost_nusd, repeated);
 }
 
 void ledger_refused(struct ledger *l, enum quota_kind k) {
@@ -149,5 +158,9 @@ void ledger_summary(const struct ledger *l, struct sbuf *out) {
     jwrite_int(&w, (int64_t)l->served_ms);
     jwrite_key(&w, "cost_usd");
     jwrite_usd(&w, l->cost_nusd);
+    jwrite_key(&w, "broken_off");
+    jwrite_int(&w, l->broken_off);
+    jwrite_key(&w, "broken_off_usd");
+    jwrite_usd(&w, l->broken_off_nusd);
     jwrite_end(&w);
 }

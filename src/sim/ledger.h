@@ -1,5 +1,6 @@
 /* ledger.h - who was billed for what: a line of JSON for every call that was answered with 200, and
- * the sums.
+ * the sums. Answers that were broken off are summed apart: what was written of them is on the bill,
+ * but their usage was never told.
  *
  * Its purpose is to be compared with a client's own books: what is answered is paid, whether the
  * client got to read it or not. Lines are buffered; journal_flush() writes them.
@@ -21,6 +22,7 @@ struct ledger_entry {
     uint64_t request_hash;
     struct call_usage usage;
     bool batch;       /* answered in a batch, for half the price */
+    bool broken_off;  /* its usage was not told */
     double served_ms; /* the latency it was answered with */
     char model[64];
     char client_id[LEDGER_ID_BYTES]; /* X-Client-Request-Id, or empty */
@@ -29,12 +31,13 @@ struct ledger_entry {
 struct ledger {
     struct journal file;
     const struct price_table *prices;
-    struct table requests, ids; /* billed already */
-    int64_t calls, useless;     /* all / of these with a fault */
-    int64_t in_batches;         /* of these */
-    int64_t repeated;           /* same request as an earlier one that had no fault */
-    int64_t repeated_ids;       /* same X-Client-Request-Id likewise */
-    int64_t admitted;           /* requests that no limit refused */
+    struct table requests, ids;          /* billed already */
+    int64_t calls, useless;              /* all / of these with a fault */
+    int64_t in_batches;                  /* of these */
+    int64_t broken_off, broken_off_nusd; /* answers that were; beside all of these */
+    int64_t repeated;                    /* same request as an earlier one that had no fault */
+    int64_t repeated_ids;                /* same X-Client-Request-Id likewise */
+    int64_t admitted;                    /* requests that no limit refused */
     int64_t refused[QUOTA_KINDS];
     double served_ms; /* sum of the latencies */
     int64_t by_role[ROLE_COUNT];

@@ -81,6 +81,7 @@ static void server_over(void *ctx, struct httpd_request *q, bool whole) {
     struct exchange *x = q->state;
     (void)whole;
     timers_remove(&s->timers, &x->timer);
+    stream_bill(x);
     buffer_give(x->answer.body);
     if (x->account != NULL) {
         quotas_leave(x->account);

@@ -100,6 +100,24 @@ static void stream_piece(struct exchange *x) {
     exchange_produced(x, st->raw ? 0 : (int64_t)(piece.n + 3) / 4);
 }
 
+/* What has been written is paid for, and all of a body that broke off: it was written before the
+ * first of it was sent. What the provider itself calls an error is not. */
+void stream_bill(struct exchange *x) {
+    const struct stream *st = &x->stream;
+    struct ledger_entry *e = &x->answer.entry;
+    int64_t text_tokens = e->usage.output_tokens - e->usage.reasoning_tokens;
+    size_t n = MAX(x->said.text.n, (size_t)1);
+    if (!st->begun || st->ended || x->said.reply.fault == FAULT_IN_200) {
+        return;
+    }
+    if (!st->raw) {
+        text_tokens = (text_tokens * (int64_t)st->at + (int64_t)n - 1) / (int64_t)n;
+        e->usage.output_tokens = e->usage.reasoning_tokens + text_tokens;
+    }
+    e->broken_off = true;
+    ledger_add(&x->server->ledger, e);
+}
+
 /* Write what is in the scratch buffer; false: the client does not read, and is cut off. */
 static bool stream_write(struct exchange *x) {
     bool written = httpd_write(x->q, sbuf_str(&x->server->scratch));
@@ -136,6 +154,7 @@ static bool stream_due(struct exchange *x, int64_t now_us) {
     }
     bool end = st->at == x->said.text.n && st->stop == SIZE_MAX && now_us >= st->end_us;
     if (end) {
+        st->ended = true;
         exchange_produced(x, st->raw ? x->answer.entry.usage.output_tokens : 0);
         exchange_bill(x);
         if (!st->raw) {

@@ -28,6 +28,7 @@ enum store_kind_no {
     STORE_CLAIM,
     STORE_LEND,
     STORE_RECORD,
+    STORE_LOSE,
     STORE_FINISH,
     STORE_RELEASE,
     STORE_BATCH_INTEND,
@@ -80,6 +81,7 @@ static const struct store_kind store_kinds[STORE_KINDS] = {
     [STORE_CLAIM] = WORKS_ON_JOB(rule_claim, claim),
     [STORE_LEND] = WORKS_ON_JOB(rule_lend, lend),
     [STORE_RECORD] = WORKS_ON_JOB(rule_record, record),
+    [STORE_LOSE] = WORKS_ON_JOB(rule_lose, lose),
     [STORE_FINISH] = WORKS_ON_JOB(rule_finish, finish),
     [STORE_RELEASE] = WORKS_ON_JOB(rule_release, release),
     [STORE_BATCH_INTEND] = WORKS_ON_JOB(rule_batch_intend, batch_intend),
@@ -203,6 +205,10 @@ void store_lend(struct store *s, struct store_lend *o) {
 }
 void store_record(struct store *s, struct store_record *o) {
     store_begin(s, &o->op, STORE_RECORD);
+}
+void store_lose(struct store *s, struct store_lose *o) {
+    ASSERT(o->tries > 0 && o->nusd >= 0);
+    store_begin(s, &o->op, STORE_LOSE);
 }
 void store_finish(struct store *s, struct store_finish *o) {
     store_begin(s, &o->op, STORE_FINISH);

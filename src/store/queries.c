@@ -40,6 +40,8 @@ const char *const queries_texts[Q_COUNT] = {
                     " duplicate = $5, surplus = $6, failed = $7, calls = $8, input_tokens = $9,"
                     " output_tokens = $10, cost_nusd = $11, calls_unpriced = $12, events = $13,"
                     " progress_seq = $14 WHERE key = $15",
+    [Q_JOB_LOSE] = "UPDATE jobs SET tries_lost = tries_lost + $1, lost_nusd = lost_nusd + $2"
+                   " WHERE key = $3",
     /* A cancelled job keeps the reason that it was to be cancelled for. */
     [Q_JOB_STATE] =
         "UPDATE jobs SET state = $1,"

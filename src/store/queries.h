@@ -10,6 +10,7 @@ enum {
     Q_JOB_TAKEN,
     Q_JOB_ADD,
     Q_JOB_COUNT,
+    Q_JOB_LOSE,
     Q_JOB_STATE,
     Q_JOB_LEND,
     Q_SPEC_ADD,

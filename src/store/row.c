@@ -49,6 +49,8 @@ enum err row_get_job(struct sql *db, struct sql_query *q, struct arena *a, struc
     ret->calls_unpriced = sql_int(q, column++);
     ret->events = sql_int(q, column++);
     column++; /* the job's key */
+    ret->tries_lost = sql_int(q, column++);
+    ret->lost_nusd = sql_int(q, column++);
     fits = fits && row_get_str(q, column, a, &ret->spec);
     fits = fits && row_get_str(q, column + 1, a, &ret->taxonomy);
     return fits ? ERR_OK : ERR_TOO_BIG;

@@ -11,7 +11,8 @@
     " j.created_ms, j.started_ms, j.paused_ms, j.cancelling_ms, j.ended_ms,"                       \
     " (SELECT count(*) FROM attempts a WHERE a.job = j.key),"                                      \
     " (SELECT count(a.token) FROM attempts a WHERE a.job = j.key),"                                \
-    " j.calls, j.input_tokens, j.output_tokens, j.cost_nusd, j.calls_unpriced, j.events, j.key"
+    " j.calls, j.input_tokens, j.output_tokens, j.cost_nusd, j.calls_unpriced, j.events, j.key,"   \
+    " j.tries_lost, j.lost_nusd"
 #define ROW_JOB_WITH_SPEC                                                                          \
     "SELECT " ROW_JOB_COLUMNS ", s.spec, t.text FROM jobs j JOIN specs s ON s.job = j.key"         \
     " LEFT JOIN texts t ON t.key = s.taxonomy WHERE j.deleted_ms IS NULL"

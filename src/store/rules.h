@@ -58,7 +58,7 @@ typedef enum err rule_fn(struct rules *r, struct store_op *op);
 rule_fn rule_submit, rule_ask, rule_delete, rule_sweep;
 rule_fn rule_join, rule_beat, rule_worker_drain, rule_quit, rule_reap, rule_take, rule_leave,
     rule_job_set;
-rule_fn rule_claim, rule_lend, rule_record, rule_finish, rule_release;
+rule_fn rule_claim, rule_lend, rule_record, rule_lose, rule_finish, rule_release;
 rule_fn rule_batch_intend, rule_batch_made;
 rule_fn rule_key_add, rule_key_revoke, rule_key_requests, rule_purse, rule_outbox_take,
     rule_outbox_tell;

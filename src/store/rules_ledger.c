@@ -95,6 +95,21 @@ enum err rule_record(struct rules *r, struct store_op *op) {
     return live ? ERR_OK : rules_stale(op, &o->lease);
 }
 
+enum err rule_lose(struct rules *r, struct store_op *op) {
+    struct store_lose *o = CONTAINER_OF(op, struct store_lose, op);
+    struct rules_job *job = rules_job(r, o->job_id, STORE_TENANT_ANY);
+    if (job == NULL) {
+        return rules_no_job(op, o->job_id);
+    }
+    struct sql_query *q = sql_use(r->db, Q_JOB_LOSE);
+    sql_put_int(q, o->tries);
+    sql_put_int(q, o->nusd);
+    sql_put_int(q, job->key);
+    (void)sql_run(q);
+    job->what |= STORE_CHANGED_COUNTS;
+    return ERR_OK;
+}
+
 /* --- ends */
 
 bool rules_write_line(struct rules *r, const struct problem *p, const struct problem_ids *ids) {

@@ -34,6 +34,8 @@ struct job_row {
     int64_t calls, input_tokens, output_tokens;
     int64_t cost_nusd;      /* of the calls whose cost is known */
     int64_t calls_unpriced; /* calls whose cost is unknown */
+    int64_t tries_lost;     /* whose end nobody saw: they may be on the bill, too, */
+    int64_t lost_nusd;      /* with as much as this, as far as there is a price */
     int64_t events;         /* the number of its last event */
 };
 

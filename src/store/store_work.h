@@ -186,6 +186,15 @@ struct store_record {
 };
 void store_record(struct store *s, struct store_record *o);
 
+/* Count tries whose end nobody saw, with the most that they may have cost: no answer came, but they
+ * may be on the bill. ERR_NOT_FOUND. */
+struct store_lose {
+    struct store_op op;
+    const char *job_id;
+    int64_t tries, nusd; /* at least 1, 0 */
+};
+void store_lose(struct store *s, struct store_lose *o);
+
 /* End an attempt: its last call, its problem and the job's counters in one transaction. ERR_STALE:
  * only the call was recorded | ERR_TOO_BIG: the line would pass 256 MB; nothing is recorded |
  * ERR_NOT_FOUND. */

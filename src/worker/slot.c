@@ -213,6 +213,9 @@ static void slot_answered(void *ctx, const struct call_answer *answer) {
     } else {
         work_unreserve(k, s->reserved_nusd);
     }
+    if (answer->lost > 0) {
+        work_count_lost(k, answer->lost, answer->lost_nusd);
+    }
     if (answer->err == ERR_CANCELED) {
         slot_release(s);
         return;

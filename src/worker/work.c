@@ -354,6 +354,31 @@ void work_unreserve(struct work *k, int64_t nusd) {
     purse_release(k->purse, nusd);
 }
 
+/* The order of the store's operations lets the job outlive it: the attempt's own comes behind. */
+struct work_loss {
+    struct store_lose op;
+    struct work *work;
+};
+
+static void work_lost(struct store_op *op) {
+    struct work_loss *loss = CONTAINER_OF(op, struct work_loss, op.op);
+    if (op->err != ERR_OK) {
+        work_fail(loss->work, op->err, &op->detail);
+    }
+    free(loss);
+}
+
+void work_count_lost(struct work *k, int64_t tries, int64_t nusd) {
+    struct work_loss *loss = mem_new(sizeof *loss);
+    budget_lose(&k->view.budget, nusd);
+    *loss = (struct work_loss){.work = k,
+                               .op = {.op = {.loop = k->loop, .done = work_lost},
+                                      .job_id = k->job_id,
+                                      .tries = tries,
+                                      .nusd = nusd}};
+    store_lose(k->store, &loss->op);
+}
+
 static void work_give_up_waiting(struct work *k) {
     struct slot *s, *next;
     for (s = LIST_FIRST(&k->slots); s != NULL; s = next) {
@@ -471,6 +496,7 @@ void work_start(struct work *k, const uint64_t *hashes, size_t hashes_n) {
         sched_owe(&k->view.sched, job->leased);
     }
     budget_init(&k->view.budget, limits.max_cost_nusd, k->is_guest ? 0 : job->cost_nusd);
+    budget_lose(&k->view.budget, k->is_guest ? 0 : job->lost_nusd);
     for (size_t i = 0; i < hashes_n; i++) {
         (void)hashset_add(&k->hashes, hashes[i]);
     }

@@ -143,6 +143,9 @@ int64_t work_reserve_owed(struct work *k, int64_t nusd);
 void work_settle(struct work *k, int64_t reserved_nusd, int64_t cost_nusd);
 void work_unreserve(struct work *k, int64_t nusd);
 
+/** Tries whose end nobody saw, with the most that they may have cost: counted and written down. */
+void work_count_lost(struct work *k, int64_t tries, int64_t nusd);
+
 /** Keep why it cannot be worked on; the first reason stays. / The store gave out: that, and cut
  * off. */
 void work_note_fatal(struct work *k, enum err e, const struct errinfo *detail);

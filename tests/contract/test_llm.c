@@ -124,7 +124,7 @@ struct outcome {
     enum err err;
     char detail[ERRINFO_BYTES], text[64], model_id[64];
     struct call_usage usage;
-    int64_t cost_nusd, tries, at_ms;
+    int64_t cost_nusd, tries, lost, lost_nusd, at_ms;
     char model[64];
 };
 
@@ -135,6 +135,8 @@ static void note(void *ctx, const struct call_answer *answer) {
     o->usage = answer->usage;
     o->cost_nusd = answer->cost_nusd;
     o->tries = answer->tries;
+    o->lost = answer->lost;
+    o->lost_nusd = answer->lost_nusd;
     o->at_ms = clock_mono_ms();
     (void)snprintf(o->model, sizeof o->model, "%.*s", STR_ARG(answer->model));
     (void)snprintf(o->detail, sizeof o->detail, "%s", answer->detail != NULL ? answer->detail : "");
@@ -497,6 +499,8 @@ static void test_streams_that_end_too_soon_are_asked_for_again(void **state) {
     struct outcome o = ask(f);
     assert_int_equal(o.err, ERR_OK);
     assert_int_equal(o.tries, 3);
+    assert_int_equal(o.lost, 2); /* what they had begun may be on the bill */
+    assert_true(o.lost_nusd > 2 * o.cost_nusd);
     assert_string_equal(o.text, "four");
 }
 

@@ -315,6 +315,25 @@ static void test_recorded_calls_come_back_as_they_were(void **state) {
     free(large);
 }
 
+static void test_lost_tries_are_counted_beside_the_ledger(void **state) {
+    struct bench *b = *state;
+    bench_start(b, 1);
+    for (int64_t i = 1; i <= 2; i++) {
+        struct store_lose o = {.op = {.loop = b->rig.loop, .done = note_done},
+                               .job_id = RIG_JOB,
+                               .tries = i,
+                               .nusd = 100 * i};
+        store_lose(b->rig.store, &o);
+        loop_run(b->rig.loop);
+        assert_int_equal(o.op.err, ERR_OK);
+    }
+    struct job_row job = rig_job(&b->rig, &b->arena);
+    assert_int_equal(job.tries_lost, 3);
+    assert_int_equal(job.lost_nusd, 300);
+    assert_int_equal(job.calls, 0);
+    assert_int_equal(job.cost_nusd, 0);
+}
+
 static void test_a_call_recorded_twice_is_kept_and_counted_once(void **state) {
     struct bench *b = *state;
     struct ledger_call *got;
@@ -765,6 +784,7 @@ int main(void) {
         STORE_TEST(test_an_attempt_that_gets_on_between_deaths_is_not_set_aside),
         STORE_TEST(test_an_attempt_that_kills_its_process_is_set_aside),
         STORE_TEST(test_recorded_calls_come_back_as_they_were),
+        STORE_TEST(test_lost_tries_are_counted_beside_the_ledger),
         STORE_TEST(test_a_call_recorded_twice_is_kept_and_counted_once),
         STORE_TEST(test_an_attempt_without_calls_has_none),
         STORE_TEST(test_calls_too_large_for_the_arena_are_refused_not_cut),

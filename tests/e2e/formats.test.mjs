@@ -18,34 +18,58 @@ const FAULTS = ['429', '500', '503', '529', 'reset', 'in-200', 'cut', 'truncate'
 
 const nusd = (usd) => Math.round(usd * 1e9);
 
-for (const stream of [false, true]) {
-  test(`Gemini writes, Claude checks, Responses fails, ${stream ? 'streamed' : 'whole'}, 5 % faults, limits: N problems, one bill`, async (t) => {
-    const cwd = folder(t);
-    const bill = Object.entries(PRICES).flatMap(([role, price]) => ['--price', `sim/${role}=${price}`]);
-    const provider = await sim(t, ...FAULTS.flatMap((kind) => [`--fault-${kind}`, 0.05 / FAULTS.length]), ...LIMITS,
-      '--latency', 'lognormal:300,0.5', '--reasoning-tokens', 50, '--cached-input', 0.3, ...bill);
-    const at = new URL(provider.url).origin;
-    writeFileSync(join(cwd, 'stumper.yaml'), `providers:
+/** A run over all three; gives our sums, the provider's, and the provider. At most 0.5 % of its calls are refused. */
+async function mixed(t, n, stream, flags, options = []) {
+  const cwd = folder(t);
+  const bill = Object.entries(PRICES).flatMap(([role, price]) => ['--price', `sim/${role}=${price}`]);
+  const provider = await sim(t, ...flags, ...LIMITS, '--reasoning-tokens', 50, '--cached-input', 0.3, ...bill);
+  const at = new URL(provider.url).origin;
+  writeFileSync(join(cwd, 'stumper.yaml'), `providers:
   google: {type: gemini, base_url: "${at}", stream: ${stream}}
   claude: {type: anthropic, base_url: "${at}", stream: ${stream}}
   responses: {type: openai-responses, base_url: "${at}/v1", stream: ${stream}}
 `);
-    const models = Object.entries(PROVIDERS).flatMap(([role, name]) => [`--${role}`, `${name}/${role}`, '--price', `${name}/${role}=${PRICES[role]}`]);
-    await run(t, ['generate', '-n', N, '--concurrency', 40, ...models, '-o', 'out.jsonl'], { cwd });
-    assertExactly(N, jsonl(join(cwd, 'out.jsonl')));
-    const { stdout } = await run(t, ['status', '--json', 'out.jsonl.db'], { cwd });
-    const ours = JSON.parse(stdout);
-    const theirs = await provider.sums();
-    const refused = Object.values(theirs.refused).reduce((a, b) => a + b, 0);
-    assert(refused < 0.005 * theirs.calls, `${refused} of ${theirs.calls} refused`);
+  const models = Object.entries(PROVIDERS).flatMap(([role, name]) => [`--${role}`, `${name}/${role}`, '--price', `${name}/${role}=${PRICES[role]}`]);
+  await run(t, ['generate', '-n', n, '--concurrency', 40, ...models, ...options, '-o', 'out.jsonl'], { cwd });
+  assertExactly(n, jsonl(join(cwd, 'out.jsonl')));
+  const { stdout } = await run(t, ['status', '--json', 'out.jsonl.db'], { cwd });
+  const theirs = await provider.sums();
+  const refused = Object.values(theirs.refused).reduce((a, b) => a + b, 0);
+  assert(refused < 0.005 * theirs.calls, `${refused} of ${theirs.calls} refused`);
+  return { ours: JSON.parse(stdout), theirs, provider };
+}
+
+for (const stream of [false, true]) {
+  test(`Gemini writes, Claude checks, Responses fails, ${stream ? 'streamed' : 'whole'}, 5 % faults, limits: N problems, one bill`, async (t) => {
+    const { ours, theirs, provider } = await mixed(t, N, stream, [...FAULTS.flatMap((kind) => [`--fault-${kind}`, 0.05 / FAULTS.length]), '--latency', 'lognormal:300,0.5']);
     assert.equal(ours.calls, theirs.calls);
     // A whole body that is billed and cannot be read: nobody can know what it cost, and that is what is said of it.
     const unread = provider.ledger().filter((row) => !stream && row.fault === 'malformed' && row.role === 'target');
     assert.equal(ours.calls_unpriced, unread.length);
     const billed = nusd(theirs.cost_usd) - unread.reduce((sum, row) => sum + nusd(row.cost_usd), 0);
     assert.equal(nusd(ours.cost_usd), billed, 'to the nano-dollar');
+    // What was broken off told no usage: what a provider charges for it lies within what is told of it.
+    assert(ours.tries_lost >= theirs.broken_off, `${ours.tries_lost} lost, ${theirs.broken_off} broken off`);
+    assert(nusd(theirs.broken_off_usd) <= nusd(ours.lost_usd_max), `${theirs.broken_off_usd} billed, ${ours.lost_usd_max} at most told`);
+    t.diagnostic(`$${theirs.cost_usd} answered, $${theirs.broken_off_usd} broken off; at most $${ours.lost_usd_max} told`);
   });
 }
+
+test('with every kind of fault, silence too, the bill lies between what is told as known and as possible', async (t) => {
+  const { ours, theirs } = await mixed(t, 40, true, ['--fault-rate', 0.05, '--latency', 'lognormal:300,0.5'], ['--timeout', '10s']);
+  const bill = nusd(theirs.cost_usd) + nusd(theirs.broken_off_usd);
+  assert.equal(ours.calls_unpriced, 0);
+  assert(nusd(ours.cost_usd) <= bill, `${ours.cost_usd} known of ${bill / 1e9}`);
+  assert(bill <= nusd(ours.cost_usd) + nusd(ours.lost_usd_max), `${bill / 1e9} billed, ${ours.cost_usd} and at most ${ours.lost_usd_max} told`);
+});
+
+test('where every answer ends, whatever is wrong with it, nothing is lost and the bill is equal', async (t) => {
+  const whole = ['429', '500', '503', '529', 'truncate', 'malformed', 'empty', 'refuse'];
+  const { ours, theirs } = await mixed(t, 40, true, [...whole.flatMap((kind) => [`--fault-${kind}`, 0.05 / whole.length]), '--latency', 100]);
+  assert.equal(theirs.broken_off, 0);
+  assert.deepEqual([ours.tries_lost, ours.lost_usd_max, ours.calls_unpriced], [0, 0, 0]);
+  assert.equal(nusd(ours.cost_usd), nusd(theirs.cost_usd), 'to the nano-dollar');
+});
 
 test("Perplexity's Agent API is asked in its own words, for models by their maker", async (t) => {
   const cwd = folder(t);

@@ -133,8 +133,8 @@ export async function sim(t, ...flags) {
     ...it,
     base,
     url: `${base}/v1`,
-    /** What it was told to write so far, a row for each billed call. */
-    ledger: () => (existsSync(ledger) ? jsonl(ledger) : []),
+    /** What it was told to write so far, a row for each billed call that was answered. */
+    ledger: () => (existsSync(ledger) ? jsonl(ledger).filter((row) => !row.broken_off) : []),
     sums: async () => (await fetch(`${base}/ledger/summary`)).json(),
     /** Environment that makes it the provider "openai". */
     env: { OPENAI_BASE_URL: `${base}/v1`, OPENAI_API_KEY: KEY },

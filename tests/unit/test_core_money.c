@@ -381,6 +381,22 @@ static void test_a_cost_above_its_reservation_is_kept_apart(void **state) {
     assert_false(budget_reserve(&b, 1));
 }
 
+static void test_what_may_have_been_spent_leaves_less_to_spend(void **state) {
+    (void)state;
+    struct budget b;
+    budget_init(&b, 100, 0);
+    assert_true(budget_reserve(&b, 50));
+    budget_lose(&b, 30);
+    assert_int_equal(budget_left(&b), 20);
+    assert_int_equal(b.spent_nusd, 0);
+    assert_false(budget_reserve(&b, 21));
+    budget_lose(&b, 30); /* as far as there is room */
+    assert_int_equal(budget_left(&b), 0);
+    budget_settle(&b, 50, 40);
+    assert_int_equal(b.spent_nusd, 40);
+    assert_int_equal(budget_left(&b), 10);
+}
+
 static void test_without_a_cap_money_is_counted_and_never_refused(void **state) {
     (void)state;
     struct budget b;
@@ -467,6 +483,7 @@ int main(void) {
         cmocka_unit_test(test_a_bound_covers_every_byte_and_all_output),
         cmocka_unit_test(test_spent_and_reserved_never_pass_the_cap),
         cmocka_unit_test(test_a_cost_above_its_reservation_is_kept_apart),
+        cmocka_unit_test(test_what_may_have_been_spent_leaves_less_to_spend),
         cmocka_unit_test(test_without_a_cap_money_is_counted_and_never_refused),
         cmocka_unit_test(test_a_backoff_is_uniform_up_to_a_bound_that_doubles),
         cmocka_unit_test(test_quantiles_are_within_a_tenth_of_the_truth),
