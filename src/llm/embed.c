@@ -116,6 +116,11 @@ enum err llm_embed_read(const struct jnode *doc, size_t texts_n, struct arena *a
     if (jnode_len(data) != texts_n || dimensions == 0) {
         return errinfo_set(reterr, ERR_PROTOCOL, "the answer has not %zu vectors", texts_n);
     }
+    /* Each vector's bytes and numbers, and what the chunks of the arena leave unused. */
+    if (texts_n * dimensions * sizeof(float) * 2 + texts_n > arena_room(a) / 2) {
+        return errinfo_set(reterr, ERR_TOO_BIG, "%zu vectors of %zu numbers are too many at once",
+                           texts_n, dimensions);
+    }
     float *values = ARENA_ARRAY(a, float, texts_n *dimensions);
     bool *filled = ARENA_ARRAY(a, bool, texts_n);
     for (size_t i = 0; i < texts_n; i++) {

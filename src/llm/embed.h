@@ -42,7 +42,8 @@ NODISCARD enum err llm_embed(struct llm *m, const struct llm_embed_request *requ
 void llm_embed_body(const struct llm_embed_request *request, struct sbuf *ret);
 
 /** Read a 200's document: a vector for each of @texts_n texts, all of one length, by their index,
- * in base64 (little-endian float32) or as arrays of numbers. ERR_PROTOCOL says what is missing.
+ * in base64 (little-endian float32) or as arrays of numbers. ERR_PROTOCOL says what is missing;
+ * ERR_TOO_BIG: they do not fit into half of the arena.
  * @a owns the values. */
 NODISCARD enum err llm_embed_read(const struct jnode *doc, size_t texts_n, struct arena *a,
                                   struct llm_embedding *ret, struct errinfo *reterr);

@@ -171,8 +171,26 @@ static void test_a_format_without_embeddings_is_refused_at_once(void **state) {
 
 #define EMBED_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
+static void test_vectors_that_do_not_fit_are_an_error(void **state) {
+    (void)state;
+    struct arena docs, small;
+    const struct jnode *doc;
+    struct llm_embedding e;
+    arena_init(&docs, 1 << 20);
+    arena_init(&small, 1 << 10);
+    char *text = ARENA_ARRAY(&docs, char, 5000);
+    int n = snprintf(text, 5000, "{\"data\":[{\"embedding\":\"%04000d\"}]}", 0);
+    assert_int_equal(jnode_parse((struct str){text, (size_t)n}, &docs, &doc, NULL), ERR_OK);
+    assert_int_equal(llm_embed_read(doc, 1, &docs, &e, NULL), ERR_OK);
+    assert_int_equal(e.dimensions, 750);
+    assert_int_equal(llm_embed_read(doc, 1, &small, &e, NULL), ERR_TOO_BIG);
+    arena_release(&docs);
+    arena_release(&small);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_vectors_that_do_not_fit_are_an_error),
         EMBED_TEST(test_vectors_come_in_the_order_of_the_texts),
         EMBED_TEST(test_arrays_of_numbers_are_vectors_too),
         EMBED_TEST(test_what_is_no_vector_for_each_text_is_an_error),
