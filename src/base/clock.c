@@ -1,7 +1,17 @@
 #include "base/clock.h"
 
+#include "base/str.h"
+
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
+
+static int64_t clock_skew_ms; /* written before main(), so that no thread can be there yet */
+
+__attribute__((constructor)) static void clock_skew_from_environment(void) {
+    const char *skew = getenv("STUMPER_CLOCK_SKEW_MS");
+    ASSERT(skew == NULL || str_to_i64(str_of(skew), &clock_skew_ms));
+}
 
 static int64_t clock_ns(clockid_t id) {
     struct timespec t;
@@ -16,7 +26,7 @@ int64_t clock_mono_ms(void) {
     return clock_ns(CLOCK_MONOTONIC) / 1000000;
 }
 int64_t clock_wall_ms(void) {
-    return clock_ns(CLOCK_REALTIME) / 1000000;
+    return clock_ns(CLOCK_REALTIME) / 1000000 + clock_skew_ms;
 }
 
 void clock_rfc3339(int64_t wall_ms, char ret[CLOCK_RFC3339_BYTES]) {

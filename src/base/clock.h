@@ -8,7 +8,8 @@
 int64_t clock_mono_ms(void);
 int64_t clock_mono_us(void);
 
-/** Milliseconds since 1970-01-01 UTC. */
+/** Milliseconds since 1970-01-01 UTC; in a test, STUMPER_CLOCK_SKEW_MS more or less (a faked clock
+ * of the whole process makes timed waits of libraries spin). */
 int64_t clock_wall_ms(void);
 
 #define CLOCK_RFC3339_BYTES 32

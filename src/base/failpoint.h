@@ -4,8 +4,9 @@
  *     STUMPER_FAILPOINT=store.record.before_commit:3    die at the third
  *
  * Without the variable a failpoint costs one predictable branch. Names read room.what.when and are
- * written once, in full, where they are hit, so that grep finds them. This is, beside the logger,
- * the one piece of global state: written before any thread starts, only read after.
+ * written once, in full, where they are hit, so that grep finds them. This is, beside the logger
+ * and the skew of the clock, the one piece of global state: written before any thread starts, only
+ * read after.
  */
 #ifndef STUMPER_BASE_FAILPOINT_H
 #define STUMPER_BASE_FAILPOINT_H

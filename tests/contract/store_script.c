@@ -127,6 +127,12 @@ static enum err record_second(struct script *s) {
     return rig_record(s->rig, s->leases[1], 0, S("paid, too"));
 }
 
+static enum err lose_two_tries(struct script *s) {
+    struct store_lose o = {.op = RIG_OP(s->rig), .job_id = RIG_JOB, .tries = 2, .nusd = 70};
+    store_lose(s->rig->store, &o);
+    return rig_wait(s->rig, &o.op);
+}
+
 static enum err intend_batch(struct script *s) {
     const struct batch_call call = {s->leases[1].attempt_no, 1};
     struct store_batch_intend o = {.op = RIG_OP(s->rig),
@@ -313,6 +319,7 @@ const struct script_step script_steps[] = {
     {"worker_drain", ask_second_to_go},
     {"record", record_first},
     {"record", record_second},
+    {"lose", lose_two_tries},
     {"batch_intend", intend_batch},
     {"batch_made", make_batch},
     {"finish", finish_first},

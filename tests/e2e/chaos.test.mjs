@@ -1,9 +1,9 @@
 // A fleet in trouble: API servers and workers on one PostgreSQL, woken by each broker in turn, while all of it is killed,
-// stopped, cut off and slowed down at random. Afterwards every job that was answered has ended with exactly N (G1, G2), the
-// simulator's own ledger holds no more calls than ours and those in flight at the kills (G3), no job has cost more than it
-// may (G4), and the store's invariants hold. The rounds run side by side, for they mostly wait: two minutes each, with few
-// workers, in `make check`; `make chaos` sets STUMPER_CHAOS_S and STUMPER_CHAOS_WORKERS. STUMPER_CHAOS_SEED repeats the
-// troubles of a round that failed.
+// stopped, cut off and slowed down at random, and the workers' clocks disagree. Afterwards every job that was answered has
+// ended with exactly N (G1, G2), the simulator's own ledger holds no more calls than ours and those in flight at the kills
+// (G3), no job has cost more than it may (G4), and the store's invariants hold. The rounds run side by side, for they mostly
+// wait: two minutes each, with few workers, in `make check`; `make chaos` sets STUMPER_CHAOS_S and STUMPER_CHAOS_WORKERS.
+// STUMPER_CHAOS_SEED repeats the troubles of a round that failed.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { assertExactly, folder, run, sim, start, wait } from './lib.mjs';
@@ -19,6 +19,7 @@ const PAUSE_MS = 4000;
 const END_MS = 240000;
 const JOB = { num_problems: 12, concurrency: 8, max_cost_usd: 5 };
 const PRICES = ['engineer', 'checker', 'target'].flatMap((m) => ['--price', `openai/${m}=2,10`]);
+const SKEWS_MS = [0, 90_000, -90_000, 3_600_000]; // of the workers' clocks
 const PASSWORD = 'a-secret-of-the-fleet';
 const END_SOME = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend' AND random() < 0.3";
 
@@ -64,7 +65,7 @@ async function fleet(t, provider, servers) {
   }
   for (let i = 0; i < WORKERS; i++) {
     workers.push(await member(t, servers, async (env) => {
-      const it = start(t, ['worker', '--concurrency', SLOTS, ...PRICES], { cwd: folder(t), env: { ...provider.env, ...env } });
+      const it = start(t, ['worker', '--concurrency', SLOTS, ...PRICES], { cwd: folder(t), env: { ...provider.env, ...env, STUMPER_CLOCK_SKEW_MS: SKEWS_MS[i % SKEWS_MS.length] } });
       await it.line(/^stumper: working/m);
       return it;
     }));

@@ -18,7 +18,8 @@ IMPURE = re.compile(
 # Variables that outlive a call, with the reason.
 GLOBALS_ALLOWED = {
     "base": {"logger",  # the one logger of the process
-             "failpoint_name", "failpoint_hits_left", "failpoint_armed"},  # set before any thread, for crash tests
+             "failpoint_name", "failpoint_hits_left", "failpoint_armed",  # set before any thread, for crash tests
+             "clock_skew_ms"},  # likewise, for processes of a fleet whose clocks disagree
     "store": {"once"},  # SQLite's settings for the whole process are made once
 }
 COMPILERS_OWN = re.compile(r"^(\.|_+(asan|ubsan|tsan|odr|sancov|local_asan|unnamed)|\$|__)")
