@@ -61,6 +61,7 @@ static pid_t spawn(const struct postgres_rig *p, const char *const *args) {
     ASSERT(pid >= 0);
     if (pid == 0) {
         bool good = user == NULL || (setgid(user->pw_gid) == 0 && setuid(user->pw_uid) == 0);
+        (void)signal(SIGQUIT, SIG_DFL);         /* a background job of a shell ignores it */
         (void)prctl(PR_SET_PDEATHSIG, SIGQUIT); /* lost by setuid() */
         int out =
             good && chdir(p->dir) == 0 ? open("out", O_WRONLY | O_CREAT | O_APPEND, 0600) : -1;

@@ -697,9 +697,6 @@ int main(int argc, char **argv) {
         MANY_TEST(test_workers_of_many_processes_never_have_more_than_the_whole_of_a_limit),
         MANY_TEST(test_a_newcomer_has_some_of_a_limit_at_once_though_a_dead_worker_is_counted),
         MANY_TEST(test_whatever_many_processes_do_at_once_the_invariants_hold),
-    };
-    /* Behind a pooler: by make chaos alone, for they have hung there where much else ran. */
-    const struct CMUnitTest pooled[] = {
         POOLED_TEST(test_two_processes_see_and_change_the_same_jobs),
         POOLED_TEST(test_behind_a_pooler_a_killed_process_is_seen_by_its_silence),
         POOLED_TEST(test_whatever_many_processes_do_at_once_the_invariants_hold),
@@ -708,7 +705,5 @@ int main(int argc, char **argv) {
         return live(argv[1]);
     }
     assert_int_equal(setenv("STUMPER_TEST_STORE", "postgres", 1), 0);
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    return getenv("STUMPER_WHOLE") == NULL ? failed
-                                           : failed + cmocka_run_group_tests(pooled, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -329,15 +329,10 @@ int main(void) {
         NEWS_TEST(test_what_many_commit_at_once_is_told_whole),
         NEWS_TEST(test_after_a_loss_all_is_taken_for_changed_and_what_is_to_halt_named),
         NEWS_TEST(test_whoever_was_away_while_news_were_removed_takes_all_for_changed),
-    };
-    /* Behind a pooler: by make chaos alone, for they have hung there where much else ran. */
-    const struct CMUnitTest pooled[] = {
         POOLED_TEST(test_what_another_process_commits_is_told),
         POOLED_TEST(test_a_transaction_that_ends_late_is_told_when_it_ends),
         POOLED_TEST(test_whoever_was_away_while_news_were_removed_takes_all_for_changed),
     };
     assert_int_equal(setenv("STUMPER_TEST_STORE", "postgres", 1), 0);
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    return getenv("STUMPER_WHOLE") == NULL ? failed
-                                           : failed + cmocka_run_group_tests(pooled, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
