@@ -318,6 +318,7 @@ static enum err rules_read_row(struct rules *r, struct rules_job *job, struct st
         e = row_get_job(r->db, q, o->a, &o->ret);
         sql_end(q);
     }
+    o->ret_age_ms = MAX(sql_wall_ms(r->db) - o->ret.created_ms, INT64_C(0));
     o->ret_purse = job->tenant != STORE_TENANT_NONE && rules_has_day_limit(r, job->tenant);
     return e == ERR_OK
                ? e

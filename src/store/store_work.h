@@ -93,6 +93,7 @@ struct store_take {
     int64_t now_ms;
     bool ret_lends;         /* it is at home elsewhere: the worker is a guest */
     bool ret_purse;         /* its key's day is limited: money for calls comes by store_purse() */
+    int64_t ret_age_ms;     /* since its submission, by the store's clock; at least 0 */
     struct arena *a;        /* owns the results; not touched by the caller until done */
     struct job_row ret;     /* with its spec, as it was before */
     struct lease ret_lease; /* token 0: none */

@@ -10,7 +10,6 @@
  */
 #include "worker/work.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "worker/meter.h"
 
@@ -237,7 +236,7 @@ static void work_borrowed(struct work *k, int64_t n, int64_t asked) {
 
 static void work_begin(struct work *k, const struct lease *lease) {
     if (!k->is_guest && k->row.attempts == 0 && k->view.sched.launched == 0) {
-        meter_wait(k->worker->options.metrics, clock_wall_ms() - k->row.created_ms);
+        meter_wait(k->worker->options.metrics, k->age_ms);
     }
     slot_begin(worker_take_slot(k->worker, k), lease);
 }
@@ -360,7 +359,7 @@ struct work_loss {
     struct work *work;
 };
 
-static void work_lost(struct store_op *op) {
+static void work_loss_told(struct store_op *op) {
     struct work_loss *loss = CONTAINER_OF(op, struct work_loss, op.op);
     if (op->err != ERR_OK) {
         work_fail(loss->work, op->err, &op->detail);
@@ -372,7 +371,7 @@ void work_count_lost(struct work *k, int64_t tries, int64_t nusd) {
     struct work_loss *loss = mem_new(sizeof *loss);
     budget_lose(&k->view.budget, nusd);
     *loss = (struct work_loss){.work = k,
-                               .op = {.op = {.loop = k->loop, .done = work_lost},
+                               .op = {.op = {.loop = k->loop, .done = work_loss_told},
                                       .job_id = k->job_id,
                                       .tries = tries,
                                       .nusd = nusd}};
@@ -484,7 +483,7 @@ void work_start(struct work *k, const uint64_t *hashes, size_t hashes_n) {
     memcpy(k->setup.output_tokens_max, work_output_tokens_max, sizeof work_output_tokens_max);
     /* A job of the service has its deadline from its submission on; one of worker_run() from now.
      */
-    int64_t passed_ms = k->done != NULL ? 0 : MAX(clock_wall_ms() - job->created_ms, INT64_C(0));
+    int64_t passed_ms = k->done != NULL ? 0 : k->age_ms;
     if (k->is_guest) { /* all but time is for its home to decide */
         limits.num_problems = INT64_MAX;
         limits.max_attempts = limits.stall_attempts = 0;

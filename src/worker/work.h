@@ -55,6 +55,7 @@ struct work {
     struct arena arena;  /* its spec */
     struct arena coming; /* what is needed until it starts */
     struct job_row row;  /* as it came home; its texts are gone when it has started */
+    int64_t age_ms;      /* then; by the store's clock, for that of this machine may be wrong */
     struct lease first;  /* that it came home with; token 0: none */
     bool kept;           /* a slot for it, which is counted as busy */
     const struct job_spec *spec;

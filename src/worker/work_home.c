@@ -179,6 +179,7 @@ static void work_taken(struct store_op *op) {
     } else if (!work_is_unwanted(k, op)) {
         k->is_guest = k->op.take.ret_lends;
         k->row = k->op.take.ret;
+        k->age_ms = k->op.take.ret_age_ms;
         k->first = k->op.take.ret_lease;
         if (k->op.take.ret_purse) {
             k->purse = purse_get(&k->worker->purses, k->row.tenant, k->worker->number);
