@@ -11,10 +11,9 @@
  * JSON fields  event "progress", at the end "end" · elapsed_ms · wanted, accepted · per_minute,
  * eta_ms (null: too early to tell) · in_flight (attempts), calls_in_flight · launched · outcomes
  * {accepted … failed: count} · calls, calls_unpriced, replayed, input_tokens, output_tokens (of
- * this run) · cost_usd (of all runs; null: no
- * price is known), max_cost_usd (null: no cap) · requests, retries,
- * rate_limited, waiting (HTTP requests; the last: calls now waiting for their turn or a retry) ·
- * batches, batched (under way; calls in them) ·
+ * this run) · cost_usd (of all runs; null: no price is known), max_cost_usd (null: no cap) ·
+ * requests, retries, rate_limited, waiting (HTTP requests; the last: calls now waiting for their
+ * turn or a retry) · batches, batched (under way; calls in them) ·
  * trouble (a model that cannot be asked for the time being, and why; null: none) ·
  * errors_in_row, cause (null: none) · stop (null while it goes on; then done, max_attempts,
  * max_cost, deadline, …).

@@ -114,7 +114,10 @@ static const struct wire_lesson {
 } wire_lessons[] = {
     {{"temperature", "top_p", "topP", "top_k"}, wire_asked_sampling, WIRE_NO_SAMPLING, 0},
     {{"budget", "thinkingBudget", "thinking.type"}, wire_asked_budget, WIRE_NO_BUDGET, 0},
-    {{"effort", "easoning", "hinking"}, wire_asked_effort, WIRE_NO_EFFORT, 0},
+    {{"effort", "reasoning", "Reasoning", "thinking", "Thinking"},
+     wire_asked_effort,
+     WIRE_NO_EFFORT,
+     0},
     {{"stream_options", "include_usage", "include_obfuscation"},
      wire_asked_stream,
      WIRE_NO_STREAM_USAGE,

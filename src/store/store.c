@@ -127,10 +127,10 @@ static enum err store_try(struct store *s, struct store_op *batch, int64_t until
     enum err e = sql_commit(s->db, reterr);
     metric_observe(s->measured.commits, clock_mono_us() - began_us);
     metric_add(s->measured.failures, e != ERR_OK);
-    atomic_store(&s->trouble, (int)e);
     if (e == ERR_UNAVAILABLE) {
         e = store_learn_fate(s, until_ms, e);
     }
+    atomic_store(&s->trouble, (int)e);
     store_hit_failpoints(s, batch, true);
     if (e == ERR_OK) {
         watches_tell(&s->watches, &news);
