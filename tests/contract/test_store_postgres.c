@@ -121,9 +121,9 @@ static void *kill_sessions(void *ctx) {
     struct killer *k = ctx;
     char url[128];
     server_url(url);
-    while (!atomic_load(&k->stop)) {
+    for (int64_t ms = 150; !atomic_load(&k->stop); ms += 10) { /* however long a connect takes */
         k->killed += postgres_rig_ask(url, KILL_SESSIONS);
-        pause_ms(150); /* long enough to connect on a machine that is busy */
+        pause_ms(ms);
     }
     return NULL;
 }
@@ -229,6 +229,23 @@ static void test_a_commit_that_was_lost_is_done_again(void **state) {
     assert_int_equal(row.calls, 1);
 }
 
+/* Until the server has heeded that commits are to wait for a standby: one of another session waits.
+ */
+static void await_waiting_commits(const char *url) {
+    PGconn *conn = PQconnectdb(url);
+    int64_t waiting = 0;
+    while (waiting == 0) {
+        if (PQconsumeInput(conn) == 1 && PQisBusy(conn) == 0) {
+            PQclear(PQgetResult(conn));
+            (void)PQsendQuery(conn, "SELECT pg_logical_emit_message(true, '', '')");
+        }
+        pause_ms(10);
+        waiting = postgres_rig_ask(url, "SELECT count(*) FROM pg_stat_activity"
+                                        " WHERE wait_event = 'SyncRep'");
+    }
+    PQfinish(conn);
+}
+
 /* The transaction is committed, but its answer waits for a standby that is none; then the session
  * is killed. */
 static void test_a_commit_whose_answer_was_lost_is_not_done_again(void **state) {
@@ -239,7 +256,7 @@ static void test_a_commit_whose_answer_was_lost_is_not_done_again(void **state) 
     struct lease lease = rig_claim_one(r);
     (void)postgres_rig_ask(url, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
     (void)postgres_rig_ask(url, "SELECT pg_reload_conf()");
-    pause_ms(200);
+    await_waiting_commits(url);
     struct store_submit submit = {.op = {.loop = r->loop, .done = rig_done},
                                   .job_id = "job_2",
                                   .spec = S("{}"),
@@ -248,13 +265,13 @@ static void test_a_commit_whose_answer_was_lost_is_not_done_again(void **state) 
     submit.op.err = ERR_COUNT;
     store_submit(r->store, &submit);
     int64_t killed = 0;
-    for (int i = 0; i < 200 && killed == 0; i++) {
+    for (int i = 0; i < 1000 && killed == 0; i++) {
         pause_ms(20);
         killed = postgres_rig_ask(url, KILL_SESSIONS " AND wait_event = 'SyncRep'");
     }
-    assert_int_equal(killed, 1);
     (void)postgres_rig_ask(url, "ALTER SYSTEM RESET synchronous_standby_names");
     (void)postgres_rig_ask(url, "SELECT pg_reload_conf()");
+    assert_int_equal(killed, 1);
     assert_int_equal(rig_wait(r, &submit.op), ERR_OK);
     assert_int_equal(postgres_rig_ask(r->path, "SELECT count(*) FROM jobs WHERE id = 'job_2'"), 1);
     assert_int_equal(rig_finish(r, lease, OUTCOME_SOLVED, NULL), ERR_OK);

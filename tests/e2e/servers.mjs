@@ -34,7 +34,7 @@ function postgresPrograms() {
  * nobody. @options: lines of "name=value" for the server. */
 export async function postgres(t, password, options = []) {
   const bin = postgresPrograms(), root = process.getuid() === 0;
-  const dir = folder(t), port = await freePort();
+  const dir = folder(t);
   chmodSync(dir, 0o755);
   const home = join(dir, 'home');
   mkdirSync(home);
@@ -42,6 +42,7 @@ export async function postgres(t, password, options = []) {
   const as = root ? ['--reuid', NOBODY, '--regid', NOBODY, '--clear-groups', '--'] : [];
   const call = (how, program, ...args) => how(t, [...as, join(bin, program), ...args], { program: root ? 'setpriv' : 'env', cwd: home });
   await call(run, 'initdb', '-D', 'data', '-U', 'stumper', '-A', 'trust', '--locale=C.UTF-8', '-E', 'UTF8', '--no-sync');
+  const port = await freePort();
   const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=', ...options].flatMap((o) => ['-c', o]);
   const server = {
     port,
