@@ -4,31 +4,38 @@
 
 #include <signal.h>
 
-static struct store_op *desk_op_of(struct mailbox_msg *link) {
-    return link == NULL ? NULL : CONTAINER_OF(link, struct store_op, msg.link);
+/* Behind what waits already. */
+static void desk_gather(struct desk *d, struct mailbox_msg *came) {
+    struct store_op **last = &d->waiting;
+    while (*last != NULL) {
+        last = &(*last)->next;
+    }
+    for (; came != NULL; came = came->next) {
+        if (came == &d->stop) {
+            d->stopping = true;
+        } else {
+            *last = CONTAINER_OF(came, struct store_op, msg.link);
+            last = &(*last)->next;
+        }
+    }
+    *last = NULL;
 }
 
 static size_t desk_bytes(const struct desk *d, struct store_op *op) {
     return d->bytes != NULL ? d->bytes(op) : 0;
 }
 
-/* Cut the next batch off @waiting (linked by `msg.link`): its first operation, the others by
- * `next`. */
-static struct store_op *desk_take_batch(const struct desk *d, struct store_op *waiting,
-                                        struct store_op **ret_rest) {
-    struct store_op *last = waiting;
-    size_t bytes = desk_bytes(d, waiting);
-    struct store_op *rest = desk_op_of(waiting->msg.link.next);
-    for (size_t n = 1;
-         rest != NULL && rest != &d->stop && n < d->batch_max && bytes < d->batch_bytes_max; n++) {
-        bytes += desk_bytes(d, rest);
-        last->next = rest;
-        last = rest;
-        rest = desk_op_of(rest->msg.link.next);
+/* Some do wait. */
+static struct store_op *desk_take_batch(struct desk *d) {
+    struct store_op *first = d->waiting, *last = first;
+    size_t bytes = desk_bytes(d, first);
+    for (size_t n = 1; last->next != NULL && n < d->batch_max && bytes < d->batch_bytes_max; n++) {
+        last = last->next;
+        bytes += desk_bytes(d, last);
     }
+    d->waiting = last->next;
     last->next = NULL;
-    *ret_rest = rest;
-    return waiting;
+    return first;
 }
 
 static void desk_deliver(struct loop_msg *msg) {
@@ -72,19 +79,26 @@ void desk_answer(struct store_op *batch) {
     }
 }
 
+struct store_op *desk_cut_waiting(struct desk *d, desk_pick_fn *pick, const void *ctx) {
+    desk_gather(d, mailbox_take(&d->inbox));
+    return desk_cut(&d->waiting, pick, ctx);
+}
+
+static struct mailbox_msg *desk_await(struct desk *d, bool more) {
+    return more             ? mailbox_take(&d->inbox)
+           : d->rest_ms > 0 ? mailbox_wait_ms(&d->inbox, d->rest_ms)
+                            : mailbox_wait(&d->inbox);
+}
+
 static void *desk_thread(void *ctx) {
     struct desk *d = ctx;
     bool more = d->idle != NULL;
     for (;;) {
-        struct store_op *waiting =
-            desk_op_of(more             ? mailbox_take(&d->inbox)
-                       : d->rest_ms > 0 ? mailbox_wait_ms(&d->inbox, d->rest_ms)
-                                        : mailbox_wait(&d->inbox));
-        while (waiting != NULL && waiting != &d->stop) {
-            struct store_op *batch = desk_take_batch(d, waiting, &waiting);
-            desk_answer(d->serve(d->ctx, batch));
+        desk_gather(d, desk_await(d, more));
+        while (d->waiting != NULL) {
+            desk_answer(d->serve(d->ctx, desk_take_batch(d)));
         }
-        if (waiting == &d->stop) {
+        if (d->stopping) {
             return NULL;
         }
         more = d->idle != NULL && d->idle(d->ctx);
@@ -102,7 +116,7 @@ void desk_start(struct desk *d) {
 }
 
 void desk_stop(struct desk *d) {
-    mailbox_send(&d->inbox, &d->stop.msg.link);
+    mailbox_send(&d->inbox, &d->stop);
     ASSERT(pthread_join(d->thread, NULL) == 0);
     mailbox_release(&d->inbox);
 }

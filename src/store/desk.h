@@ -30,7 +30,9 @@ struct desk {
     bool (*idle)(void *ctx);
     int64_t rest_ms;
     void *ctx;
-    struct store_op stop;
+    struct store_op *waiting; /* taken from the inbox, not served yet; the desk's own */
+    struct mailbox_msg stop;
+    bool stopping;
 };
 
 /** Start the thread; the functions, the caps and ctx are set. */
@@ -45,6 +47,9 @@ void desk_send(struct desk *d, struct store_op *op);
 /** Cut those that @pick takes out of *@batch (linked by `next`), in their order. */
 typedef bool desk_pick_fn(const struct store_op *op, const void *ctx);
 struct store_op *desk_cut(struct store_op **batch, desk_pick_fn *pick, const void *ctx);
+
+/** On the desk's thread, in serve(): cut them out of all that waits behind the batch. */
+struct store_op *desk_cut_waiting(struct desk *d, desk_pick_fn *pick, const void *ctx);
 
 /** On the desk's thread: answer these (linked by `next`) before the rest of their batch. */
 void desk_answer(struct store_op *batch);

@@ -40,9 +40,23 @@ static void store_pause(void) {
     (void)nanosleep(&(struct timespec){.tv_nsec = STORE_PAUSE_MS * 1000000L}, NULL);
 }
 
-static bool store_is_patient(const struct store_op *op, const void *ctx) {
+static bool store_is_impatient(const struct store_op *op, const void *ctx) {
     (void)ctx;
-    return store_kind(op)->patient;
+    return !store_kind(op)->patient;
+}
+
+static void store_fail(struct store_op *batch, enum err e, const struct errinfo *why) {
+    for (struct store_op *op = batch; op != NULL; op = op->next) {
+        op->err = e;
+        op->detail = *why;
+    }
+}
+
+/* Whoever may not wait and came before it was known that there is nothing but waiting. */
+static void store_turn_away(struct desk *d, enum err e, const struct errinfo *why) {
+    struct store_op *impatient = desk_cut_waiting(d, store_is_impatient, NULL);
+    store_fail(impatient, e, why);
+    desk_answer(impatient);
 }
 
 /* --- writing */
@@ -66,10 +80,12 @@ static void store_hit_failpoints(const struct store *s, const struct store_op *b
 
 /* What became of a commit that has lost the server: asked until it answers, which may take a while;
  * the operations cannot be answered before. */
-static enum err store_learn_fate(struct store *s, int64_t until_ms, enum err e) {
+static enum err store_learn_fate(struct store *s, int64_t until_ms, enum err e,
+                                 const struct errinfo *why) {
     enum sql_fate fate = sql_fate(s->db);
     (void)atomic_fetch_add(&s->waiting, 1);
     while (fate == SQL_UNKNOWN && clock_mono_ms() < until_ms) {
+        store_turn_away(&s->writing, e, why);
         store_pause();
         fate = sql_fate(s->db);
     }
@@ -128,7 +144,7 @@ static enum err store_try(struct store *s, struct store_op *batch, int64_t until
     metric_observe(s->measured.commits, clock_mono_us() - began_us);
     metric_add(s->measured.failures, e != ERR_OK);
     if (e == ERR_UNAVAILABLE) {
-        e = store_learn_fate(s, until_ms, e);
+        e = store_learn_fate(s, until_ms, e, reterr);
     }
     atomic_store(&s->trouble, (int)e);
     store_hit_failpoints(s, batch, true);
@@ -137,13 +153,6 @@ static enum err store_try(struct store *s, struct store_op *batch, int64_t until
     }
     rules_forget(&s->rules, e == ERR_OK);
     return e;
-}
-
-static void store_fail(struct store_op *batch, enum err e, const struct errinfo *why) {
-    for (struct store_op *op = batch; op != NULL; op = op->next) {
-        op->err = e;
-        op->detail = *why;
-    }
 }
 
 /* store_try(), again where another process was in the way: in a ring of locks, which was broken, or
@@ -163,23 +172,32 @@ static bool store_is_passing(const struct store *s, enum err e) {
     return e == ERR_UNAVAILABLE || (e == ERR_BUSY && sql_process(s->db) != 0);
 }
 
+/* The server is away: keep trying for those of @batch that may wait. */
+static enum err store_write_patiently(struct store *s, struct store_op **batch, int64_t until_ms,
+                                      enum err e, struct errinfo *reterr) {
+    (void)atomic_fetch_add(&s->waiting, 1);
+    while (store_is_passing(s, e) && clock_mono_ms() < until_ms) {
+        struct store_op *impatient = desk_cut(batch, store_is_impatient, NULL);
+        store_fail(impatient, e, reterr);
+        desk_answer(impatient);
+        if (*batch == NULL) {
+            break;
+        }
+        store_turn_away(&s->writing, e, reterr);
+        store_pause();
+        e = store_try_hard(s, *batch, until_ms, reterr);
+    }
+    (void)atomic_fetch_sub(&s->waiting, 1);
+    return e;
+}
+
 static struct store_op *store_write(void *ctx, struct store_op *batch) {
     struct store *s = ctx;
     struct errinfo why = {0};
     int64_t until_ms = clock_mono_ms() + STORE_PATIENCE_MS;
     enum err e = store_try_hard(s, batch, until_ms, &why);
-    while (store_is_passing(s, e) && clock_mono_ms() < until_ms) {
-        struct store_op *patient = desk_cut(&batch, store_is_patient, NULL);
-        store_fail(batch, e, &why);
-        desk_answer(batch);
-        batch = patient;
-        if (batch == NULL) {
-            return NULL;
-        }
-        (void)atomic_fetch_add(&s->waiting, 1);
-        store_pause();
-        e = store_try_hard(s, batch, until_ms, &why);
-        (void)atomic_fetch_sub(&s->waiting, 1);
+    if (store_is_passing(s, e)) {
+        e = store_write_patiently(s, &batch, until_ms, e, &why);
     }
     if (e != ERR_OK) {
         store_fail(batch, e, &why);
@@ -231,27 +249,27 @@ static void store_view(const struct store *s, struct store_op *batch) {
     }
 }
 
-static bool store_waits(const struct store_op *op, const void *ctx) {
-    return op->err == ERR_UNAVAILABLE && store_is_patient(op, ctx);
+static bool store_is_done(const struct store_op *op, const void *ctx) {
+    return op->err != ERR_UNAVAILABLE || store_is_impatient(op, ctx);
 }
 
 static struct store_op *store_read(void *ctx, struct store_op *batch) {
     struct store *s = ctx;
     int64_t until_ms = clock_mono_ms() + STORE_PATIENCE_MS;
     store_view(s, batch);
-    for (;;) {
-        struct store_op *patient = desk_cut(&batch, store_waits, NULL);
-        if (patient == NULL || clock_mono_ms() >= until_ms) {
-            desk_answer(batch);
-            return patient;
-        }
-        desk_answer(batch);
-        batch = patient;
-        (void)atomic_fetch_add(&s->waiting, 1);
+    desk_answer(desk_cut(&batch, store_is_done, NULL));
+    if (batch == NULL) {
+        return NULL;
+    }
+    (void)atomic_fetch_add(&s->waiting, 1);
+    while (batch != NULL && clock_mono_ms() < until_ms) {
+        store_turn_away(&s->reading, batch->err, &batch->detail);
         store_pause();
         store_view(s, batch);
-        (void)atomic_fetch_sub(&s->waiting, 1);
+        desk_answer(desk_cut(&batch, store_is_done, NULL));
     }
+    (void)atomic_fetch_sub(&s->waiting, 1);
+    return batch;
 }
 
 /* --- open and close */

@@ -212,6 +212,35 @@ static void test_while_the_server_is_away_a_worker_waits_and_all_others_are_told
     assert_int_equal(postgres_rig_ask(r->path, "SELECT count(*) FROM jobs"), 1);
 }
 
+/* What a worker writes waits for a lock; behind it is an order; then the server goes away. */
+static void test_who_came_before_the_server_went_away_is_told_too(void **state) {
+    struct rig *r = *state;
+    struct postgres_rig *server = postgres_rig();
+    assert_int_equal(rig_submit(r, 1), ERR_OK);
+    struct lease lease = rig_claim_one(r);
+    PGconn *in_the_way = PQconnectdb(r->path);
+    PQclear(PQexec(in_the_way, "BEGIN; LOCK TABLE calls"));
+    struct ledger_call call = rig_call(lease.attempt_no, 1, S("paid"));
+    struct store_record record = {
+        .op = RIG_OP(r), .job_id = RIG_JOB, .lease = lease, .call = &call};
+    struct store_submit submit = {.op = {.loop = r->loop, .done = stop_loop},
+                                  .job_id = "job_2",
+                                  .spec = S("{}"),
+                                  .wanted = 1,
+                                  .created_ms = 1000};
+    store_record(r->store, &record);
+    while (postgres_rig_ask(r->path, "SELECT count(*) FROM pg_locks WHERE NOT granted") == 0) {
+        pause_ms(1);
+    }
+    store_submit(r->store, &submit);
+    postgres_rig_stop(server, SIGQUIT);
+    loop_run(r->loop);
+    assert_int_equal(submit.op.err, ERR_UNAVAILABLE);
+    PQfinish(in_the_way);
+    postgres_rig_start(server);
+    assert_int_equal(rig_wait(r, &record.op), ERR_OK);
+}
+
 /* The session ends itself, once, at the very end of a transaction: nothing of it is kept. */
 static void test_a_commit_that_was_lost_is_done_again(void **state) {
     struct rig *r = *state;
@@ -289,6 +318,7 @@ int main(void) {
         POSTGRES_TEST(test_a_read_that_fails_fails_none_of_those_beside_it),
         POSTGRES_TEST(test_sessions_may_be_killed_at_any_moment),
         POSTGRES_TEST(test_while_the_server_is_away_a_worker_waits_and_all_others_are_told),
+        POSTGRES_TEST(test_who_came_before_the_server_went_away_is_told_too),
         POSTGRES_TEST(test_a_commit_that_was_lost_is_done_again),
         POSTGRES_TEST(test_a_commit_whose_answer_was_lost_is_not_done_again),
     };
