@@ -1,9 +1,11 @@
-// A fleet in trouble: API servers and workers on one PostgreSQL, woken by each broker in turn, while all of it is killed,
+// A fleet in trouble: API servers and workers on one PostgreSQL, woken by one of the brokers, while all of it is killed,
 // stopped, cut off and slowed down at random, and the workers' clocks disagree. Afterwards every job that was answered has
-// ended with exactly N (G1, G2), the simulator's own ledger holds no more calls than ours and those in flight at the kills
-// (G3), no job has cost more than it may (G4), and the store's invariants hold. The rounds run side by side, for they mostly
-// wait: two minutes each, with few workers, in `make check`; `make chaos` sets STUMPER_CHAOS_S and STUMPER_CHAOS_WORKERS.
-// STUMPER_CHAOS_SEED repeats the troubles of a round that failed.
+// ended with exactly N (G1, G2), the simulator's own ledger holds no more calls than ours and those in flight where a worker
+// was killed, stopped or cut off from it (G3), no job has cost more than it may (G4), and the store's invariants hold. Each
+// trouble comes in every round: with ten workers a process is killed about every second, with four every other; of the rest
+// none comes again before all have.
+// The rounds run side by side, for they mostly wait: two minutes each, with few workers, in `make check`; `make chaos` sets
+// STUMPER_CHAOS_S and STUMPER_CHAOS_WORKERS. STUMPER_CHAOS_SEED repeats the troubles of a round that failed.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { assertExactly, folder, run, sim, start, wait } from './lib.mjs';
@@ -15,11 +17,13 @@ const WORKERS = Number(process.env.STUMPER_CHAOS_WORKERS ?? 4);
 const APIS = 2;
 const SLOTS = 10;
 const LEASE_MS = 15000;
-const PAUSE_MS = 4000;
+const LIFE_MS = 6000; // of a process, beside what it takes to start it
+const PAUSE_MS = 6000;
 const END_MS = 240000;
-const JOB = { num_problems: 12, concurrency: 8, max_cost_usd: 5 };
+const JOB = { num_problems: 12, concurrency: 8, max_cost_usd: 20 }; // calls that are cut off may have cost 0.2 each
 const PRICES = ['engineer', 'checker', 'target'].flatMap((m) => ['--price', `openai/${m}=2,10`]);
 const SKEWS_MS = [0, 90_000, -90_000, 3_600_000]; // of the workers' clocks
+const SETTINGS = { store: 'STUMPER_STORE', broker: 'STUMPER_BROKER', provider: 'OPENAI_BASE_URL' };
 const PASSWORD = 'a-secret-of-the-fleet';
 const END_SOME = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend' AND random() < 0.3";
 
@@ -34,37 +38,35 @@ function dice(seed) {
   };
 }
 
-/** The same server by way of @port. */
-const by = (url, port) => url.replace(/(127\.0\.0\.1):\d+/, `$1:${port}`);
+const one = (list, roll) => list[Math.floor(roll() * list.length)];
 
-/** A process of the fleet with ways of its own to the database and the broker; `again()` starts it anew, as often as it takes,
- * as whoever supervises services would. */
+/** A process of the fleet with ways of its own to the @servers it knows, by the settings that name them; `again()` starts it
+ * anew, as often as it takes, as whoever supervises services would. */
 async function member(t, servers, begin) {
   const ways = {}, env = {};
-  for (const [role, server] of Object.entries(servers)) {
-    ways[role] = await way(t, server.port);
-    env[`STUMPER_${role.toUpperCase()}`] = by(server.url, ways[role].port);
+  for (const [role, { url }] of Object.entries(servers)) {
+    const [address, port] = /127\.0\.0\.1:(\d+)/.exec(url);
+    ways[role] = await way(t, Number(port));
+    env[SETTINGS[role]] = url.replace(address, `127.0.0.1:${ways[role].port}`);
   }
   const it = { ways };
   it.again = async () => {
     let why;
     it.process = await eventually(() => begin(env).catch((error) => void (why = error)), 'a process starts', 60000).catch((error) => assert.fail(`${error.message}: ${why}`));
   };
-  it.kill = () => it.process.kill('SIGKILL');
   await it.again();
   return it;
 }
 
-/** @servers: { store, broker }. */
-async function fleet(t, provider, servers) {
+async function fleet(t, { store, broker, provider }) {
   const apis = [], workers = [];
   for (let i = 0; i < APIS; i++) {
     const listen = `127.0.0.1:${await freePort()}`;
-    apis.push(await member(t, servers, (env) =>
+    apis.push(await member(t, { store, broker }, (env) =>
       serve(t, ['--workers', '0', ...PRICES], { provider, store: null, listen, env, api: apis[0]?.process.api })));
   }
   for (let i = 0; i < WORKERS; i++) {
-    workers.push(await member(t, servers, async (env) => {
+    workers.push(await member(t, { store, broker, provider }, async (env) => {
       const it = start(t, ['worker', '--concurrency', SLOTS, ...PRICES], { cwd: folder(t), env: { ...provider.env, ...env, STUMPER_CLOCK_SKEW_MS: SKEWS_MS[i % SKEWS_MS.length] } });
       await it.line(/^stumper: working/m);
       return it;
@@ -76,7 +78,7 @@ async function fleet(t, provider, servers) {
 /** Submit at any API until it is taken, as a client would that repeats a request with its idempotency key. */
 async function insist(f, roll, key) {
   return eventually(async () => {
-    const api = f.apis[Math.floor(roll() * APIS)];
+    const api = one(f.apis, roll);
     try {
       const got = await api.process.post('/generate', JOB, { headers: { 'idempotency-key': key } });
       return got.status === 202 ? got.body.job_id : null;
@@ -86,72 +88,119 @@ async function insist(f, roll, key) {
   }, `${key} is taken`, 120000);
 }
 
-/** What may go wrong, more or less often; `run` gives how many calls in flight it may cost. */
-function troubles(f, { store, broker }, roll) {
-  const one = (list) => list[Math.floor(roll() * list.length)];
-  const kill = async (it) => {
-    await it.kill();
-    await wait(roll() * 500);
-    await it.again();
-  };
-  const disturb = async (it) => {
-    const how = one(['cut', 'freeze', 'slow']);
-    if (how === 'slow') it.delay_ms = 50 + roll() * 200;
-    else it[how]();
-    await wait(500 + roll() * 3000);
-    it.delay_ms = 0;
-    it.mend();
-  };
-  const restart = async (server, signal) => {
-    await server.kill(signal);
-    await wait(roll() * 3000);
-    await server.begin();
-  };
-  const list = [
-    { odds: 8, what: 'a worker is killed', cost: SLOTS, run: () => kill(one(f.workers)) },
-    { odds: 4, what: 'an API is killed', run: () => kill(one(f.apis)) },
-    { odds: 3, what: 'a way to PostgreSQL is disturbed', run: () => disturb(one(f.members).ways.store) },
-    { odds: 2, what: 'connections to PostgreSQL are ended', run: () => store.ask(END_SOME) },
-    { odds: 1, what: 'PostgreSQL restarts', run: () => restart(store, 'SIGINT') },
-    { odds: 1, what: 'PostgreSQL crashes', run: () => restart(store, 'SIGQUIT') },
-    { odds: 3, what: 'a way to the broker is disturbed', run: () => disturb(one(f.members).ways.broker) },
-    { odds: 2, what: 'the broker is wiped', run: () => broker.wipe() },
-  ];
-  if (broker.port !== store.port) list.push({ odds: 1, what: 'the broker crashes', run: () => restart(broker, 'SIGKILL') });
-  const bag = list.flatMap((it) => Array(it.odds).fill(it));
-  return () => one(bag);
+/** Have something done to one of @list whom nobody has in hand. */
+async function seize(list, roll, what) {
+  const it = one(list.filter(({ held }) => !held), roll);
+  it.held = true;
+  await what(it);
+  it.held = false;
+}
+
+async function kill(it, roll) {
+  await it.process.kill('SIGKILL');
+  await wait(roll() * 500);
+  await it.again();
 }
 
 /** Stopped past its lease, and continued: it changes nothing that is not its own any more. */
-async function stopPastLease(it) {
+async function stop(it) {
   const { child } = it.process;
   child.kill('SIGSTOP');
   await wait(LEASE_MS + 3000);
   child.kill('SIGCONT');
 }
 
-/** Two clients that submit all the while, and one who makes trouble; what was submitted, and what it may have cost. */
-async function live(t, f, servers, roll) {
-  const jobs = new Map(), end = Date.now() + SECONDS * 1000, next = troubles(f, servers, roll), count = {};
-  let cost = SLOTS;
-  const stopped = stopPastLease(f.workers[0]);
-  const client = async (name) => {
+/** How a way is disturbed for some seconds. */
+const DISTURBANCES = {
+  cut: (it) => it.cut(),
+  frozen: (it) => it.freeze(),
+  slow: (it, roll) => void (it.delay_ms = 50 + roll() * 200),
+};
+
+async function disturb(it, how, roll) {
+  DISTURBANCES[how](it, roll);
+  await wait(500 + roll() * 3000);
+  it.delay_ms = 0;
+  it.mend();
+}
+
+/** What may befall the servers and the ways to them, each as likely as any other; @cost: so many calls in flight. */
+function troubles(f, { store, broker }, roll) {
+  const restart = async (server, signal, meanwhile) => {
+    await server.kill(signal);
+    await meanwhile?.();
+    await wait(roll() * 3000);
+    await server.begin();
+  };
+  const list = [
+    { what: 'connections to PostgreSQL are ended', run: () => store.ask(END_SOME) },
+    { what: 'PostgreSQL restarts', run: () => restart(store, 'SIGINT') },
+    { what: 'PostgreSQL crashes', run: () => restart(store, 'SIGQUIT') },
+    { what: 'the broker is wiped', run: () => broker.wipe() },
+  ];
+  if (broker.port !== store.port) list.push({ what: 'the broker crashes', run: () => restart(broker, 'SIGKILL') });
+  if (broker.forget) list.push({ what: 'the broker crashes and forgets', run: () => restart(broker, 'SIGKILL', broker.forget) });
+  for (const [name, members] of [['API', f.apis], ['worker', f.workers]]) {
+    for (const role of Object.keys(members[0].ways)) {
+      for (const how of Object.keys(DISTURBANCES)) {
+        const cost = role === 'provider' && how !== 'slow' ? SLOTS : 0; // an answer that does not arrive is paid, too
+        list.push({ what: `${name} - ${role} ${how}`, cost, run: () => disturb(one(members, roll).ways[role], how, roll) });
+      }
+    }
+  }
+  return list;
+}
+
+/** The same in an order by chance. */
+function shuffled(list, roll) {
+  const left = [...list];
+  return list.map(() => left.splice(Math.floor(roll() * left.length), 1)[0]);
+}
+
+/** Two clients that submit all the while, and those who make trouble, each with dice of its own; what was submitted, and how
+ * many calls were in flight where they may have been lost. */
+async function live(t, f, servers, seed) {
+  const jobs = new Map(), end = Date.now() + SECONDS * 1000, count = {};
+  let cost = 0;
+  const note = (what, calls = 0) => {
+    count[what] = (count[what] ?? 0) + 1;
+    cost += calls;
+  };
+  const client = async (name, roll) => {
     for (let i = 0; Date.now() < end; i++) {
       const key = `${name}-${i}`;
       jobs.set(key, await insist(f, roll, key));
       await wait(PAUSE_MS);
     }
   };
-  const maker = async () => {
-    while (Date.now() < end) {
-      const trouble = next();
-      count[trouble.what] = (count[trouble.what] ?? 0) + 1;
-      cost += trouble.cost ?? 0;
-      await trouble.run();
+  const killer = async (roll) => {
+    for (; Date.now() < end; await wait(roll() * 2 * LIFE_MS / f.members.length)) {
+      await seize(f.members, roll, (it) => {
+        if (f.apis.includes(it)) note('an API is killed');
+        else note('a worker is killed', SLOTS);
+        return kill(it, roll);
+      });
+    }
+  };
+  const stopper = async (roll) => {
+    do {
+      await wait(5000 + roll() * 20000);
+      note('a worker is stopped', SLOTS);
+      await seize(f.workers, roll, stop);
+    } while (end - Date.now() > 2 * LEASE_MS);
+  };
+  /** Each trouble once, whatever the time, before any comes again. */
+  const maker = async (roll) => {
+    const list = troubles(f, servers, roll);
+    for (let n = 0, left = []; n < list.length || Date.now() < end; n++) {
+      if (left.length === 0) left = shuffled(list, roll);
+      const { what, cost: calls, run } = left.pop();
+      note(what, calls);
+      await run();
       await wait(roll() * 1500);
     }
   };
-  await Promise.all([client('a'), client('b'), maker(), stopped]);
+  await Promise.all([client('a', dice(seed + 1)), client('b', dice(seed + 2)), killer(dice(seed + 3)), stopper(dice(seed + 4)), maker(dice(seed + 5))]);
   t.diagnostic(Object.entries(count).map(([what, n]) => `${what}: ${n}`).join(', '));
   return { jobs, cost };
 }
@@ -161,9 +210,9 @@ async function survive(t, broker) {
   t.diagnostic(`STUMPER_CHAOS_SEED=${seed}`);
   const provider = await sim(t, '--latency', 'lognormal:300,0.6', '--fault-rate', '0.02');
   const store = await postgres(t, PASSWORD, ['max_connections=200']);
-  const servers = { store, broker: await broker(t, store, roll) };
-  const f = await fleet(t, provider, servers);
-  const { jobs, cost } = await live(t, f, servers, roll);
+  const servers = { store, broker: await broker(t, store), provider };
+  const f = await fleet(t, servers);
+  const { jobs, cost } = await live(t, f, servers, seed);
 
   const [api] = f.apis.map((it) => it.process);
   const ends = [];
@@ -175,8 +224,8 @@ async function survive(t, broker) {
     assert(job.usage.cost_usd <= JOB.max_cost_usd, `${job.usage.cost_usd} dollars`);
     assert.equal(await insist(f, roll, key), id, 'one job a key');
   }
-  const sums = await provider.sums(), ours = ends.reduce((sum, job) => sum + job.usage.calls, 0);
-  t.diagnostic(`${jobs.size} jobs, ${sums.calls} calls, ${sums.calls - ours} unknown to us, ${sums.repeated_request_ids} paid again, ${cost} allowed`);
+  const sums = await provider.sums(), [ours, lost] = ['calls', 'tries_lost'].map((what) => ends.reduce((sum, job) => sum + job.usage[what], 0));
+  t.diagnostic(`${jobs.size} jobs, ${sums.calls} calls, ${sums.calls - ours} unknown to us, ${sums.repeated_request_ids} paid again, ${cost} allowed, ${lost} told as lost`);
   assert(sums.calls - ours <= cost, `the provider was paid for ${sums.calls} calls, ${ours} are known, ${cost} were in flight`);
   assert(sums.repeated_request_ids <= cost, `${sums.repeated_request_ids} calls were paid again, ${cost} were in flight`);
   for (const it of f.members) await it.process.kill('SIGTERM');
@@ -184,7 +233,7 @@ async function survive(t, broker) {
 }
 
 const BROKERS = {
-  Redis: (t, store, roll) => redis(t, PASSWORD, roll() < 0.5 ? ['--save', ''] : ['--appendonly', 'yes']),
+  Redis: (t) => redis(t, PASSWORD, ['--appendonly', 'yes']),
   RabbitMQ: (t) => rabbit(t),
   PostgreSQL: (t, store) => ({ ...store, wipe: () => store.ask('DELETE FROM stumper_broker.tokens') }),
 };

@@ -1,7 +1,8 @@
 // The servers that the service stands on, for tests: PostgreSQL, Redis and RabbitMQ, real ones on loopback, each with all
 // its files in a folder of the test. `begin()` starts one (again), `kill(signal)` ends it; the data stay.
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { folder, run, start, wait } from './lib.mjs';
@@ -59,7 +60,8 @@ export async function postgres(t, password, options = []) {
   return server;
 }
 
-/** A Redis with a password; `wipe()` loses all that is in it. @options: more of its arguments. */
+/** A Redis with a password; `wipe()` loses all that is in it, `forget()` what a dead one has kept. @options: more of its
+ * arguments. */
 export async function redis(t, password, options = ['--save', '']) {
   const dir = folder(t), port = await freePort();
   const args = ['--port', port, '--bind', '127.0.0.1', '--requirepass', password, '--maxmemory-policy', 'noeviction', ...options];
@@ -74,6 +76,7 @@ export async function redis(t, password, options = ['--save', '']) {
     kill: (signal) => server.it.kill(signal),
     cli,
     wipe: () => cli('FLUSHALL'),
+    forget: () => rmSync(join(dir, 'appendonlydir'), { recursive: true, force: true }),
   };
   await server.begin();
   return server;
@@ -110,34 +113,37 @@ export async function rabbit(t) {
 }
 
 /** A way to 127.0.0.1:@port that can be disturbed: `delay_ms` holds all bytes back for so long, `cut()` ends every connection
- * and takes no more, `freeze()` keeps them open and passes nothing on, `mend()` ends the trouble. */
+ * and refuses others, `freeze()` keeps them open and passes nothing on, `mend()` ends the trouble. */
 export async function way(t, port) {
   const pairs = new Set();
   let trouble = null;
   const it = { delay_ms: 0 };
-  const pass = (from, to) => from.on('data', (bytes) => {
-    const send = () => (trouble === 'frozen' ? from.pause() : to.write(bytes));
-    if (it.delay_ms > 0) setTimeout(send, it.delay_ms);
-    else send();
-  });
+  /** Whatever comes from @from goes on in its order, however the delay changes; the end comes last. */
+  const pass = (from, to) => {
+    let last = null;
+    const follow = (what) => {
+      const held = it.delay_ms > 0 ? wait(it.delay_ms) : null;
+      last = Promise.all([last, held]).then(what);
+    };
+    from.on('data', (bytes) => follow(() => (trouble === 'frozen' ? from.pause() : to.write(bytes))));
+    from.on('close', () => follow(() => to.destroySoon()));
+  };
   const end = (pair) => {
     pairs.delete(pair);
     for (const socket of pair) socket.destroy();
   };
   const server = createServer((client) => {
-    if (trouble === 'cut') {
-      client.destroy();
-      return;
-    }
     const pair = [client, connect(port, '127.0.0.1')];
     pairs.add(pair);
-    for (const socket of pair) socket.setNoDelay(true).on('error', () => end(pair)).on('close', () => end(pair));
+    for (const socket of pair) socket.setNoDelay(true).on('error', () => {}).on('close', () => pairs.delete(pair));
     pass(pair[0], pair[1]);
     pass(pair[1], pair[0]);
   });
-  it.port = await new Promise((done) => server.listen(0, '127.0.0.1', () => done(server.address().port)));
+  it.port = await freePort();
+  const open = () => server.listen(it.port, '127.0.0.1');
   it.cut = () => {
     trouble = 'cut';
+    server.close();
     for (const pair of [...pairs]) end(pair);
   };
   it.freeze = () => {
@@ -145,13 +151,11 @@ export async function way(t, port) {
   };
   /** What was frozen has lost bytes: those connections end. */
   it.mend = () => {
-    const lost = trouble === 'frozen';
+    if (trouble === 'cut') open();
+    if (trouble === 'frozen') for (const pair of [...pairs]) end(pair);
     trouble = null;
-    if (lost) for (const pair of [...pairs]) end(pair);
   };
-  t.after(() => {
-    it.cut();
-    server.close();
-  });
+  t.after(() => it.cut());
+  await once(open(), 'listening');
   return it;
 }
