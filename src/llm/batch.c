@@ -572,15 +572,16 @@ static void batch_cancel_read(struct llm_once *once, const struct http_reply *re
     (void)once, (void)reply;
 }
 
-/* Also one that was not asked for yet: its attempt may be about to go on. */
-static bool batch_member_is_wanted(const struct batch_member *member) {
-    return member->call != NULL ? !member->call->unwanted : !member->over;
+/* Also one that was not asked for yet, unless all are unwanted: its attempt may be about to go on.
+ */
+static bool batch_member_is_wanted(const struct llm_batch *b, const struct batch_member *member) {
+    return member->call != NULL ? !member->call->unwanted : !member->over && !b->unwanted;
 }
 
 void batch_relinquish(struct llm_batch *b) {
     bool wanted = b->state != BATCH_RUNNING || !b->sure || b->ending;
     for (size_t i = 0; i < b->n && !wanted; i++) {
-        wanted = batch_member_is_wanted(&b->members[i]);
+        wanted = batch_member_is_wanted(b, &b->members[i]);
     }
     if (wanted || b->n == 0) {
         return;

@@ -52,6 +52,7 @@ struct llm_batch {
     bool sure;                    /* that it is this one's */
     bool rivalled;                /* LOOKING: another of ours claims one that may be this one's */
     bool ours;                    /* a result had one of our ids */
+    bool unwanted;                /* also what was not asked for yet */
     bool ending;                  /* the provider was asked to cancel it */
     bool crowded;                 /* RUNNING: it was refused for a while, and waits to be over */
     struct llm_queue calls;       /* while GATHERING */

@@ -288,6 +288,10 @@ void llm_abandon(struct llm *m, const struct llm_book *book);
  * end with what was answered, or ERR_CANCELED. */
 void llm_relinquish(struct llm_call *call);
 
+/** Nobody needs what is in the batches of @book and was not asked for yet: a batch of which no call
+ * is needed is cancelled at its provider. Who asks all the same gets what was answered. */
+void llm_relinquish_batches(struct llm *m, const struct llm_book *book);
+
 /* What an endpoint offers. */
 struct llm_listing {
     enum err err;       /* as of a call, see call_answer */

@@ -111,3 +111,13 @@ void llm_abandon(struct llm *m, const struct llm_book *book) {
         }
     }
 }
+
+void llm_relinquish_batches(struct llm *m, const struct llm_book *book) {
+    struct llm_batch *b;
+    LIST_FOREACH(b, &m->batches, link) {
+        if (b->book == book && b->state != BATCH_GATHERING) {
+            b->unwanted = true;
+            batch_relinquish(b);
+        }
+    }
+}

@@ -60,8 +60,9 @@
       " WHERE e.seq < 1 OR e.seq > j.events")                                                      \
     X(LENDING, "it lends %d attempts, but no worker has it at home",                               \
       "SELECT id, lent FROM jobs WHERE lent > 0 AND (worker IS NULL OR state <> 'running')")       \
-    X(CANCELLING, "it is cancelling, but no worker has it",                                        \
-      "SELECT id, 0 FROM jobs WHERE state = 'cancelling' AND worker IS NULL")                      \
+    X(CANCELLING, "it is cancelling, but no worker has it, and it awaits nothing",                 \
+      "SELECT id, 0 FROM jobs WHERE state = 'cancelling' AND worker IS NULL"                       \
+      " AND NOT EXISTS (SELECT 1 FROM awaited WHERE job = key)")                                   \
     X(BATCH, "attempt %d awaits a batch that is not known",                                        \
       "SELECT j.id, b.attempt_no FROM batch_calls b JOIN jobs j ON j.key = b.job"                  \
       " WHERE NOT EXISTS (SELECT 1 FROM batches WHERE key = b.batch AND job = b.job)")             \

@@ -127,6 +127,7 @@ const char *const queries_texts[Q_COUNT] = {
     [Q_BATCHES_FORGET] = "DELETE FROM batches WHERE job = $1 AND NOT EXISTS"
                          " (SELECT 1 FROM batch_calls WHERE batch = batches.key)",
     [Q_BATCH_MADE] = "UPDATE batches SET id = $1 WHERE mark = $2",
+    [Q_AWAITS] = "SELECT 1 FROM awaited WHERE job = $1 LIMIT 1",
 
     [Q_WORKER_ADD] = "INSERT INTO workers (key, name, version, slots, joined_ms, beat_ms)"
                      " VALUES ($1, $2, $3, $4, $5, $6)"

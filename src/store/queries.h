@@ -44,6 +44,7 @@ enum {
     Q_BATCH_CALLS_FORGET,
     Q_BATCHES_FORGET,
     Q_BATCH_MADE,
+    Q_AWAITS,
     /* workers */
     Q_WORKER_ADD,
     Q_WORKER_BEAT,

@@ -13,7 +13,8 @@
 
 /* In the words of the index jobs_runnable. */
 #define READER_RUNNABLE                                                                            \
-    " AND (worker IS NULL AND state IN ('queued', 'running') OR lent > 0) AND deleted_ms IS NULL"
+    " AND (worker IS NULL AND state IN ('queued', 'running', 'cancelling') OR lent > 0)"           \
+    " AND deleted_ms IS NULL"
 
 static const char *const reader_texts[R_COUNT] = {
     [R_JOB] = READER_JOB " AND j.id = $1",

@@ -12,6 +12,16 @@ static void rules_batch_call(struct rules *r, int64_t job_key, int64_t batch,
     (void)sql_run(q);
 }
 
+bool rules_awaits(struct rules *r, const struct rules_job *job) {
+    struct sql_query *q = sql_use(r->db, Q_AWAITS);
+    bool awaits = false;
+    sql_put_int(q, job->key);
+    while (sql_next(q)) {
+        awaits = true;
+    }
+    return awaits;
+}
+
 enum err rule_batch_intend(struct rules *r, struct store_op *op) {
     struct store_batch_intend *o = CONTAINER_OF(op, struct store_batch_intend, op);
     struct rules_job *job = rules_job(r, o->job_id, STORE_TENANT_ANY);

@@ -57,7 +57,13 @@ enum err rules_no_worker(struct store_op *op, int64_t worker);
 void rules_set_state(struct rules *r, struct rules_job *job, enum job_state state,
                      struct str reason, int64_t now_ms);
 
-/** Take its home away: queued if it was running, cancelled if it was cancelling. */
+/** Is an answer of it still to come out of a batch? Then it is cancelled by a worker, at home or
+ * not.
+ */
+bool rules_awaits(struct rules *r, const struct rules_job *job);
+
+/** Take its home away: queued if it was running, cancelled if it was cancelling and awaits nothing.
+ */
 void rules_set_homeless(struct rules *r, struct rules_job *job, int64_t now_ms);
 
 /** Add an event. @data: in r->line. */

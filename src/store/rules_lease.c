@@ -85,7 +85,8 @@ static enum err rules_admit(struct rules *r, struct store_op *op, const struct r
         return errinfo_set(&op->detail, ERR_CONFLICT, "job %s has no home that could lend",
                            o->job_id);
     }
-    if (job->state != JOB_RUNNING && job->state != JOB_QUEUED) {
+    if (job->state != JOB_RUNNING && job->state != JOB_QUEUED &&
+        !(o->again && job->state == JOB_CANCELLING)) {
         return errinfo_set(&op->detail, ERR_CONFLICT, "job %s is %s", o->job_id,
                            job_state_name(job->state));
     }
@@ -120,7 +121,7 @@ enum err rule_claim(struct rules *r, struct store_op *op) {
         return e;
     }
     int64_t waiting = o->borrow ? 0 : rules_find_waiting(r, job, o->n, o->ret);
-    int64_t fresh = o->borrow ? MIN(o->n, job->lent) : o->n - waiting;
+    int64_t fresh = o->again ? 0 : o->borrow ? MIN(o->n, job->lent) : o->n - waiting;
     if (o->attempts_max > 0) {
         fresh = MAX(MIN(fresh, o->attempts_max - job->attempts), 0);
     }

@@ -185,11 +185,12 @@ enum err rule_submit(struct rules *r, struct store_op *op) {
 
 /* --- a change of mind */
 
-static enum job_state rules_wished(const struct rules_job *job, enum store_wish wish) {
+static enum job_state rules_wished(struct rules *r, const struct rules_job *job,
+                                   enum store_wish wish) {
     bool at_home = job->worker != 0, begun = job->state == JOB_QUEUED || job->state == JOB_RUNNING;
     switch (wish) {
     case STORE_CANCEL:
-        return at_home ? JOB_CANCELLING : JOB_CANCELLED;
+        return at_home || rules_awaits(r, job) ? JOB_CANCELLING : JOB_CANCELLED;
     case STORE_PAUSE:
         return begun ? JOB_PAUSED : job->state;
     case STORE_RESUME:
@@ -205,7 +206,7 @@ enum err rule_ask(struct rules *r, struct store_op *op) {
         return rules_no_job_of(r, op, o->job_id, o->tenant);
     }
     if (!job_state_is_final(job->state)) {
-        enum job_state state = rules_wished(job, o->wish);
+        enum job_state state = rules_wished(r, job, o->wish);
         if (state != job->state) {
             rules_set_state(r, job, state, o->reason, o->now_ms);
         }

@@ -111,7 +111,7 @@ void rules_set_state(struct rules *r, struct rules_job *job, enum job_state stat
     rules_put_if(q, job_state_is_final(state), now_ms);
     rules_put_if(q, state == JOB_RUNNING, now_ms);
     rules_put_if(q, state == JOB_PAUSED, now_ms);
-    rules_put_if(q, state == JOB_CANCELLING, now_ms);
+    rules_put_if(q, state == JOB_CANCELLING && job->state != state, now_ms);
     sql_put_int(q, job->key);
     (void)sql_run(q);
     job->what |= STORE_CHANGED_STATE;
@@ -133,9 +133,10 @@ void rules_set_state(struct rules *r, struct rules_job *job, enum job_state stat
 }
 
 void rules_set_homeless(struct rules *r, struct rules_job *job, int64_t now_ms) {
-    enum job_state state = job->state == JOB_RUNNING      ? JOB_QUEUED
-                           : job->state == JOB_CANCELLING ? JOB_CANCELLED
-                                                          : job->state;
+    enum job_state state = job->state == JOB_RUNNING ? JOB_QUEUED : job->state;
+    if (state == JOB_CANCELLING && !rules_awaits(r, job)) {
+        state = JOB_CANCELLED;
+    }
     job->worker = 0;
     job->what |= STORE_CHANGED_HOME;
     rules_set_state(r, job, state, S(""), now_ms);

@@ -345,7 +345,7 @@ enum err rule_take(struct rules *r, struct store_op *op) {
         return errinfo_set(&op->detail, ERR_CONFLICT, "job %s is at home with worker %" PRId64,
                            o->job_id, job->worker);
     }
-    if (job->state != JOB_QUEUED && job->state != JOB_RUNNING) {
+    if (job->state != JOB_QUEUED && job->state != JOB_RUNNING && job->state != JOB_CANCELLING) {
         return errinfo_set(&op->detail, ERR_CONFLICT, "job %s is %s", o->job_id,
                            job_state_name(job->state));
     }
@@ -355,7 +355,8 @@ enum err rule_take(struct rules *r, struct store_op *op) {
     }
     job->worker = o->worker;
     job->what |= STORE_CHANGED_HOME;
-    rules_set_state(r, job, JOB_RUNNING, S(""), o->now_ms);
+    rules_set_state(r, job, job->state == JOB_CANCELLING ? JOB_CANCELLING : JOB_RUNNING, S(""),
+                    o->now_ms);
     if (o->begin && job->attempts == 0) {
         o->ret_lease = rules_lease_first(r, job);
     }
@@ -363,13 +364,18 @@ enum err rule_take(struct rules *r, struct store_op *op) {
 }
 
 /* What a job becomes that its worker leaves with @state. */
-static enum job_state rules_left_as(const struct rules_job *job, enum job_state state) {
+static enum job_state rules_left_as(struct rules *r, const struct rules_job *job,
+                                    enum job_state state) {
+    if (job->state == JOB_CANCELLING && state == JOB_FAILED) {
+        return JOB_CANCELLED;
+    }
     if (job_state_is_final(state)) {
         return state;
     }
-    return job->state == JOB_CANCELLING ? JOB_CANCELLED
-           : job->state == JOB_PAUSED   ? JOB_PAUSED
-                                        : JOB_QUEUED;
+    if (job->state == JOB_CANCELLING) {
+        return rules_awaits(r, job) ? JOB_CANCELLING : JOB_CANCELLED;
+    }
+    return job->state == JOB_PAUSED ? JOB_PAUSED : JOB_QUEUED;
 }
 
 enum err rule_leave(struct rules *r, struct store_op *op) {
@@ -385,7 +391,7 @@ enum err rule_leave(struct rules *r, struct store_op *op) {
     rules_take_leases_back(r, job, o->worker, false, o->now_ms);
     job->worker = 0;
     job->what |= STORE_CHANGED_HOME;
-    rules_set_state(r, job, rules_left_as(job, o->state), o->reason, o->now_ms);
+    rules_set_state(r, job, rules_left_as(r, job, o->state), o->reason, o->now_ms);
     o->ret_state = job->state;
     return ERR_OK;
 }

@@ -53,7 +53,7 @@ enum job_state {
     JOB_QUEUED,     /* waits for a worker */
     JOB_RUNNING,    /* a worker has it */
     JOB_PAUSED,     /* no attempt is begun until it is resumed */
-    JOB_CANCELLING, /* its worker has still to let go */
+    JOB_CANCELLING, /* a worker has still to let go, or to cancel its batches */
     JOB_SUCCEEDED,
     JOB_PARTIAL,
     JOB_FAILED,

@@ -47,8 +47,9 @@ enum store_wish { STORE_CANCEL, STORE_PAUSE, STORE_RESUME };
 
 /* Ask for a change. ret_state is what the job is after it, which tells whether the wish was heard:
  * a final state stays; a job that is cancelling is neither paused nor resumed. Without a home a
- * job is cancelled at once, else it is cancelling until its worker leaves it; resumed without a
- * home it is queued. ERR_NOT_FOUND | ERR_GONE. */
+ * job is cancelled at once, unless answers are awaited from batches: then, as with a home, it is
+ * cancelling until a worker leaves it; resumed without a home it is queued. ERR_NOT_FOUND |
+ * ERR_GONE. */
 struct store_ask {
     struct store_op op;
     const char *job_id;

@@ -79,12 +79,13 @@ struct lease {
     bool again;      /* it was leased before: there may be answers of it */
 };
 
-/* Take a queued job home; it is running from now on. One whose home lends attempts (store_lend) is
- * taken as a guest: nothing changes but that the worker may claim what is lent. With it comes what
- * the worker has to know, and for a job that was never begun the lease of attempt 1, so that its
- * first call waits for no other commit. ERR_NOT_FOUND | ERR_CONFLICT: it has a home that lends
- * nothing, or is not to be worked on | ERR_STALE: the worker was taken for dead | ERR_TOO_BIG: it
- * does not fit into the arena. */
+/* Take a queued job home; it is running from now on. One that is cancelling and has no home stays
+ * so: its batches are to be cancelled, and what they have answered to be taken. One whose home
+ * lends attempts (store_lend) is taken as a guest: nothing changes but that the worker may claim
+ * what is lent. With it comes what the worker has to know, and for a job that was never begun the
+ * lease of attempt 1, so that its first call waits for no other commit. ERR_NOT_FOUND |
+ * ERR_CONFLICT: it has a home that lends nothing, or is not to be worked on | ERR_STALE: the worker
+ * was taken for dead | ERR_TOO_BIG: it does not fit into the arena. */
 struct store_take {
     struct store_op op;
     const char *job_id;
@@ -102,10 +103,10 @@ void store_take(struct store *s, struct store_take *o);
 
 /* Let it go, with the state that the worker would give it: queued (somebody else may go on),
  * paused, or a final one. What was asked meanwhile counts: a job that was to be cancelled ends
- * cancelled unless the state is final; queued becomes paused if it was paused, paused becomes
- * queued if it was resumed. Leases that are live still are given back; those of guests only where
- * the state is final. ERR_NOT_FOUND | ERR_STALE:
- * its home is not here (any more). */
+ * cancelled unless it has succeeded in full or in part, or goes on cancelling if it is left as
+ * queued and answers are awaited from batches; queued becomes paused if it was paused, paused
+ * becomes queued if it was resumed. Leases that are live still are given back; those of guests only
+ * where the state is final. ERR_NOT_FOUND | ERR_STALE: its home is not here (any more). */
 struct store_leave {
     struct store_op op;
     const char *job_id;
@@ -136,7 +137,8 @@ void store_job_set(struct store *s, struct store_job_set *o);
 /* Lease attempts: first those whose lease was lost or released, lowest number first, then new ones,
  * numbered 1, 2, 3 … within the job. A guest borrows: new ones alone, and no more than its home
  * lends. ERR_NOT_FOUND | ERR_STALE: its home is not here; or the guest was taken for dead |
- * ERR_CONFLICT: the job is neither queued nor running. */
+ * ERR_CONFLICT: the job is neither queued nor running, nor is it cancelling and @again asked for.
+ */
 struct store_claim {
     struct store_op op;
     const char *job_id;
@@ -144,9 +146,10 @@ struct store_claim {
     int64_t n;             /* how many are wanted, 1..STORE_CLAIM_MAX */
     int64_t attempts_max;  /* never number an attempt past this; 0: no limit */
     bool borrow;           /* as a guest */
+    bool again;            /* only those that were leased before */
     int64_t ret_each_nusd; /* guest: what each may cost; 0: no matter */
     struct lease *ret;     /* room for n; filled */
-    int64_t ret_n;         /* may be fewer, down to 0, if attempts_max is reached */
+    int64_t ret_n;         /* may be fewer, down to 0: attempts_max is reached, or @again */
 };
 void store_claim(struct store *s, struct store_claim *o);
 

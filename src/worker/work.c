@@ -11,6 +11,7 @@
 #include "worker/work.h"
 
 #include "base/mem.h"
+#include "worker/book.h"
 #include "worker/meter.h"
 
 #include <stdio.h>
@@ -38,8 +39,7 @@ static bool work_stopped(const struct work *k) {
 }
 
 bool work_collects(const struct work *k) {
-    return work_stopped(k) && k->view.sched.stop != STOP_CANCELLED && !k->cut_off &&
-           k->view.sched.owed > 0;
+    return work_stopped(k) && !k->cut_off && k->view.sched.owed > 0;
 }
 
 bool work_may_call(const struct work *k) {
@@ -202,6 +202,9 @@ static void work_relinquish(struct work *k) {
             llm_relinquish(s->call);
         }
     }
+    if (k->book != NULL && !k->cut_off) { /* else they are left to whoever has it next */
+        llm_relinquish_batches(k->worker->options.llm, book_for_llm(k->book));
+    }
 }
 
 /* No call is started any more, and those under way are paid: wait for their answers, but not much
@@ -312,7 +315,8 @@ void work_claim(struct work *k) {
                                        .job_id = k->job_id,
                                        .worker = k->worker->number,
                                        .n = n,
-                                       .attempts_max = work_stopped(k) ? 1 : k->spec->max_attempts,
+                                       .attempts_max = k->spec->max_attempts,
+                                       .again = work_stopped(k),
                                        .borrow = k->is_guest,
                                        .ret = k->leases};
     store_claim(k->store, &k->op.claim);
@@ -420,8 +424,9 @@ static enum job_state work_end_state(const struct work *k) {
         return JOB_SUCCEEDED;
     case STOP_ERRORS:
         return k->view.sched.outcomes[OUTCOME_ACCEPTED] > 0 ? JOB_PARTIAL : JOB_FAILED;
+    case STOP_CANCELLED:
+        return JOB_CANCELLED;
     case STOP_INTERRUPTED:
-    case STOP_CANCELLED: /* the store knows that it was asked for, and makes it cancelled */
         return JOB_QUEUED;
     case STOP_NOT_YET:
     case STOP_MAX_ATTEMPTS:
@@ -479,6 +484,7 @@ void work_start(struct work *k, const uint64_t *hashes, size_t hashes_n) {
     const struct job_row *job = &k->row;
     struct job_spec limits = *spec;
     int64_t now_ms = loop_now_ms(k->loop);
+    bool cancelled = job->state == JOB_CANCELLING || k->view.sched.stop == STOP_CANCELLED;
     k->setup = (struct attempt_setup){.spec = spec, .prompts = k->worker->options.prompts};
     memcpy(k->setup.output_tokens_max, work_output_tokens_max, sizeof work_output_tokens_max);
     /* A job of the service has its deadline from its submission on; one of worker_run() from now.
@@ -493,6 +499,9 @@ void work_start(struct work *k, const uint64_t *hashes, size_t hashes_n) {
                k->is_guest ? 0 : job->outcomes[OUTCOME_ACCEPTED], job->attempts - job->leased);
     if (spec->batches) {
         sched_owe(&k->view.sched, job->leased);
+    }
+    if (cancelled) {
+        sched_stop_for(&k->view.sched, STOP_CANCELLED);
     }
     budget_init(&k->view.budget, limits.max_cost_nusd, k->is_guest ? 0 : job->cost_nusd);
     budget_lose(&k->view.budget, k->is_guest ? 0 : job->lost_nusd);

@@ -65,7 +65,8 @@ static bool work_is_unwanted(struct work *k, const struct store_op *op) {
         work_refuse(k, JOB_QUEUED, op->err, &op->detail);
         return true;
     }
-    if (k->cut_off || k->view.sched.stop != STOP_NOT_YET) {
+    bool cancelled = k->view.sched.stop == STOP_CANCELLED; /* its batches are still to be */
+    if (k->cut_off || (k->view.sched.stop != STOP_NOT_YET && !cancelled)) {
         work_leave(k, JOB_QUEUED, str_of(""));
         return true;
     }

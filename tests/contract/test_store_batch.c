@@ -9,6 +9,8 @@
 
 #include "contract/store_rig.h"
 #include "store/store_batch.h"
+#include "store/store_job.h"
+#include "store/store_work.h"
 
 #include <stdio.h>
 
@@ -122,6 +124,116 @@ static void test_waiting_for_a_batch_is_no_crash_however_often_it_is_killed(void
     assert_string_equal(awaited(r), "a=:1.0");
 }
 
+/* --- cancelled with batches under way */
+
+static int64_t join(struct rig *r) {
+    struct store_join o = {.op = RIG_OP(r), .name = S("here"), .slots = 4};
+    store_join(r->store, &o);
+    assert_int_equal(rig_wait(r, &o.op), ERR_OK);
+    return o.ret_worker;
+}
+
+static enum job_state take(struct rig *r, int64_t worker) {
+    struct store_take o = {.op = RIG_OP(r), .job_id = RIG_JOB, .worker = worker, .a = &r->arena};
+    store_take(r->store, &o);
+    assert_int_equal(rig_wait(r, &o.op), ERR_OK);
+    return o.ret.state;
+}
+
+static enum job_state leave(struct rig *r, int64_t worker, enum job_state state) {
+    struct store_leave o = {
+        .op = RIG_OP(r), .job_id = RIG_JOB, .worker = worker, .state = state, .reason = S("")};
+    store_leave(r->store, &o);
+    assert_int_equal(rig_wait(r, &o.op), ERR_OK);
+    return o.ret_state;
+}
+
+static enum job_state ask(struct rig *r, enum store_wish wish) {
+    struct store_ask o = {.op = RIG_OP(r),
+                          .job_id = RIG_JOB,
+                          .tenant = STORE_TENANT_ANY,
+                          .wish = wish,
+                          .reason = S("")};
+    store_ask(r->store, &o);
+    assert_int_equal(rig_wait(r, &o.op), ERR_OK);
+    return o.ret_state;
+}
+
+static enum err claim(struct rig *r, int64_t worker, bool again, struct lease *ret,
+                      int64_t *ret_n) {
+    struct store_claim o = {
+        .op = RIG_OP(r), .job_id = RIG_JOB, .worker = worker, .n = 5, .again = again, .ret = ret};
+    store_claim(r->store, &o);
+    enum err e = rig_wait(r, &o.op);
+    *ret_n = o.ret_n;
+    return e;
+}
+
+static size_t runnable(struct rig *r) {
+    static struct runnable_row rows[STORE_RUNNABLE_MAX];
+    struct store_runnable o = {.op = RIG_OP(r), .each_max = 10, .ret = rows};
+    store_runnable(r->store, &o);
+    assert_int_equal(rig_wait(r, &o.op), ERR_OK);
+    return o.ret_n;
+}
+
+/* Paused with attempts 1 and 2 in a batch, then cancelled; nobody has it. */
+static void cancel_without_a_home(struct rig *r) {
+    struct lease leases[2];
+    begin(r, 2, leases);
+    intend(r, "a", (struct batch_call[]){{1, 0}, {2, 0}}, 2);
+    assert_int_equal(rig_release_leases(r, leases, 2), ERR_OK);
+    assert_int_equal(ask(r, STORE_PAUSE), JOB_PAUSED);
+    assert_int_equal(runnable(r), 0);
+    assert_int_equal(ask(r, STORE_CANCEL), JOB_CANCELLING);
+}
+
+static void
+test_a_job_cancelled_without_a_home_is_work_until_its_batches_are_seen_to(void **state) {
+    struct rig *r = *state;
+    struct lease leases[5];
+    int64_t n, worker = join(r);
+    cancel_without_a_home(r);
+    assert_int_equal(ask(r, STORE_RESUME), JOB_CANCELLING);
+    assert_int_equal(runnable(r), 1);
+    assert_int_equal(take(r, worker), JOB_CANCELLING);
+    assert_int_equal(runnable(r), 0);
+    assert_int_equal(rig_job(r, &r->arena).state, JOB_CANCELLING);
+    assert_int_equal(claim(r, worker, false, leases, &n), ERR_CONFLICT);
+    assert_int_equal(claim(r, worker, true, leases, &n), ERR_OK);
+    assert_int_equal(n, 2); /* none is new */
+    assert_int_equal(rig_record(r, leases[0], 0, S("paid")), ERR_OK);
+    assert_int_equal(leave(r, worker, JOB_CANCELLED), JOB_CANCELLED);
+    assert_int_equal(runnable(r), 0);
+    assert_int_equal(rig_job(r, &r->arena).calls, 1);
+}
+
+static void test_whoever_dies_or_is_drained_leaves_its_cancelling_to_the_next(void **state) {
+    struct rig *r = *state;
+    int64_t worker = join(r);
+    cancel_without_a_home(r);
+    assert_int_equal(take(r, worker), JOB_CANCELLING);
+    assert_int_equal(leave(r, worker, JOB_QUEUED), JOB_CANCELLING);
+    assert_int_equal(runnable(r), 1);
+    assert_int_equal(take(r, worker), JOB_CANCELLING);
+    rig_succeed(r);
+    assert_int_equal(rig_job(r, &r->arena).state, JOB_CANCELLING);
+    assert_int_equal(runnable(r), 1);
+    worker = join(r);
+    assert_int_equal(take(r, worker), JOB_CANCELLING);
+    assert_int_equal(leave(r, worker, JOB_FAILED), JOB_CANCELLED); /* it knows no such model, say */
+}
+
+static void test_a_job_that_awaits_nothing_is_cancelled_at_once(void **state) {
+    struct rig *r = *state;
+    struct lease lease;
+    begin(r, 1, &lease);
+    intend(r, "a", (struct batch_call[]){{1, 0}}, 1);
+    assert_int_equal(rig_record(r, lease, 0, S("paid")), ERR_OK);
+    assert_int_equal(ask(r, STORE_PAUSE), JOB_PAUSED);
+    assert_int_equal(ask(r, STORE_CANCEL), JOB_CANCELLED);
+}
+
 static void test_a_job_that_is_not_there_has_no_batches(void **state) {
     struct rig *r = *state;
     struct store_batches read = {.op = RIG_OP(r), .job_id = "job_0", .a = &r->arena};
@@ -143,6 +255,9 @@ int main(void) {
         BATCH_TEST(test_a_call_is_awaited_from_the_latest_batch_alone),
         BATCH_TEST(test_an_answer_under_a_lost_lease_is_still_awaited),
         BATCH_TEST(test_waiting_for_a_batch_is_no_crash_however_often_it_is_killed),
+        BATCH_TEST(test_a_job_cancelled_without_a_home_is_work_until_its_batches_are_seen_to),
+        BATCH_TEST(test_whoever_dies_or_is_drained_leaves_its_cancelling_to_the_next),
+        BATCH_TEST(test_a_job_that_awaits_nothing_is_cancelled_at_once),
         BATCH_TEST(test_a_job_that_is_not_there_has_no_batches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,6 +90,33 @@ test('a job that is cancelled has its batches cancelled, and tells what they cos
   await assertPaidOnce(provider, [job]);
 });
 
+for (const [format, models, path, cancelled] of [
+  ['OpenAI', {}, '/batches', (b) => b.status === 'cancelled'],
+  ['Anthropic', anthropic, '/messages/batches', (b) => b.cancel_initiated_at !== null && b.processing_status === 'ended'],
+]) {
+  test(`a paused job that is cancelled has its batches cancelled, and tells what they cost: ${format}`, async (t) => {
+    const cwd = folder(t);
+    const provider = await sim(t, '--batch-time', 8);
+    const first = await started(t, provider, { options: { cwd } });
+    const id = await first.submit({ num_problems: 30, mode: 'batch', ...models });
+    await until(async () => (await provider.sums()).calls > 3, 'a batch is answered in part');
+    await first.post(`/jobs/${id}/pause`);
+    await first.stop('SIGTERM');
+    const s = await started(t, provider, { options: { cwd } });
+    assert.equal((await s.get(`/status/${id}`)).body.usage.cost_usd, 0);
+    const answer = await s.post(`/jobs/${id}/cancel`);
+    assert.deepEqual([answer.status, answer.body.status], [202, 'cancelling']);
+    const job = await s.end(id);
+    assert.equal(job.status, 'cancelled');
+    assert(job.usage.cost_usd > 0, 'what was answered is taken');
+    const headers = { authorization: `Bearer ${KEY}`, 'x-api-key': KEY, 'anthropic-version': '2023-06-01' };
+    const { data } = await (await fetch(`${provider.url}${path}`, { headers })).json();
+    assert(data.length > 0 && data.every(cancelled), JSON.stringify(data));
+    assert((await provider.sums()).calls < 30, 'the rest was not answered');
+    await assertPaidOnce(provider, [job]);
+  });
+}
+
 test('a model without batches is refused in the request', async (t) => {
   const s = await serve(t, [], { env: { GEMINI_API_KEY: KEY } });
   const got = await s.post('/generate', { num_problems: 1, mode: 'batch', target_model: 'gemini/gemini-2.5-pro' });
