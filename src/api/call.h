@@ -32,6 +32,7 @@ struct call {
     struct auth_rate rate;   /* what is left of the key's; quota 0: no limit */
     struct auth_share share; /* … of its jobs and money, once asked for */
     int status;              /* of the answer; 0: none yet */
+    int64_t created_ms;      /* of the job that was ordered */
     bool replayed;           /* an idempotency key was seen before */
     struct buffer *body;     /* of the answer, while it is written */
     struct jwrite w;         /* into it */

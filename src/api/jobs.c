@@ -129,8 +129,7 @@ static void jobs_ask(struct call *c, enum store_wish wish) {
     ask->op = (struct store_ask){.op = {.loop = c->api->loop, .done = jobs_on_ask},
                                  .job_id = ask->job_id,
                                  .tenant = c->tenant,
-                                 .wish = wish,
-                                 .now_ms = clock_wall_ms()};
+                                 .wish = wish};
     store_ask(c->api->o.store, &ask->op);
 }
 

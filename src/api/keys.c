@@ -196,7 +196,6 @@ void keys_add(struct call *c) {
     key_new(add->text);
     key_hash(str_of(add->text), k->hash);
     id_new("key", k->id);
-    k->created_ms = clock_wall_ms();
     add->op.op = (struct store_op){.loop = c->api->loop, .done = keys_on_added};
     store_key_add(c->api->o.store, &add->op);
 }
@@ -213,7 +212,7 @@ static void keys_on_revoked(struct store_op *op) {
     struct keys_revocation *r = CONTAINER_OF(op, struct keys_revocation, op.op);
     struct call *c = r->task->call;
     if (op->err == ERR_OK) {
-        auth_revoke(&r->task->api->auth, str_of(r->id), r->op.now_ms);
+        auth_revoke(&r->task->api->auth, str_of(r->id), clock_wall_ms());
         call_end_refused(r->task->api);
     }
     if (c != NULL && op->err == ERR_OK) {
@@ -232,7 +231,6 @@ void keys_revoke(struct call *c) {
     r->task = t;
     (void)snprintf(r->id, sizeof r->id, "%s", c->id);
     r->op = (struct store_key_revoke){.op = {.loop = c->api->loop, .done = keys_on_revoked},
-                                      .id = r->id,
-                                      .now_ms = clock_wall_ms()};
+                                      .id = r->id};
     store_key_revoke(c->api->o.store, &r->op);
 }

@@ -151,20 +151,10 @@ static bool submit_read(struct call *c, struct submit *s) {
 
 /* --- answering */
 
-/* The id has the time in it, so a replay tells the same as the first answer did. */
-static int64_t submit_created_ms(const char *job_id) {
-    char hex[13] = "";
-    const char *digits = strchr(job_id, '_');
-    if (digits != NULL) {
-        (void)snprintf(hex, sizeof hex, "%s", digits + 1);
-    }
-    return (int64_t)strtoull(hex, NULL, 16);
-}
-
 static void submit_send(struct call *c) {
     char location[STORE_ID_BYTES + 16];
     (void)snprintf(location, sizeof location, "/status/%s", c->id);
-    render_accepted(call_json(c), c->id, JOB_QUEUED, submit_created_ms(c->id));
+    render_accepted(call_json(c), c->id, JOB_QUEUED, c->created_ms);
     struct httpd_response *r = call_response(c, 202, "application/json");
     httpd_response_header(r, "location", location);
     httpd_response_header(r, "retry-after", SUBMIT_RETRY_AFTER);
@@ -200,11 +190,12 @@ static int64_t submit_wait_ms(const struct call *c) {
     return MIN(wait_s, (int64_t)API_WAIT_SECONDS_MAX) * MS_PER_S;
 }
 
-static void submit_accepted(struct call *c, const char *job_id, bool replayed) {
+static void submit_accepted(struct call *c, const struct store_submit *o) {
     int64_t wait_ms = submit_wait_ms(c);
-    (void)snprintf(c->id, sizeof c->id, "%s", job_id);
-    c->replayed = replayed;
-    metric_add(replayed ? c->api->meters.replayed : c->api->meters.submitted, 1);
+    (void)snprintf(c->id, sizeof c->id, "%s", o->ret_job_id);
+    c->created_ms = o->ret_created_ms;
+    c->replayed = o->ret_replayed;
+    metric_add(c->replayed ? c->api->meters.replayed : c->api->meters.submitted, 1);
     if (wait_ms == 0) {
         submit_send(c);
         return;
@@ -283,7 +274,7 @@ static void submit_on_stored(struct store_op *op) {
         c->task = NULL;
         submit_tell_share(c, &s->op);
         if (op->err == ERR_OK) {
-            submit_accepted(c, s->op.ret_job_id, s->op.ret_replayed);
+            submit_accepted(c, &s->op);
         } else {
             submit_refused(c, &s->op);
         }
@@ -303,7 +294,6 @@ static void submit_store(struct submit *s) {
     s->op.name = spec->name;
     s->op.webhook_url = spec->webhook_url;
     s->op.queued_max = api->o.queued_max;
-    s->op.created_ms = submit_created_ms(s->job_id);
     store_submit(api->o.store, &s->op);
 }
 

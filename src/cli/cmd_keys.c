@@ -72,8 +72,7 @@ static enum err keys_add_direct(struct keys *k, struct store *store, const char 
                                   .key = {.scopes = scopes,
                                           .requests_per_minute = k->rpm,
                                           .jobs_max = k->jobs_max,
-                                          .day_nusd_max = k->day_nusd_max,
-                                          .created_ms = clock_wall_ms()}};
+                                          .day_nusd_max = k->day_nusd_max}};
     key_new(text);
     key_hash(str_of(text), d.op.key.hash);
     id_new("key", d.op.key.id);

@@ -147,10 +147,8 @@ static void run_begun(struct store_op *op) {
 
 /* A job that had ended, short of N, goes on. */
 static void run_requeue(struct run *r) {
-    r->op.requeue = (struct store_job_set){.op = {.loop = r->loop, .done = run_begun},
-                                           .job_id = r->job.id,
-                                           .state = JOB_QUEUED,
-                                           .now_ms = clock_wall_ms()};
+    r->op.requeue = (struct store_job_set){
+        .op = {.loop = r->loop, .done = run_begun}, .job_id = r->job.id, .state = JOB_QUEUED};
     store_job_set(r->store, &r->op.requeue);
 }
 
@@ -169,8 +167,7 @@ static void run_submit(struct run *r) {
     r->op.submit = (struct store_submit){.op = {.loop = r->loop, .done = run_begun},
                                          .job_id = r->job_id,
                                          .spec = str_dup(&r->arena, sbuf_str(&text)),
-                                         .wanted = r->spec.num_problems,
-                                         .created_ms = clock_wall_ms()};
+                                         .wanted = r->spec.num_problems};
     sbuf_release(&text);
     store_submit(r->store, &r->op.submit);
 }

@@ -59,7 +59,8 @@ const char *const queries_texts[Q_COUNT] = {
         "SELECT key FROM texts WHERE hash = $1 AND text = $2 LIMIT 1 /*! FOR KEY SHARE */",
     [Q_TEXT_KEEP] = "SELECT key FROM texts WHERE key = $1 /*! FOR KEY SHARE */",
     [Q_TEXT_ADD] = "INSERT INTO texts (hash, text) VALUES ($1, $2) RETURNING key",
-    [Q_IDEM_FIND] = "SELECT id, fingerprint FROM jobs WHERE tenant = $1 AND idem_key = $2",
+    [Q_IDEM_FIND] = "SELECT id, fingerprint, created_ms FROM jobs WHERE tenant = $1"
+                    " AND idem_key = $2",
     [Q_EVENT_ADD] = "INSERT INTO events (job, seq, kind, data, at_ms) VALUES ($1, $2, $3, $4, $5)",
     [Q_EVENT_DROP] = "DELETE FROM events WHERE job = $1 AND seq = $2",
     [Q_USAGE_ADD] =

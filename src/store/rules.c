@@ -181,7 +181,7 @@ int64_t rules_run_int(struct rules *r, size_t query, int64_t value) {
 
 /* --- before the commit */
 
-static void rules_tell_progress(struct rules *r, struct rules_job *job, int64_t now_ms) {
+static void rules_tell_progress(struct rules *r, struct rules_job *job) {
     struct jwrite w;
     struct sql_query *q = sql_use(r->db, Q_EVENT_DROP);
     sql_put_int(q, job->key);
@@ -190,7 +190,7 @@ static void rules_tell_progress(struct rules *r, struct rules_job *job, int64_t 
     rules_begin_data(r, &w);
     rules_write_counts(job, &w);
     jwrite_end(&w);
-    rules_add_event(r, job, "job.progress", now_ms);
+    rules_add_event(r, job, "job.progress");
     job->progress_seq = job->events;
     job->progress = false;
 }
@@ -230,9 +230,9 @@ static void rules_add_usage(struct rules *r, const struct rules_job *job) {
     }
 }
 
-void rules_flush_job(struct rules *r, struct rules_job *job, int64_t now_ms) {
+void rules_flush_job(struct rules *r, struct rules_job *job) {
     if (job->progress) {
-        rules_tell_progress(r, job, now_ms);
+        rules_tell_progress(r, job);
     }
     if (job->count) {
         rules_count(r, job);
@@ -243,9 +243,8 @@ void rules_flush_job(struct rules *r, struct rules_job *job, int64_t now_ms) {
 }
 
 void rules_flush(struct rules *r) {
-    int64_t now_ms = sql_wall_ms(r->db);
     for (struct rules_job *job = r->jobs; job != NULL; job = job->next) {
-        rules_flush_job(r, job, now_ms);
+        rules_flush_job(r, job);
     }
     rules_settle_purses(r);
 }

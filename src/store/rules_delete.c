@@ -59,13 +59,14 @@ static bool rules_may_sweep(struct rules *r) {
 enum err rule_sweep(struct rules *r, struct store_op *op) {
     struct store_sweep *o = CONTAINER_OF(op, struct store_sweep, op);
     const char **ids = ARENA_ARRAY(&r->arena, const char *, STORE_SWEEP_MAX);
+    int64_t before_ms = sql_wall_ms(r->db) - o->retain_ms;
     o->ret_n = 0;
     r->deleted = true; /* perhaps: another process may have died over it */
     if (!rules_may_sweep(r)) {
         return ERR_OK;
     }
     struct sql_query *q = sql_use(r->db, Q_JOBS_ENDED);
-    sql_put_int(q, o->ended_before_ms);
+    sql_put_int(q, before_ms);
     sql_put_int(q, STORE_SWEEP_MAX);
     while (sql_next(q)) {
         ids[o->ret_n++] = str_cstr(&r->arena, sql_str(q, 0));
@@ -76,7 +77,7 @@ enum err rule_sweep(struct rules *r, struct store_op *op) {
             rules_mark_deleted(r, job, sql_wall_ms(r->db));
         }
     }
-    (void)rules_run_int(r, Q_OUTBOX_SWEEP, o->ended_before_ms);
+    (void)rules_run_int(r, Q_OUTBOX_SWEEP, before_ms);
     int64_t today = sql_wall_ms(r->db) / RULES_DAY_MS;
     (void)rules_run_int(r, Q_KEY_SPEND_SWEEP, today - RULES_SPEND_DAYS);
     (void)rules_run_int(r, Q_PURSES_SWEEP, today);

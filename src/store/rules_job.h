@@ -40,7 +40,7 @@ struct rules_job {
 struct rules_job *rules_job(struct rules *r, const char *id, int64_t tenant);
 
 /** Write what the transaction has counted for the job. */
-void rules_flush_job(struct rules *r, struct rules_job *job, int64_t now_ms);
+void rules_flush_job(struct rules *r, struct rules_job *job);
 
 /** Know a job that was just written: the caller fills in the rest. */
 struct rules_job *rules_know_job(struct rules *r, const char *id);
@@ -55,7 +55,7 @@ enum err rules_no_worker(struct store_op *op, int64_t worker);
 /** Give a job a state, its home (job->worker) and what follows: times, an event, a webhook. All
  * changes of state pass here. */
 void rules_set_state(struct rules *r, struct rules_job *job, enum job_state state,
-                     struct str reason, int64_t now_ms);
+                     struct str reason);
 
 /** Is an answer of it still to come out of a batch? Then it is cancelled by a worker, at home or
  * not.
@@ -64,10 +64,10 @@ bool rules_awaits(struct rules *r, const struct rules_job *job);
 
 /** Take its home away: queued if it was running, cancelled if it was cancelling and awaits nothing.
  */
-void rules_set_homeless(struct rules *r, struct rules_job *job, int64_t now_ms);
+void rules_set_homeless(struct rules *r, struct rules_job *job);
 
 /** Add an event. @data: in r->line. */
-void rules_add_event(struct rules *r, struct rules_job *job, const char *kind, int64_t at_ms);
+void rules_add_event(struct rules *r, struct rules_job *job, const char *kind);
 
 /** Begin the data of an event in r->line: an object that is still open. / Add the job's counts. */
 void rules_begin_data(struct rules *r, struct jwrite *w);
@@ -90,8 +90,7 @@ bool rules_lease_end(struct rules *r, const struct rules_job *job, const struct 
 /** Take the live leases back that a worker has of a job, or all of them (RULES_ALL); where they
  * were lost by a crash, count it and set aside what crashed too often. */
 #define RULES_ALL INT64_C(-1)
-void rules_take_leases_back(struct rules *r, struct rules_job *job, int64_t worker, bool crashed,
-                            int64_t now_ms);
+void rules_take_leases_back(struct rules *r, struct rules_job *job, int64_t worker, bool crashed);
 
 /** Write a problem's line into r->line; false if it is too long to be kept. */
 bool rules_write_line(struct rules *r, const struct problem *p, const struct problem_ids *ids);

@@ -7,6 +7,7 @@ enum err rule_key_add(struct rules *r, struct store_op *op) {
     struct store_key_add *o = CONTAINER_OF(op, struct store_key_add, op);
     struct sql_query *q = sql_use(r->db, Q_KEY_ADD);
     o->key.number = 0;
+    o->key.created_ms = sql_wall_ms(r->db);
     sql_put_str(q, str_of(o->key.id));
     sql_put_str(q, str_of(o->key.name));
     sql_put_str(q, str_of(o->key.hash));
@@ -28,7 +29,7 @@ enum err rule_key_add(struct rules *r, struct store_op *op) {
 enum err rule_key_revoke(struct rules *r, struct store_op *op) {
     const struct store_key_revoke *o = CONTAINER_OF(op, struct store_key_revoke, op);
     struct sql_query *q = sql_use(r->db, Q_KEY_REVOKE);
-    sql_put_int(q, o->now_ms);
+    sql_put_int(q, sql_wall_ms(r->db));
     sql_put_str(q, str_of(o->id));
     if (sql_run(q) == 0) {
         return errinfo_set(&op->detail, ERR_NOT_FOUND, "there is no key %s", o->id);

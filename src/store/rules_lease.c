@@ -198,8 +198,7 @@ static void rules_sum_calls(struct rules *r, const struct rules_job *job, int64_
     }
 }
 
-static void rules_give_up_on(struct rules *r, struct rules_job *job, const struct lease *lease,
-                             int64_t now_ms) {
+static void rules_give_up_on(struct rules *r, struct rules_job *job, const struct lease *lease) {
     char id[ID_BYTES], reason[128];
     (void)snprintf(reason, sizeof reason,
                    "the process died %" PRId64 " times while it worked on this attempt",
@@ -207,8 +206,10 @@ static void rules_give_up_on(struct rules *r, struct rules_job *job, const struc
     struct problem problem = {
         .outcome = OUTCOME_FAILED, .reason = str_of(reason), .cause = "process died"};
     id_new("p", id);
-    struct problem_ids ids = {
-        .id = id, .job_id = job->id, .attempt = lease->attempt_no, .created_ms = now_ms};
+    struct problem_ids ids = {.id = id,
+                              .job_id = job->id,
+                              .attempt = lease->attempt_no,
+                              .created_ms = sql_wall_ms(r->db)};
     rules_sum_calls(r, job, lease->attempt_no, &problem);
     ASSERT(rules_write_line(r, &problem, &ids));
     struct sql_query *q = sql_use(r->db, Q_WAITING_END);
@@ -218,8 +219,7 @@ static void rules_give_up_on(struct rules *r, struct rules_job *job, const struc
     rules_add_problem(r, job, &problem, &ids);
 }
 
-void rules_take_leases_back(struct rules *r, struct rules_job *job, int64_t worker, bool crashed,
-                            int64_t now_ms) {
+void rules_take_leases_back(struct rules *r, struct rules_job *job, int64_t worker, bool crashed) {
     struct sql_query *back = sql_use(r->db, crashed ? Q_LEASES_LOST : Q_LEASES_BACK);
     sql_put_int(back, job->key);
     sql_put_int(back, worker);
@@ -233,7 +233,7 @@ void rules_take_leases_back(struct rules *r, struct rules_job *job, int64_t work
         if (more) {
             struct lease lease = {.attempt_no = sql_int(q, 0), .crashes = sql_int(q, 1)};
             sql_end(q);
-            rules_give_up_on(r, job, &lease, now_ms);
+            rules_give_up_on(r, job, &lease);
         }
     }
 }

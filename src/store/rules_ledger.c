@@ -135,7 +135,7 @@ static void rules_tell_accepted(struct rules *r, struct rules_job *job,
     jwrite_int(&w, ids->attempt);
     rules_write_counts(job, &w);
     jwrite_end(&w);
-    rules_add_event(r, job, "problem.accepted", sql_wall_ms(r->db));
+    rules_add_event(r, job, "problem.accepted");
 }
 
 void rules_add_problem(struct rules *r, struct rules_job *job, const struct problem *p,

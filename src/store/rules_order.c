@@ -70,7 +70,7 @@ static int64_t rules_add_job(struct rules *r, const struct store_submit *o) {
     sql_put_str(q, str_of(o->job_id));
     sql_put_str(q, str_of(job_state_name(JOB_QUEUED)));
     sql_put_int(q, o->wanted);
-    sql_put_int(q, o->created_ms);
+    sql_put_int(q, o->ret_created_ms);
     sql_put_int(q, o->tenant);
     sql_put_int(q, o->priority);
     sql_put_int(q, o->concurrency);
@@ -98,14 +98,14 @@ static void rules_add_spec(struct rules *r, int64_t job_key, const struct store_
 }
 
 /* Its row was written with the number of this event already. */
-static void rules_tell_submitted(struct rules *r, struct rules_job *job, int64_t now_ms) {
+static void rules_tell_submitted(struct rules *r, struct rules_job *job) {
     struct jwrite w;
     rules_begin_data(r, &w);
     jwrite_key(&w, "reason");
     jwrite_cstr(&w, "");
     rules_write_counts(job, &w);
     jwrite_end(&w);
-    rules_add_event(r, job, "job.queued", now_ms);
+    rules_add_event(r, job, "job.queued");
     job->count = false;
 }
 
@@ -119,6 +119,7 @@ static bool rules_is_replay(struct rules *r, struct store_submit *o, enum err *r
         found = true;
         same = str_eq(sql_str(q, 1), o->fingerprint);
         (void)snprintf(o->ret_job_id, sizeof o->ret_job_id, "%.*s", STR_ARG(sql_str(q, 0)));
+        o->ret_created_ms = sql_int(q, 2);
     }
     if (found) {
         o->ret_replayed = same;
@@ -162,6 +163,7 @@ enum err rule_submit(struct rules *r, struct store_op *op) {
         return errinfo_set(&op->detail, ERR_RATE_LIMIT, "%" PRId64 " jobs are queued already",
                            o->queued_max);
     }
+    o->ret_created_ms = sql_wall_ms(r->db);
     int64_t key = rules_add_job(r, o);
     if (key == 0 && o->idem_key.n > 0 && rules_is_replay(r, o, &e)) {
         return e; /* another process was quicker */
@@ -178,7 +180,7 @@ enum err rule_submit(struct rules *r, struct store_op *op) {
     job->what = STORE_CHANGED_STATE;
     r->queued_more++;
     rules_add_spec(r, key, o);
-    rules_tell_submitted(r, job, o->created_ms);
+    rules_tell_submitted(r, job);
     (void)snprintf(o->ret_job_id, sizeof o->ret_job_id, "%s", o->job_id);
     return ERR_OK;
 }
@@ -208,7 +210,7 @@ enum err rule_ask(struct rules *r, struct store_op *op) {
     if (!job_state_is_final(job->state)) {
         enum job_state state = rules_wished(r, job, o->wish);
         if (state != job->state) {
-            rules_set_state(r, job, state, o->reason, o->now_ms);
+            rules_set_state(r, job, state, o->reason);
         }
     }
     o->ret_state = job->state;

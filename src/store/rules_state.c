@@ -28,13 +28,13 @@ void rules_write_counts(const struct rules_job *job, struct jwrite *w) {
     jwrite_end(w);
 }
 
-void rules_add_event(struct rules *r, struct rules_job *job, const char *kind, int64_t at_ms) {
+void rules_add_event(struct rules *r, struct rules_job *job, const char *kind) {
     struct sql_query *q = sql_use(r->db, Q_EVENT_ADD);
     sql_put_int(q, job->key);
     sql_put_int(q, ++job->events);
     sql_put_str(q, str_of(kind));
     sql_put_str(q, sbuf_str(&r->line));
-    sql_put_int(q, at_ms);
+    sql_put_int(q, sql_wall_ms(r->db));
     sql_run_later(q);
     job->count = true;
     job->what |= STORE_CHANGED_EVENTS;
@@ -43,8 +43,7 @@ void rules_add_event(struct rules *r, struct rules_job *job, const char *kind, i
 
 /* --- states */
 
-static void rules_tell_state(struct rules *r, struct rules_job *job, struct str reason,
-                             int64_t now_ms) {
+static void rules_tell_state(struct rules *r, struct rules_job *job, struct str reason) {
     char kind[32];
     struct jwrite w;
     (void)snprintf(kind, sizeof kind, "job.%s", job_state_name(job->state));
@@ -53,16 +52,15 @@ static void rules_tell_state(struct rules *r, struct rules_job *job, struct str 
     jwrite_str(&w, reason);
     rules_write_counts(job, &w);
     jwrite_end(&w);
-    rules_add_event(r, job, kind, now_ms);
+    rules_add_event(r, job, kind);
 }
 
 /* A thin message: whoever gets it asks for the rest. */
-static void rules_write_webhook(struct rules *r, const struct rules_job *job, struct str reason,
-                                int64_t now_ms) {
+static void rules_write_webhook(struct rules *r, const struct rules_job *job, struct str reason) {
     char type[32], timestamp[CLOCK_RFC3339_BYTES];
     struct jwrite w;
     (void)snprintf(type, sizeof type, "job.%s", job_state_name(job->state));
-    clock_rfc3339(now_ms, timestamp);
+    clock_rfc3339(sql_wall_ms(r->db), timestamp);
     rules_begin_data(r, &w);
     jwrite_key(&w, "type");
     jwrite_cstr(&w, type);
@@ -81,11 +79,10 @@ static void rules_write_webhook(struct rules *r, const struct rules_job *job, st
     jwrite_end(&w);
 }
 
-static void rules_add_webhook(struct rules *r, const struct rules_job *job, struct str reason,
-                              int64_t now_ms) {
+static void rules_add_webhook(struct rules *r, const struct rules_job *job, struct str reason) {
     char id[ID_BYTES];
     id_new("msg", id);
-    rules_write_webhook(r, job, reason, now_ms);
+    rules_write_webhook(r, job, reason);
     struct sql_query *q = sql_use(r->db, Q_OUTBOX_ADD);
     sql_put_str(q, str_of(id));
     sql_put_str(q, sbuf_str(&r->line));
@@ -103,7 +100,8 @@ static void rules_put_if(struct sql_query *q, bool put, int64_t value) {
 }
 
 void rules_set_state(struct rules *r, struct rules_job *job, enum job_state state,
-                     struct str reason, int64_t now_ms) {
+                     struct str reason) {
+    int64_t now_ms = sql_wall_ms(r->db);
     struct sql_query *q = sql_use(r->db, Q_JOB_STATE);
     sql_put_str(q, str_of(job_state_name(state)));
     sql_put_str(q, reason);
@@ -116,7 +114,7 @@ void rules_set_state(struct rules *r, struct rules_job *job, enum job_state stat
     (void)sql_run(q);
     job->what |= STORE_CHANGED_STATE;
     if (job_state_is_final(state)) { /* what is in flight, guests' too, comes too late */
-        rules_take_leases_back(r, job, RULES_ALL, false, now_ms);
+        rules_take_leases_back(r, job, RULES_ALL, false);
     }
     if (state != JOB_RUNNING || job->worker == 0) {
         job->lent = 0;
@@ -126,18 +124,18 @@ void rules_set_state(struct rules *r, struct rules_job *job, enum job_state stat
     }
     r->queued_more += (state == JOB_QUEUED) - (job->state == JOB_QUEUED);
     job->state = state;
-    rules_tell_state(r, job, reason, now_ms);
+    rules_tell_state(r, job, reason);
     if (job_state_is_final(state)) {
-        rules_add_webhook(r, job, reason, now_ms);
+        rules_add_webhook(r, job, reason);
     }
 }
 
-void rules_set_homeless(struct rules *r, struct rules_job *job, int64_t now_ms) {
+void rules_set_homeless(struct rules *r, struct rules_job *job) {
     enum job_state state = job->state == JOB_RUNNING ? JOB_QUEUED : job->state;
     if (state == JOB_CANCELLING && !rules_awaits(r, job)) {
         state = JOB_CANCELLED;
     }
     job->worker = 0;
     job->what |= STORE_CHANGED_HOME;
-    rules_set_state(r, job, state, S(""), now_ms);
+    rules_set_state(r, job, state, S(""));
 }

@@ -100,13 +100,12 @@ static size_t rules_list_ids(struct rules *r, size_t query, int64_t value, const
 static void rules_bury_worker(struct rules *r, int64_t worker, bool crashed) {
     const char **ids;
     size_t n = rules_list_ids(r, crashed ? Q_JOBS_WITH_FREE : Q_JOBS_WITH, worker, &ids);
-    int64_t now_ms = sql_wall_ms(r->db);
     for (size_t i = 0; i < n; i++) {
         struct rules_job *job = rules_job(r, ids[i], STORE_TENANT_ANY);
         if (job != NULL) {
-            rules_take_leases_back(r, job, worker, crashed, now_ms);
+            rules_take_leases_back(r, job, worker, crashed);
             if (job->worker == worker) {
-                rules_set_homeless(r, job, now_ms);
+                rules_set_homeless(r, job);
             }
         }
     }
@@ -282,7 +281,6 @@ void rules_sign_out(struct rules *r) {
 
 void rules_take_over(struct rules *r) {
     const char **ids;
-    int64_t now_ms = sql_wall_ms(r->db);
     r->deleted = true; /* perhaps: rules_purge() will see */
     if (!rules_is_alone(r)) {
         return;
@@ -291,14 +289,14 @@ void rules_take_over(struct rules *r) {
     for (size_t i = 0; i < n; i++) {
         struct rules_job *job = rules_job(r, ids[i], STORE_TENANT_ANY);
         if (job != NULL) {
-            rules_take_leases_back(r, job, RULES_ALL, true, now_ms);
+            rules_take_leases_back(r, job, RULES_ALL, true);
         }
     }
     n = rules_list_ids(r, Q_JOBS_UNDER_WAY, -1, &ids);
     for (size_t i = 0; i < n; i++) {
         struct rules_job *job = rules_job(r, ids[i], STORE_TENANT_ANY);
         if (job != NULL) {
-            rules_set_homeless(r, job, now_ms);
+            rules_set_homeless(r, job);
         }
     }
     (void)sql_run(sql_use(r->db, Q_WORKERS_DROP));
@@ -311,7 +309,7 @@ void rules_take_over(struct rules *r) {
 /* The job's row and spec, as it is now: what this transaction has counted is written first. */
 static enum err rules_read_row(struct rules *r, struct rules_job *job, struct store_take *o) {
     enum err e = ERR_OK;
-    rules_flush_job(r, job, o->now_ms);
+    rules_flush_job(r, job);
     struct sql_query *q = sql_use(r->db, Q_JOB_TAKEN);
     sql_put_int(q, job->key);
     if (sql_next(q)) {
@@ -355,8 +353,7 @@ enum err rule_take(struct rules *r, struct store_op *op) {
     }
     job->worker = o->worker;
     job->what |= STORE_CHANGED_HOME;
-    rules_set_state(r, job, job->state == JOB_CANCELLING ? JOB_CANCELLING : JOB_RUNNING, S(""),
-                    o->now_ms);
+    rules_set_state(r, job, job->state == JOB_CANCELLING ? JOB_CANCELLING : JOB_RUNNING, S(""));
     if (o->begin && job->attempts == 0) {
         o->ret_lease = rules_lease_first(r, job);
     }
@@ -388,10 +385,10 @@ enum err rule_leave(struct rules *r, struct store_op *op) {
     if (job->worker != o->worker) {
         return rules_not_home(op, o->job_id, o->worker);
     }
-    rules_take_leases_back(r, job, o->worker, false, o->now_ms);
+    rules_take_leases_back(r, job, o->worker, false);
     job->worker = 0;
     job->what |= STORE_CHANGED_HOME;
-    rules_set_state(r, job, rules_left_as(r, job, o->state), o->reason, o->now_ms);
+    rules_set_state(r, job, rules_left_as(r, job, o->state), o->reason);
     o->ret_state = job->state;
     return ERR_OK;
 }
@@ -405,6 +402,6 @@ enum err rule_job_set(struct rules *r, struct store_op *op) {
     if (job->worker != o->worker) {
         return rules_not_home(op, o->job_id, o->worker);
     }
-    rules_set_state(r, job, o->state, o->reason, o->now_ms);
+    rules_set_state(r, job, o->state, o->reason);
     return ERR_OK;
 }

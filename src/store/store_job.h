@@ -35,8 +35,8 @@ struct store_submit {
     struct str idem_key, fingerprint; /* both empty, or a key and a digest of the request */
     int64_t queued_max;               /* 0: any number */
     bool limited;                     /* the tenant is a key that may have limits */
-    int64_t created_ms;
-    char ret_job_id[STORE_ID_BYTES]; /* job_id, or the first job's */
+    char ret_job_id[STORE_ID_BYTES];  /* job_id, or the first job's */
+    int64_t ret_created_ms;
     bool ret_replayed;
     enum store_limit ret_limit;
     struct key_use ret_use; /* before this job; where it is limited and no replay */
@@ -56,7 +56,6 @@ struct store_ask {
     int64_t tenant;
     enum store_wish wish;
     struct str reason; /* for the row and the event; may be empty */
-    int64_t now_ms;
     enum job_state ret_state;
 };
 void store_ask(struct store *s, struct store_ask *o);
@@ -74,12 +73,13 @@ void store_delete(struct store *s, struct store_delete *o);
 
 #define STORE_SWEEP_MAX 1000
 
-/* Retention: delete jobs that ended before a moment, oldest first, at most STORE_SWEEP_MAX at once
- * (ask again while ret_n is that), and what else is only kept for a while: webhooks that were
- * delivered or given up before it, the daily spend of keys two months after. */
+/* Retention: delete jobs that ended longer ago than @retain_ms, oldest first, at most
+ * STORE_SWEEP_MAX at once (ask again while ret_n is that), and what else is only kept for a while:
+ * webhooks that were delivered or given up before that, the daily spend of keys two months after.
+ */
 struct store_sweep {
     struct store_op op;
-    int64_t ended_before_ms;
+    int64_t retain_ms;
     int64_t ret_n;
 };
 void store_sweep(struct store *s, struct store_sweep *o);

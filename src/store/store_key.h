@@ -41,7 +41,7 @@ struct key_use {
 /* Add a key. ERR_EXISTS: there is one of that id or hash. */
 struct store_key_add {
     struct store_op op;
-    struct key_row key; /* number is filled */
+    struct key_row key; /* number and created_ms are filled */
 };
 void store_key_add(struct store *s, struct store_key_add *o);
 
@@ -50,7 +50,6 @@ void store_key_add(struct store *s, struct store_key_add *o);
 struct store_key_revoke {
     struct store_op op;
     const char *id;
-    int64_t now_ms;
 };
 void store_key_revoke(struct store *s, struct store_key_revoke *o);
 

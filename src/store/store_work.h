@@ -90,8 +90,7 @@ struct store_take {
     struct store_op op;
     const char *job_id;
     int64_t worker;
-    bool begin; /* there is a slot for the first attempt */
-    int64_t now_ms;
+    bool begin;             /* there is a slot for the first attempt */
     bool ret_lends;         /* it is at home elsewhere: the worker is a guest */
     bool ret_purse;         /* its key's day is limited: money for calls comes by store_purse() */
     int64_t ret_age_ms;     /* since its submission, by the store's clock; at least 0 */
@@ -112,8 +111,7 @@ struct store_leave {
     const char *job_id;
     int64_t worker;
     enum job_state state;
-    struct str reason; /* why partial or failed; may be empty */
-    int64_t now_ms;
+    struct str reason;        /* why partial or failed; may be empty */
     enum job_state ret_state; /* what it became */
 };
 void store_leave(struct store *s, struct store_leave *o);
@@ -126,7 +124,6 @@ struct store_job_set {
     int64_t worker;
     enum job_state state;
     struct str reason; /* why partial or failed; may be empty */
-    int64_t now_ms;
 };
 void store_job_set(struct store *s, struct store_job_set *o);
 

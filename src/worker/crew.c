@@ -99,7 +99,7 @@ static void crew_sweep(void *ctx) {
     struct crew *c = ctx;
     c->chores++;
     c->sweep = (struct store_sweep){.op = {.loop = c->options.loop, .done = crew_swept},
-                                    .ended_before_ms = clock_wall_ms() - c->options.retain_ms};
+                                    .retain_ms = c->options.retain_ms};
     store_sweep(c->options.store, &c->sweep);
 }
 

@@ -198,7 +198,6 @@ void work_take(struct work *k) {
                                      .job_id = k->job_id,
                                      .worker = k->worker->number,
                                      .begin = worker_keep_slot(k->worker, k),
-                                     .now_ms = clock_wall_ms(),
                                      .a = &k->coming};
     store_take(k->store, &k->op.take);
 }
@@ -227,7 +226,6 @@ static void work_left(struct store_op *op) {
 static void work_leave_again(void *ctx) {
     struct work *k = ctx;
     k->op.leave.op = (struct store_op){.loop = k->loop, .done = work_left};
-    k->op.leave.now_ms = clock_wall_ms();
     store_leave(k->store, &k->op.leave);
 }
 
@@ -279,8 +277,7 @@ void work_pause(struct work *k, struct str reason) {
                                      .job_id = k->job_id,
                                      .tenant = STORE_TENANT_ANY,
                                      .wish = STORE_PAUSE,
-                                     .reason = reason,
-                                     .now_ms = clock_wall_ms()};
+                                     .reason = reason};
     store_ask(k->store, &k->op.pause);
 }
 

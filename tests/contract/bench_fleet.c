@@ -133,7 +133,7 @@ static void settle(struct party *p) {
         struct arena a;
         arena_init(&a, (size_t)1 << 20);
         struct store_take take = {
-            .op = OP(p, nothing), .job_id = p->jobs[i], .worker = p->worker, .now_ms = 1, .a = &a};
+            .op = OP(p, nothing), .job_id = p->jobs[i], .worker = p->worker, .a = &a};
         store_take(p->store, &take);
         loop_run(p->loop);
         arena_release(&a);

@@ -115,8 +115,7 @@ static void begin_submit(struct run *r, int slot) {
                                       .taxonomy = builtin_taxonomy(),
                                       .wanted = 100,
                                       .idem_key = str_of(s->idem_key),
-                                      .fingerprint = S("0123456789abcdef0123456789abcdef"),
-                                      .created_ms = clock_wall_ms()};
+                                      .fingerprint = S("0123456789abcdef0123456789abcdef")};
     store_submit(store, &s->submit);
 }
 

@@ -2,6 +2,7 @@
 
 #include "contract/postgres_rig.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <dirent.h>
@@ -139,12 +140,14 @@ enum err rig_wait(struct rig *r, const struct store_op *op) {
     return op->err;
 }
 
+bool rig_is_now(int64_t at_ms) {
+    int64_t past_ms = clock_wall_ms() - at_ms;
+    return -1000 < past_ms && past_ms < 60000;
+}
+
 enum err rig_submit(struct rig *r, int64_t wanted) {
-    struct store_submit o = {.op = RIG_OP(r),
-                             .job_id = RIG_JOB,
-                             .spec = S("{\"num_problems\":7}"),
-                             .wanted = wanted,
-                             .created_ms = 1000};
+    struct store_submit o = {
+        .op = RIG_OP(r), .job_id = RIG_JOB, .spec = S("{\"num_problems\":7}"), .wanted = wanted};
     store_submit(r->store, &o);
     return rig_wait(r, &o.op);
 }
@@ -217,11 +220,8 @@ enum err rig_release_leases(struct rig *r, const struct lease *leases, size_t n)
 }
 
 enum err rig_job_set(struct rig *r, enum job_state state, const char *reason) {
-    struct store_job_set o = {.op = RIG_OP(r),
-                              .job_id = RIG_JOB,
-                              .state = state,
-                              .reason = str_of(reason),
-                              .now_ms = 4000};
+    struct store_job_set o = {
+        .op = RIG_OP(r), .job_id = RIG_JOB, .state = state, .reason = str_of(reason)};
     store_job_set(r->store, &o);
     return rig_wait(r, &o.op);
 }

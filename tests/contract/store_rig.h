@@ -54,6 +54,9 @@ void rig_done(struct store_op *op);
 /** Run the loop until nothing is under way; the error of @op. */
 enum err rig_wait(struct rig *r, const struct store_op *op);
 
+/** May the store have given this time, a moment ago? */
+bool rig_is_now(int64_t at_ms);
+
 /* Operations on RIG_JOB, each waited for. */
 enum err rig_submit(struct rig *r, int64_t wanted);
 enum err rig_claim(struct rig *r, int64_t n, int64_t attempts_max, struct lease *ret,

@@ -14,7 +14,6 @@
 
 #define OTHER_JOB "job_2"
 #define ATTEMPTS 4
-#define NOW_MS INT64_C(9000)
 
 /* --- the operations */
 
@@ -40,8 +39,7 @@ static enum err submit(struct script *s, const char *job_id) {
                              .name = S("a name"),
                              .webhook_url = S("https://example.org/hook"),
                              .idem_key = str_of(job_id),
-                             .fingerprint = S("f"),
-                             .created_ms = 1000};
+                             .fingerprint = S("f")};
     store_submit(s->rig->store, &o);
     return rig_wait(s->rig, &o.op);
 }
@@ -80,11 +78,8 @@ static enum err first_lends(struct script *s) {
 }
 
 static enum err take(struct script *s, const char *job_id, int64_t worker) {
-    struct store_take o = {.op = RIG_OP(s->rig),
-                           .job_id = job_id,
-                           .worker = worker,
-                           .now_ms = NOW_MS,
-                           .a = &s->rig->arena};
+    struct store_take o = {
+        .op = RIG_OP(s->rig), .job_id = job_id, .worker = worker, .a = &s->rig->arena};
     store_take(s->rig->store, &o);
     return rig_wait(s->rig, &o.op);
 }
@@ -141,7 +136,7 @@ static enum err intend_batch(struct script *s) {
                                    .model = S("lab/target"),
                                    .calls = &call,
                                    .n = 1,
-                                   .now_ms = NOW_MS};
+                                   .now_ms = 9000};
     store_batch_intend(s->rig->store, &o);
     return rig_wait(s->rig, &o.op);
 }
@@ -183,12 +178,8 @@ static enum err second_quits(struct script *s) {
 }
 
 static enum err ask(struct script *s, enum store_wish wish) {
-    struct store_ask o = {.op = RIG_OP(s->rig),
-                          .job_id = OTHER_JOB,
-                          .tenant = 1,
-                          .wish = wish,
-                          .reason = S("so"),
-                          .now_ms = NOW_MS};
+    struct store_ask o = {
+        .op = RIG_OP(s->rig), .job_id = OTHER_JOB, .tenant = 1, .wish = wish, .reason = S("so")};
     store_ask(s->rig->store, &o);
     return rig_wait(s->rig, &o.op);
 }
@@ -203,19 +194,19 @@ static enum err ask_to_cancel(struct script *s) {
 }
 
 static enum err first_leaves_other(struct script *s) {
-    struct store_leave o = {.op = RIG_OP(s->rig),
-                            .job_id = OTHER_JOB,
-                            .worker = s->first,
-                            .state = JOB_QUEUED,
-                            .now_ms = NOW_MS};
+    struct store_leave o = {
+        .op = RIG_OP(s->rig), .job_id = OTHER_JOB, .worker = s->first, .state = JOB_QUEUED};
     store_leave(s->rig->store, &o);
     return rig_wait(s->rig, &o.op);
 }
 
+static void pass_a_moment(void) {
+    (void)nanosleep(&(struct timespec){.tv_nsec = 3000000}, NULL);
+}
+
 static enum err reap(struct script *s, int64_t silent_ms) {
-    struct timespec moment = {.tv_nsec = 3000000};
     struct store_reap o = {.op = RIG_OP(s->rig), .silent_ms = silent_ms};
-    (void)nanosleep(&moment, NULL);
+    pass_a_moment();
     store_reap(s->rig->store, &o);
     return rig_wait(s->rig, &o.op);
 }
@@ -226,17 +217,16 @@ static enum err reap_first(struct script *s) {
     return reap(s, 1);
 }
 
-static enum err set(struct script *s, enum job_state state, int64_t now_ms) {
-    struct store_job_set o = {
-        .op = RIG_OP(s->rig), .job_id = RIG_JOB, .state = state, .now_ms = now_ms};
+static enum err set(struct script *s, enum job_state state) {
+    struct store_job_set o = {.op = RIG_OP(s->rig), .job_id = RIG_JOB, .state = state};
     store_job_set(s->rig->store, &o);
     return rig_wait(s->rig, &o.op);
 }
 static enum err set_running(struct script *s) {
-    return set(s, JOB_RUNNING, NOW_MS);
+    return set(s, JOB_RUNNING);
 }
 static enum err set_succeeded(struct script *s) {
-    return set(s, JOB_SUCCEEDED, NOW_MS + 2);
+    return set(s, JOB_SUCCEEDED);
 }
 
 static enum err take_webhooks(struct script *s, int64_t limit) {
@@ -273,8 +263,9 @@ static enum err tell_given_up(struct script *s) {
     return tell(s, 1, OUTBOX_GIVEN_UP);
 }
 
-static enum err sweep(struct script *s) { /* the other job: it ended at NOW_MS */
-    struct store_sweep o = {.op = RIG_OP(s->rig), .ended_before_ms = NOW_MS + 1};
+static enum err sweep(struct script *s) { /* the other job: it has ended */
+    struct store_sweep o = {.op = RIG_OP(s->rig)};
+    pass_a_moment();
     store_sweep(s->rig->store, &o);
     enum err e = rig_wait(s->rig, &o.op);
     return e == ERR_OK && o.ret_n != 1 ? ERR_NOT_FOUND : e;
@@ -287,7 +278,7 @@ static enum err delete_one(struct script *s) {
 }
 
 static enum err revoke_key(struct script *s) {
-    struct store_key_revoke o = {.op = RIG_OP(s->rig), .id = "key_1", .now_ms = NOW_MS};
+    struct store_key_revoke o = {.op = RIG_OP(s->rig), .id = "key_1"};
     store_key_revoke(s->rig->store, &o);
     return rig_wait(s->rig, &o.op);
 }
@@ -347,8 +338,8 @@ const struct script_step script_steps[] = {
     {"outbox_take", take_both_webhooks},
     {"outbox_tell", tell_delivered},
     {"outbox_tell", tell_given_up},
-    {"sweep", sweep},
     {"delete", delete_one},
+    {"sweep", sweep},
     {"key_revoke", revoke_key},
 };
 const int script_steps_n = ARRAY_LEN(script_steps);
@@ -399,12 +390,16 @@ static int64_t ask_int(sqlite3 *db, const char *text) {
     return n;
 }
 
-/* Of a time only whether there is one; nothing of a random id. */
+/* Of a time only whether there is one, of a webhook's body what follows it; nothing of a random id.
+ */
 static void dump_value(sqlite3_stmt *q, int column, const char *table, struct sbuf *to) {
     const char *name = sqlite3_column_name(q, column);
     const char *value = (const char *)sqlite3_column_text(q, column);
     if (strcmp(table, "outbox") == 0 && strcmp(name, "id") == 0) {
         return;
+    }
+    if (strcmp(table, "outbox") == 0 && strcmp(name, "body") == 0) {
+        value = strstr(value, "\"data\"");
     }
     bool is_time = str_ends(str_of(name), S("_ms")) || str_ends(str_of(name), S("_us"));
     sbuf_addf(to, " %s=%s", name, value == NULL ? "NULL" : is_time ? "(a time)" : value);

@@ -253,12 +253,8 @@ static void test_a_key_that_has_spent_its_days_money_waits_for_the_next(void **s
     char key[BEARER_BYTES], id[64];
     make_key(r, "", ADMIN ",\"usd_per_day\":0.000000005", key, id);
     assert_int_equal(talk(r->port, "GET", "/jobs", "", NULL)->status, 401);
-    struct store_submit o = {.op = RIG_OP(&r->rig),
-                             .job_id = RIG_JOB,
-                             .tenant = 1,
-                             .spec = S("{}"),
-                             .wanted = 1,
-                             .created_ms = clock_wall_ms()};
+    struct store_submit o = {
+        .op = RIG_OP(&r->rig), .job_id = RIG_JOB, .tenant = 1, .spec = S("{}"), .wanted = 1};
     store_submit(r->rig.store, &o);
     assert_int_equal(rig_wait(&r->rig, &o.op), ERR_OK);
     assert_int_equal(talk(r->port, "POST", "/generate", key, JOB)->status, 202);

@@ -24,6 +24,7 @@
 struct crew_rig {
     struct rig rig; /* store and its loop, the one that does the chores */
     struct arena arena;
+    struct arena looked; /* what the last look found */
     struct sim_thread *sim;
     struct llm_config llm;
     struct prompts prompts;
@@ -42,6 +43,7 @@ static int set_up(void **state) {
     (void)state;
     memset(&r, 0, sizeof r);
     arena_init(&r.arena, (size_t)64 << 20);
+    arena_init(&r.looked, (size_t)1 << 20);
     assert_int_equal(judge_pool_new_default(&r.judge, &why), ERR_OK); /* before any thread */
     r.sim = sim_thread_start(&port);
     (void)snprintf(r.url, sizeof r.url, "http://127.0.0.1:%d/v1", port);
@@ -96,6 +98,7 @@ static int tear_down(void **state) {
     rig_release(&r.rig);
     sim_thread_stop(r.sim);
     judge_pool_free(r.judge);
+    arena_release(&r.looked);
     arena_release(&r.arena);
     return 0;
 }
@@ -111,8 +114,7 @@ static void submit(const char *id, const char *spec, int64_t wanted, int64_t ten
                              .job_id = id,
                              .tenant = tenant,
                              .spec = str_of(spec),
-                             .wanted = wanted,
-                             .created_ms = clock_wall_ms()};
+                             .wanted = wanted};
     store_submit(r.rig.store, &o);
     loop_run(r.rig.loop);
     assert_int_equal(o.op.err, ERR_OK);
@@ -131,7 +133,8 @@ static struct job_row look(const char *id) {
     struct store_get_job o = {.op = {.loop = r.rig.loop, .done = on_done},
                               .job_id = id,
                               .tenant = STORE_TENANT_ANY,
-                              .a = &r.arena};
+                              .a = &r.looked};
+    arena_reset(&r.looked);
     store_get_job(r.rig.store, &o);
     loop_run(r.rig.loop);
     assert_int_equal(o.op.err, ERR_OK);
@@ -142,8 +145,7 @@ static void ask(const char *id, enum store_wish wish) {
     struct store_ask o = {.op = {.loop = r.rig.loop, .done = on_done},
                           .job_id = id,
                           .tenant = STORE_TENANT_ANY,
-                          .wish = wish,
-                          .now_ms = clock_wall_ms()};
+                          .wish = wish};
     store_ask(r.rig.store, &o);
     loop_run(r.rig.loop);
     assert_int_equal(o.op.err, ERR_OK);

@@ -18,9 +18,8 @@
 #define DAY_NUSD 100
 
 static int64_t add_key(struct rig *r, const char *id, int64_t day_nusd_max) {
-    struct store_key_add o = {
-        .op = RIG_OP(r),
-        .key = {.scopes = STORE_SCOPE_SUBMIT, .day_nusd_max = day_nusd_max, .created_ms = 1000}};
+    struct store_key_add o = {.op = RIG_OP(r),
+                              .key = {.scopes = STORE_SCOPE_SUBMIT, .day_nusd_max = day_nusd_max}};
     (void)snprintf(o.key.id, sizeof o.key.id, "%s", id);
     (void)snprintf(o.key.hash, sizeof o.key.hash, "%s", id);
     store_key_add(r->store, &o);
@@ -55,16 +54,11 @@ static int64_t fill(struct rig *r, int64_t tenant, int64_t worker, int64_t keep,
 /* A job of @tenant at home with @worker, and a lease of it. */
 static struct lease lease_of(struct rig *r, int64_t tenant, int64_t worker) {
     struct lease lease;
-    struct store_submit submit = {.op = RIG_OP(r),
-                                  .job_id = RIG_JOB,
-                                  .tenant = tenant,
-                                  .spec = S("{}"),
-                                  .wanted = 9,
-                                  .created_ms = 1000};
+    struct store_submit submit = {
+        .op = RIG_OP(r), .job_id = RIG_JOB, .tenant = tenant, .spec = S("{}"), .wanted = 9};
     store_submit(r->store, &submit);
     assert_int_equal(rig_wait(r, &submit.op), ERR_OK);
-    struct store_take take = {
-        .op = RIG_OP(r), .job_id = RIG_JOB, .worker = worker, .now_ms = 2000, .a = &r->arena};
+    struct store_take take = {.op = RIG_OP(r), .job_id = RIG_JOB, .worker = worker, .a = &r->arena};
     store_take(r->store, &take);
     assert_int_equal(rig_wait(r, &take.op), ERR_OK);
     struct store_claim claim = {

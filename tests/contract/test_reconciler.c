@@ -102,34 +102,27 @@ static void submit(const char *id, int64_t tenant, int64_t priority) {
                              .tenant = tenant,
                              .priority = priority,
                              .spec = S("{\"num_problems\":7}"),
-                             .wanted = 7,
-                             .created_ms = 1000};
+                             .wanted = 7};
     store_submit(r.rig.store, &o);
     assert_int_equal(rig_wait(&r.rig, &o.op), ERR_OK);
 }
 
 static void take(void) {
-    struct store_take o = {.op = RIG_OP(&r.rig),
-                           .job_id = RIG_JOB,
-                           .worker = r.worker,
-                           .now_ms = 2000,
-                           .a = &r.rig.arena};
+    struct store_take o = {
+        .op = RIG_OP(&r.rig), .job_id = RIG_JOB, .worker = r.worker, .a = &r.rig.arena};
     store_take(r.rig.store, &o);
     assert_int_equal(rig_wait(&r.rig, &o.op), ERR_OK);
 }
 
 static void leave(void) {
-    struct store_leave o = {.op = RIG_OP(&r.rig),
-                            .job_id = RIG_JOB,
-                            .worker = r.worker,
-                            .state = JOB_QUEUED,
-                            .now_ms = 3000};
+    struct store_leave o = {
+        .op = RIG_OP(&r.rig), .job_id = RIG_JOB, .worker = r.worker, .state = JOB_QUEUED};
     store_leave(r.rig.store, &o);
     assert_int_equal(rig_wait(&r.rig, &o.op), ERR_OK);
 }
 
 static void ask(enum store_wish wish) {
-    struct store_ask o = {.op = RIG_OP(&r.rig), .job_id = RIG_JOB, .wish = wish, .now_ms = 4000};
+    struct store_ask o = {.op = RIG_OP(&r.rig), .job_id = RIG_JOB, .wish = wish};
     store_ask(r.rig.store, &o);
     assert_int_equal(rig_wait(&r.rig, &o.op), ERR_OK);
 }

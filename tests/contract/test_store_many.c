@@ -53,8 +53,7 @@ static int64_t join(struct rig *r) {
 
 static enum err take(struct rig *r, const char *job_id, int64_t worker) {
     struct arena a;
-    struct store_take o = {
-        .op = RIG_OP(r), .job_id = job_id, .worker = worker, .now_ms = 2000, .a = &a};
+    struct store_take o = {.op = RIG_OP(r), .job_id = job_id, .worker = worker, .a = &a};
     arena_init(&a, (size_t)1 << 20);
     store_take(r->store, &o);
     enum err e = rig_wait(r, &o.op);
@@ -75,8 +74,7 @@ static enum err submit(struct rig *r, const char *job_id, int64_t tenant) {
                              .tenant = tenant,
                              .spec = S("{}"),
                              .taxonomy = S("[\"all of it\"]"),
-                             .wanted = 10,
-                             .created_ms = 1000};
+                             .wanted = 10};
     store_submit(r->store, &o);
     return rig_wait(r, &o.op);
 }
@@ -132,8 +130,7 @@ static enum err submit_once(struct rig *r, const char *job_id, const char *key, 
                              .spec = S("{}"),
                              .wanted = 1,
                              .idem_key = str_of(key),
-                             .fingerprint = S("same"),
-                             .created_ms = 1000};
+                             .fingerprint = S("same")};
     store_submit(r->store, &o);
     enum err e = rig_wait(r, &o.op);
     (void)snprintf(ret, STORE_ID_BYTES, "%s", o.ret_job_id);
@@ -193,8 +190,7 @@ static void take_job(struct taker *t, int i) {
                              .tenant = t->key,
                              .spec = S("{}"),
                              .wanted = 1,
-                             .limited = true,
-                             .created_ms = 1000};
+                             .limited = true};
     store_submit(t->rig->store, &o);
     enum err e = rig_wait(t->rig, &o.op);
     ASSERT(e == ERR_OK || (e == ERR_RATE_LIMIT && o.ret_limit == STORE_LIMIT_JOBS));
@@ -507,11 +503,8 @@ static void move(struct party *p) {
         (void)take(p->rig, id, p->worker);
         return;
     }
-    struct store_leave o = {.op = RIG_OP(p->rig),
-                            .job_id = id,
-                            .worker = p->worker,
-                            .state = JOB_QUEUED,
-                            .now_ms = 9000};
+    struct store_leave o = {
+        .op = RIG_OP(p->rig), .job_id = id, .worker = p->worker, .state = JOB_QUEUED};
     store_leave(p->rig->store, &o);
     enum err e = rig_wait(p->rig, &o.op);
     ASSERT(e == ERR_OK || e == ERR_STALE);

@@ -96,18 +96,14 @@ static void open_other(const struct rig *first, struct rig *ret) {
 }
 
 static void submit(struct rig *r, const char *job_id) {
-    struct store_submit o = {.op = RIG_OP(r),
-                             .job_id = job_id,
-                             .spec = S("{}"),
-                             .wanted = 10,
-                             .priority = 7,
-                             .created_ms = 1000};
+    struct store_submit o = {
+        .op = RIG_OP(r), .job_id = job_id, .spec = S("{}"), .wanted = 10, .priority = 7};
     store_submit(r->store, &o);
     ASSERT(rig_wait(r, &o.op) == ERR_OK);
 }
 
 static enum job_state ask(struct rig *r, const char *job_id, enum store_wish wish) {
-    struct store_ask o = {.op = RIG_OP(r), .job_id = job_id, .wish = wish, .now_ms = 3000};
+    struct store_ask o = {.op = RIG_OP(r), .job_id = job_id, .wish = wish};
     store_ask(r->store, &o);
     ASSERT(rig_wait(r, &o.op) == ERR_OK);
     return o.ret_state;
@@ -118,7 +114,7 @@ static int64_t join_and_take(struct rig *r, const char *job_id) {
     store_join(r->store, &j);
     ASSERT(rig_wait(r, &j.op) == ERR_OK);
     struct store_take t = {
-        .op = RIG_OP(r), .job_id = job_id, .worker = j.ret_worker, .now_ms = 2000, .a = &r->arena};
+        .op = RIG_OP(r), .job_id = job_id, .worker = j.ret_worker, .a = &r->arena};
     store_take(r->store, &t);
     ASSERT(rig_wait(r, &t.op) == ERR_OK);
     return j.ret_worker;
@@ -185,7 +181,7 @@ static void test_keys_and_webhooks_of_another_process_are_told(void **state) {
     assert_int_equal(rig_wait(&other, &k.op), ERR_OK);
     assert_true(wait_for(&h, has_keys));
     h.keys = false;
-    struct store_key_revoke v = {.op = RIG_OP(&other), .id = "key_1", .now_ms = 5};
+    struct store_key_revoke v = {.op = RIG_OP(&other), .id = "key_1"};
     store_key_revoke(other.store, &v);
     assert_int_equal(rig_wait(&other, &v.op), ERR_OK);
     assert_true(wait_for(&h, has_keys));
@@ -194,8 +190,7 @@ static void test_keys_and_webhooks_of_another_process_are_told(void **state) {
                              .job_id = "job_1",
                              .spec = S("{}"),
                              .wanted = 1,
-                             .webhook_url = S("https://example.com/"),
-                             .created_ms = 1000};
+                             .webhook_url = S("https://example.com/")};
     store_submit(other.store, &o);
     assert_int_equal(rig_wait(&other, &o.op), ERR_OK);
     (void)ask(&other, "job_1", STORE_CANCEL);

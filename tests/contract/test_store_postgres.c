@@ -189,8 +189,7 @@ static void test_while_the_server_is_away_a_worker_waits_and_all_others_are_told
         struct store_submit submit = {.op = {.loop = r->loop, .done = stop_loop},
                                       .job_id = "job_2",
                                       .spec = S("{}"),
-                                      .wanted = 1,
-                                      .created_ms = 1000};
+                                      .wanted = 1};
         struct store_get_job get = {.op = {.loop = r->loop, .done = stop_loop},
                                     .job_id = RIG_JOB,
                                     .tenant = STORE_TENANT_ANY,
@@ -226,8 +225,7 @@ static void test_who_came_before_the_server_went_away_is_told_too(void **state) 
     struct store_submit submit = {.op = {.loop = r->loop, .done = stop_loop},
                                   .job_id = "job_2",
                                   .spec = S("{}"),
-                                  .wanted = 1,
-                                  .created_ms = 1000};
+                                  .wanted = 1};
     store_record(r->store, &record);
     while (postgres_rig_ask(r->path, "SELECT count(*) FROM pg_locks WHERE NOT granted") == 0) {
         pause_ms(1);
@@ -286,11 +284,8 @@ static void test_a_commit_whose_answer_was_lost_is_not_done_again(void **state) 
     (void)postgres_rig_ask(url, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
     (void)postgres_rig_ask(url, "SELECT pg_reload_conf()");
     await_waiting_commits(url);
-    struct store_submit submit = {.op = {.loop = r->loop, .done = rig_done},
-                                  .job_id = "job_2",
-                                  .spec = S("{}"),
-                                  .wanted = 1,
-                                  .created_ms = 1000};
+    struct store_submit submit = {
+        .op = {.loop = r->loop, .done = rig_done}, .job_id = "job_2", .spec = S("{}"), .wanted = 1};
     submit.op.err = ERR_COUNT;
     store_submit(r->store, &submit);
     int64_t killed = 0;

@@ -69,12 +69,17 @@ test('a worker wants a store that can be shared, and somebody to ask', async (t)
   await refused(/no provider can be asked/, ['--store', 'postgresql://nobody@127.0.0.1:1/none']);
 });
 
-test('a deadline is kept by the clock of the store, however wrong that of the worker is', async (t) => {
-  const { apis: [s], provider, database } = await fleet(t, { apis: 1, workers: 0 });
+test('a deadline is kept and times are told by the clock of the store, however wrong those of API and worker are', async (t) => {
+  const { apis: [s], provider, database } = await fleet(t, { apis: 1, workers: 0, env: { STUMPER_CLOCK_SKEW_MS: -3_600_000 } });
   const env = { ...provider.env, STUMPER_STORE: database.url, STUMPER_CLOCK_SKEW_MS: 3_600_000 };
   await start(t, ['worker'], { cwd: folder(t), env }).line(/^stumper: working/m);
-  const job = await s.end(await s.submit({ num_problems: 3, deadline_seconds: 600 }));
+  const times = [Date.now()];
+  const ordered = await s.post('/generate', { num_problems: 3, deadline_seconds: 600 });
+  const job = await s.end(ordered.body.job_id);
   assert.equal(job.status, 'succeeded', job.reason);
+  assert.equal(job.created_at, ordered.body.created_at);
+  times.push(...[job.created_at, job.started_at, job.ended_at].map(Date.parse), Date.now());
+  assert.deepEqual(times, [...times].sort((a, b) => a - b), 'each after the one before');
 });
 
 test('what is handed in at one API is seen, steered and fetched at the other, while a worker elsewhere has it', async (t) => {

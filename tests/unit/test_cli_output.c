@@ -215,8 +215,7 @@ static void story_tell(const char *path) {
     struct store_submit submit = {.op = {.loop = s.loop, .done = story_done},
                                   .job_id = "job_1",
                                   .spec = S("{}"),
-                                  .wanted = 2,
-                                  .created_ms = 1};
+                                  .wanted = 2};
     store_submit(s.store, &submit);
     loop_run(s.loop);
     struct store_claim claim = {
