@@ -1,9 +1,11 @@
 /* How fast a server's store is when several processes have it: bench_fleet postgresql://… [STORES]
- * [SECONDS] prints a JSON line for each kind of operation. Each store is as a process has it, with
- * connections and threads of its own, a worker, eight jobs at home, and 64 operations in flight.
+ * [SECONDS] [WORKERS] prints a JSON line. Each store is as a process has it, with connections and
+ * threads of its own, a worker, eight jobs at home, and 64 operations in flight.
  *
  * claim   one attempt of a job
  * finish  it, with a last call of 1 KB and an accepted problem
+ * beat    of one of WORKERS that share a limit, each claiming its part; one in flight a store, as a
+ *         worker's process has it
  */
 #include "base/clock.h"
 #include "base/id.h"
@@ -17,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = 64, JOBS = 8, LEASES_MAX = 1 << 18 };
+enum { SLOTS = 64, JOBS = 8, LEASES_MAX = 1 << 18, SHARERS_MAX = 10000 };
 
 static char answer_text[1024];
 
@@ -32,7 +34,11 @@ struct party {
     pthread_t thread;
     struct loop *loop;
     struct store *store;
-    int64_t worker, until_ms, claims, finishes, claim_ms, finish_ms;
+    int64_t worker, until_ms, claims, finishes, beats, claim_ms, finish_ms, beat_ms;
+    int64_t *sharers; /* workers that share a limit */
+    int64_t sharers_n;
+    struct store_beat beat;
+    struct store_part part;
     char jobs[JOBS][STORE_ID_BYTES];
     struct given *given; /* claimed, not finished yet */
     size_t given_n;
@@ -116,11 +122,40 @@ static void finish(struct slot *s) {
     store_finish(p->store, &s->finish);
 }
 
-static void settle(struct party *p) {
-    struct store_join join = {.op = OP(p, nothing), .name = S("bench"), .slots = SLOTS};
-    store_join(p->store, &join);
+static void beat(struct party *p);
+
+static void beaten(struct store_op *op) {
+    struct party *p = CONTAINER_OF(op, struct party, beat.op);
+    ASSERT(op->err == ERR_OK);
+    p->beats++;
+    beat(p);
+}
+
+static void beat(struct party *p) {
+    if (clock_mono_ms() >= p->until_ms) {
+        return;
+    }
+    p->part = (struct store_part){.name = "lab/target#1", .demand = SLOTS};
+    p->beat = (struct store_beat){.op = OP(p, beaten),
+                                  .worker = p->sharers[p->beats % p->sharers_n],
+                                  .parts = &p->part,
+                                  .parts_n = 1};
+    store_beat(p->store, &p->beat);
+}
+
+static int64_t join(struct party *p) {
+    struct store_join o = {.op = OP(p, nothing), .name = S("bench"), .slots = SLOTS};
+    store_join(p->store, &o);
     loop_run(p->loop);
-    p->worker = join.ret_worker;
+    return o.ret_worker;
+}
+
+static void settle(struct party *p) {
+    p->worker = join(p);
+    p->sharers = mem_new_array((size_t)p->sharers_n, sizeof *p->sharers);
+    for (int64_t i = 0; i < p->sharers_n; i++) {
+        p->sharers[i] = join(p);
+    }
     for (int i = 0; i < JOBS; i++) {
         id_new("job", p->jobs[i]);
         struct store_submit submit = {.op = OP(p, nothing),
@@ -158,6 +193,11 @@ static void *work(void *ctx) {
     }
     loop_run(p->loop);
     p->finish_ms = clock_mono_ms() - began_ms;
+    began_ms = clock_mono_ms();
+    p->until_ms = began_ms + p->ms;
+    beat(p);
+    loop_run(p->loop);
+    p->beat_ms = clock_mono_ms() - began_ms;
     return NULL;
 }
 
@@ -167,16 +207,21 @@ static double per_second(int64_t n, int64_t ms) {
 
 int main(int argc, char **argv) {
     int64_t stores = argc > 2 ? atoll(argv[2]) : 1, seconds = argc > 3 ? atoll(argv[3]) : 5;
-    double claims = 0, finishes = 0;
+    int64_t sharers = argc > 4 ? atoll(argv[4]) : stores;
+    double claims = 0, finishes = 0, beats = 0;
     struct errinfo why = {0};
-    if (argc < 2 || stores < 1 || stores > 64 || seconds < 1) {
-        (void)fprintf(stderr, "usage: bench_fleet postgresql://… [STORES] [SECONDS]\n");
+    if (argc < 2 || stores < 1 || stores > 64 || seconds < 1 || sharers < stores ||
+        sharers > SHARERS_MAX) {
+        (void)fprintf(stderr, "usage: bench_fleet postgresql://… [STORES] [SECONDS] [WORKERS]\n");
         return 2;
     }
     struct party *parties = mem_new_array((size_t)stores, sizeof *parties);
     memset(answer_text, 'a', sizeof answer_text);
     for (struct party *p = parties; p < parties + stores; p++) {
-        *p = (struct party){.path = argv[1], .ms = seconds * 1000, .loop = loop_new()};
+        *p = (struct party){.path = argv[1],
+                            .ms = seconds * 1000,
+                            .loop = loop_new(),
+                            .sharers_n = sharers / stores};
         p->given = mem_new_array(LEASES_MAX, sizeof *p->given);
         if (store_open(p->path, NULL, &p->store, &why) != ERR_OK) {
             (void)fprintf(stderr, "%s\n", why.text);
@@ -191,15 +236,17 @@ int main(int argc, char **argv) {
         ASSERT(pthread_join(p->thread, NULL) == 0);
         claims += per_second(p->claims, p->claim_ms);
         finishes += per_second(p->finishes, p->finish_ms);
+        beats += per_second(p->beats, p->beat_ms);
     }
-    (void)printf("{\"stores\":%" PRId64
-                 ",\"claims_per_second\":%.0f,\"finishes_per_second\":%.0f}\n",
-                 stores, claims, finishes);
+    (void)printf("{\"stores\":%" PRId64 ",\"claims_per_second\":%.0f,\"finishes_per_second\":%.0f"
+                 ",\"workers\":%" PRId64 ",\"beats_per_second\":%.0f}\n",
+                 stores, claims, finishes, sharers, beats);
     for (struct party *p = parties; p < parties + stores; p++) {
         store_close(p->store);
         loop_run(p->loop);
         loop_free(p->loop);
         free(p->given);
+        free(p->sharers);
     }
     free(parties);
     return 0;
