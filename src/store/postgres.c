@@ -414,28 +414,25 @@ static void postgres_check(struct sql *head) {
 
 /* --- the schema */
 
+/* Asked in one statement, so in one view: the tables of whoever migrates meanwhile are there with
+ * their version, or not at all. */
+#define POSTGRES_TABLES                                                                            \
+    "SELECT max((tablename = 'stumper_schema')::int) FROM pg_tables"                               \
+    " WHERE schemaname = current_schema()"
+
 static enum err postgres_version(struct postgres *db, int64_t *ret, struct errinfo *reterr) {
-    int64_t there, tables;
-    enum err e = postgres_link_ask_int(&db->link,
-                                       "SELECT count(*) FROM pg_tables WHERE schemaname ="
-                                       " current_schema() AND tablename = 'stumper_schema'",
-                                       0, &there, reterr);
-    if (e == ERR_OK && there > 0) {
-        return postgres_link_ask_int(&db->link, "SELECT max(version) FROM stumper_schema", 0, ret,
-                                     reterr);
-    }
+    int64_t ours;
     *ret = 0;
-    if (e == ERR_OK) {
-        e = postgres_link_ask_int(
-            &db->link, "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()", 0,
-            &tables, reterr);
-    }
-    if (e == ERR_OK && tables > 0) {
+    enum err e = postgres_link_ask_int(&db->link, POSTGRES_TABLES, -1, &ours, reterr);
+    if (e == ERR_OK && ours == 0) {
         return errinfo_set(reterr, ERR_CORRUPT,
                            "%s is not a Stumper store: there are another program's tables",
                            db->head.name);
     }
-    return e;
+    return e == ERR_OK && ours == 1
+               ? postgres_link_ask_int(&db->link, "SELECT max(version) FROM stumper_schema", 0, ret,
+                                       reterr)
+               : e;
 }
 
 static enum err postgres_accept(struct postgres *db, int64_t version,

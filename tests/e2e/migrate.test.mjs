@@ -4,10 +4,11 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { folder, run } from './lib.mjs';
-import { postgres } from './servers.mjs';
+import { folder, run, wait } from './lib.mjs';
+import { postgres, way } from './servers.mjs';
 
 const PASSWORD = 'a-secret-of-the-store';
+const EMPTY = 'DROP SCHEMA public CASCADE; CREATE SCHEMA public';
 const SCHEMA = fileURLToPath(new URL('../../src/store/schema/', import.meta.url));
 const steps = (dir) => readdirSync(join(SCHEMA, dir)).filter((f) => /^\d{4}\.sql$/.test(f)).sort();
 const text = (dir, n) => steps(dir).slice(0, n).map((f) => readFileSync(join(SCHEMA, dir, f), 'utf8'));
@@ -49,15 +50,23 @@ test('a store in PostgreSQL is brought to this version once, by one of those who
     `BEGIN; ${text('postgres', n).join('\n')}; CREATE TABLE stumper_schema (version BIGINT PRIMARY KEY, at TIMESTAMPTZ DEFAULT now());
      INSERT INTO stumper_schema SELECT generate_series(1, ${n}); COMMIT`));
 
-  await server.ask('DROP SCHEMA public CASCADE; CREATE SCHEMA public');
+  await server.ask(EMPTY);
   const all = await Promise.all(Array.from({ length: 6 }, () => migrate(t, server.url)));
   assert.equal(all.filter((it) => /: made schema/.test(it.stdout)).length, 1);
   assert.equal(all.filter((it) => /nothing to do/.test(it.stdout)).length, 5);
 
+  await server.ask(EMPTY);
+  const slow = await way(t, server.port);
+  slow.delay_ms = 50; // so that another is done between two questions of one of these
+  const late = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => wait(i * 50).then(() => migrate(t, server.url.replace(`:${server.port}/`, `:${slow.port}/`))));
+  await wait(300);
+  await migrate(t, server.url);
+  for (const it of await Promise.all(late)) assert.match(it.stdout, /: (made|at) schema/, 'a store or nothing, never half of one');
+
   await server.ask('INSERT INTO stumper_schema VALUES (99)');
   const { stderr } = await migrate(t, server.url, { code: 1 });
   assert.match(stderr, /was written by a newer Stumper/);
-  await server.ask('DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE songs (title TEXT)');
+  await server.ask(`${EMPTY}; CREATE TABLE songs (title TEXT)`);
   assert.match((await migrate(t, server.url, { code: 1 })).stderr, /not a Stumper store/);
   for (const it of all) assert.doesNotMatch(it.stdout + it.stderr + stderr, new RegExp(PASSWORD));
 });
