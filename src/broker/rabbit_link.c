@@ -19,7 +19,7 @@
 #define LINK_FRAME_BYTES_MAX 131072
 #define LINK_GOODBYE_MS 1000
 #define LINK_CONSUMER_BYTES 32
-#define LINK_CA_FILE "/etc/ssl/certs/ca-certificates.crt" /* librabbitmq wants to be told */
+#define LINK_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
 
 static struct timeval link_time(int64_t ms) {
     return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
@@ -64,6 +64,12 @@ static enum err link_last_reply(struct rabbit_link *l, struct errinfo *reterr) {
 
 /* --- connecting */
 
+/* Who vouches for the server; librabbitmq wants to be told. */
+static const char *link_ca_file(const struct broker_url *url) {
+    const char *told = url->ca[0] != '\0' ? url->ca : getenv("SSL_CERT_FILE");
+    return told != NULL && told[0] != '\0' ? told : LINK_CA_FILE;
+}
+
 static amqp_socket_t *link_socket(struct rabbit_link *l, const struct broker_url *url,
                                   struct errinfo *reterr) {
     if (!url->tls) {
@@ -71,7 +77,7 @@ static amqp_socket_t *link_socket(struct rabbit_link *l, const struct broker_url
         ASSERT(s != NULL);
         return s;
     }
-    const char *ca = url->ca[0] != '\0' ? url->ca : LINK_CA_FILE;
+    const char *ca = link_ca_file(url);
     amqp_socket_t *s = amqp_ssl_socket_new(l->amqp);
     ASSERT(s != NULL);
     if (amqp_ssl_socket_set_cacert(s, ca) != AMQP_STATUS_OK) {

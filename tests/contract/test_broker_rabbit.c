@@ -173,6 +173,9 @@ static void come_with_tls(void) {
     (void)snprintf(ca, sizeof ca, "?ca=%s/cert.pem", rig.server.dir);
     stay_out(open_url(rabbit, "amqps://127.0.0.1", tls_port, ca)); /* it is localhost's */
     come_in(open_url(rabbit, "amqps://localhost", tls_port, ca));
+    (void)setenv("SSL_CERT_FILE", ca + strlen("?ca="), 1);
+    come_in(open_url(rabbit, "amqps://localhost", tls_port, ""));
+    (void)unsetenv("SSL_CERT_FILE");
 }
 
 static void test_over_tls_the_server_must_show_a_good_certificate(void **state) {

@@ -206,6 +206,9 @@ static void come_with_tls(void) {
     (void)snprintf(ca, sizeof ca, "?ca=%s/cert.pem", s.dir);
     stay_out(open_url(redis, "rediss://localhost", s.port, ca)); /* somebody else's certificate */
     come_in(open_url(redis, "rediss://127.0.0.1", s.port, ca));
+    (void)setenv("SSL_CERT_FILE", ca + strlen("?ca="), 1);
+    come_in(open_url(redis, "rediss://127.0.0.1", s.port, ""));
+    (void)unsetenv("SSL_CERT_FILE");
     server_release(&s);
 }
 
