@@ -3,7 +3,7 @@
 
 In every Markdown page: links to files of this tree lead somewhere, `make X` is a target, and
 `stumper X` is a command with the flags that stand behind it. There and in deploy/: a metric that is
-named is one that is measured.
+named is one that is measured, and what each process tells of the whole store is not summed.
 """
 import os
 import re
@@ -15,6 +15,7 @@ LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 MAKE = re.compile(r"\bmake ([a-z]+)\b")
 RUN = re.compile(r"^\s*(?:\$ )?(?:[A-Z_]+=\S+ )*(?:build/|\./)?stumper ([a-z]+)([^\n#|]*)", re.M)
 METRIC = re.compile(r"\b(?:stumper|process)_[a-z_]+(?=[{\s\"'`)\[])")
+SUMMED = re.compile(r"\bsum(?: by)?\s*(?:\([^()]*\)\s*)?\((stumper_(?:jobs|attempts_leased|webhooks_pending|broker_tokens_waiting))\b")
 SUFFIX = re.compile(r"_(?:bucket|sum|count)$")
 
 
@@ -31,6 +32,8 @@ def check_metrics(root: str):
             for name in METRIC.findall(tree.read(root, path)):
                 if SUFFIX.sub("", name) not in measured and name not in measured:
                     yield f"{path}: nothing measures {name}"
+            for name in SUMMED.findall(tree.read(root, path)):
+                yield f"{path}: {name} is the whole store's already: max() instead of sum()"
 
 
 def code(text: str) -> str:

@@ -86,6 +86,12 @@ class Checks(unittest.TestCase):
         self.put("deploy/a.yml", "expr: stumper_jobs{} > rate(stumper_call_seconds_bucket[5m]) / stumper_calls_total{}\n")
         self.assertEqual(list(readme.check_metrics(self.root)), ["deploy/a.yml: nothing measures stumper_calls_total"])
 
+    def test_a_sum_of_what_each_process_tells_of_the_whole_store_is_seen(self):
+        self.put("src/api/a.c", 'x("stumper_jobs{state=");\n')
+        self.put("deploy/a.yml", "expr: sum(max by (state) (stumper_jobs{}))\n")
+        self.put("deploy/b.json", "sum by (state) (stumper_jobs{})\n")
+        self.assertEqual(list(readme.check_metrics(self.root)), ["deploy/b.json: stumper_jobs is the whole store's already: max() instead of sum()"])
+
     def runs(self, **flags: set) -> deploy.Runs:
         runs = deploy.Runs.__new__(deploy.Runs)
         runs.flags = flags
