@@ -19,13 +19,14 @@
 #include <unistd.h>
 
 #define WORKER_BEAT_MS 5000
-#define WORKER_CLAIM_MS 1000     /* while it shares limits with others */
+#define WORKER_CLAIM_MS 1000     /* while it has jobs, and shares limits with others */
 #define WORKER_CLAIM_SOON_MS 100 /* who has no part of one yet, or has lost much of his */
 #define WORKER_JOIN_AGAIN_MS 1000
 /* Of one tenant, so that a thousand jobs of one leave room for the first of another. */
 #define WORKER_JOBS_OF_TENANT_MAX (WORKER_JOBS_MAX / 4)
 
 static void worker_join(void *ctx);
+static void worker_beat_within(struct worker *w, int64_t ms);
 static void worker_want(struct worker *w);
 
 /* --- slots */
@@ -163,6 +164,9 @@ static struct work *worker_add(struct worker *w, const char *job_id, const struc
     ASSERT(w->jobs_n < WORKER_JOBS_MAX);
     struct work *k = work_new(w, job_id, spec);
     w->jobs[w->jobs_n++] = k;
+    if (w->jobs_n == 1) {
+        worker_beat_within(w, WORKER_CLAIM_MS);
+    }
     return k;
 }
 
@@ -301,14 +305,17 @@ static size_t worker_claim_parts(struct worker *w) {
     return n;
 }
 
-/* Somebody waits for a limit of which there is no part yet. */
-static void worker_partless(void *ctx) {
-    struct worker *w = ctx;
+/* The next beat comes @ms after the last. */
+static void worker_beat_within(struct worker *w, int64_t ms) {
     int64_t past_ms = loop_now_ms(w->options.loop) - w->beat_ms;
     if (w->number != 0 && !w->op_under_way && !w->quitting) {
-        int64_t wait_ms = MAX(WORKER_CLAIM_SOON_MS - past_ms, 0);
-        loop_timer_start(w->options.loop, &w->beat, wait_ms, worker_beat, w);
+        loop_timer_start(w->options.loop, &w->beat, MAX(ms - past_ms, 0), worker_beat, w);
     }
+}
+
+/* Somebody waits for a limit of which there is no part yet. */
+static void worker_partless(void *ctx) {
+    worker_beat_within(ctx, WORKER_CLAIM_SOON_MS);
 }
 
 static void worker_beaten(struct store_op *op) {
@@ -326,9 +333,9 @@ static void worker_beaten(struct store_op *op) {
     } else if (op->err == ERR_STALE) {
         worker_was_reaped(w);
     } else {
-        int64_t wait_ms = shrank        ? WORKER_CLAIM_SOON_MS
-                          : parts_n > 0 ? WORKER_CLAIM_MS
-                                        : WORKER_BEAT_MS;
+        int64_t wait_ms = shrank                         ? WORKER_CLAIM_SOON_MS
+                          : parts_n > 0 && w->jobs_n > 0 ? WORKER_CLAIM_MS
+                                                         : WORKER_BEAT_MS;
         loop_timer_start(w->options.loop, &w->beat, wait_ms, worker_beat, w);
     }
 }
