@@ -220,6 +220,14 @@ static const struct {
     {"XX002", ERR_CORRUPT},     {"54", ERR_TOO_BIG},
 };
 
+/* Sessions change between transactions: what was prepared is another's, or not there. */
+static const char *pq_pooler_hint(const char *state) {
+    bool prepared = strcmp(state, "26000") == 0 || strcmp(state, "42P05") == 0;
+    return prepared ? "behind a pooler of transactions (pgbouncer) its address has to end in "
+                      "?pool_mode=transaction"
+                    : NULL;
+}
+
 enum err pq_judge(const PGresult *result, const char **ret_reason) {
     *ret_reason = "the server has closed the connection, or does not answer";
     if (result == NULL) {
@@ -231,7 +239,8 @@ enum err pq_judge(const PGresult *result, const char **ret_reason) {
     }
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *reason = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    *ret_reason = reason != NULL ? reason : "unknown error";
+    const char *hint = state != NULL ? pq_pooler_hint(state) : NULL;
+    *ret_reason = hint != NULL ? hint : reason != NULL ? reason : "unknown error";
     for (size_t i = 0; state != NULL && i < ARRAY_LEN(pq_errors); i++) {
         if (strncmp(state, pq_errors[i].state, strlen(pq_errors[i].state)) == 0) {
             return pq_errors[i].err;

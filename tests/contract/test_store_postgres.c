@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "io/pq.h"
 
 #include <libpq-fe.h>
 #include <pthread.h>
@@ -32,6 +33,24 @@ static void pause_ms(int64_t ms) {
 
 static void server_url(char ret[128]) {
     postgres_rig_url(postgres_rig(), NULL, ret, 128);
+}
+
+/* --- what is told */
+
+static void test_who_forgot_that_a_pooler_is_between_is_told(void **state) {
+    struct pq p;
+    struct errinfo why;
+    char url[128];
+    (void)state;
+    server_url(url);
+    assert_int_equal(pq_init(&p, str_of(url), 1000, &why), ERR_OK);
+    assert_int_equal(pq_connect(&p, "test", true, &why), ERR_OK);
+    assert_int_equal(pq_do(&p, "EXECUTE prepared_elsewhere", &why), ERR_INTERNAL);
+    assert_non_null(strstr(why.text, "?pool_mode=transaction"));
+    assert_int_equal(pq_do(&p, "PREPARE again AS SELECT 1; PREPARE again AS SELECT 1", &why),
+                     ERR_INTERNAL);
+    assert_non_null(strstr(why.text, "?pool_mode=transaction"));
+    pq_release(&p);
 }
 
 /* --- whose it is */
@@ -305,6 +324,7 @@ static void test_a_commit_whose_answer_was_lost_is_not_done_again(void **state) 
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        POSTGRES_TEST(test_who_forgot_that_a_pooler_is_between_is_told),
         POSTGRES_TEST(test_a_store_that_an_older_stumper_has_for_itself_is_not_migrated),
         POSTGRES_TEST(test_a_newer_schema_is_refused),
         POSTGRES_TEST(test_another_programs_tables_are_left_alone),
