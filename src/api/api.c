@@ -60,12 +60,11 @@ static enum err api_listen(struct api *api) {
     const struct api_options *o = &api->o;
     api->near = api_is_near(&o->listen);
     if (!api->auth.any && !api->near && !o->open_elsewhere && !o->health_only) {
-        return errinfo_set(
-            &api->start.why, ERR_AUTH,
-            "everybody who can reach %s could spend your money: make a key first, "
-            "`stumper keys add NAME --scopes submit,read,admin --store sqlite:FILE`, "
-            "or listen on 127.0.0.1",
-            o->listen.address);
+        return errinfo_set(&api->start.why, ERR_AUTH,
+                           "everybody who can reach %s could spend your money: make a key first, "
+                           "`stumper keys add NAME --scopes submit,read,admin --store STORE`, "
+                           "or listen on 127.0.0.1",
+                           o->listen.address);
     }
     (void)snprintf(api->timeout_reply, sizeof api->timeout_reply, API_TIMEOUT_HEAD,
                    sizeof API_TIMEOUT_BODY - 1, API_TIMEOUT_BODY);

@@ -158,7 +158,7 @@ static bool keys_read(struct call *c, struct key_row *k) {
 /* Whoever asked may be gone and have no key now, but whoever has the store can make one. */
 static void keys_tell_first(const struct key_row *k, bool gone) {
     log_warn("%s is the first key: from now on every request needs one%s. Should it be lost: stop "
-             "the service, `stumper keys add NAME --scopes submit,read,admin --store sqlite:FILE`, "
+             "the service, `stumper keys add NAME --scopes submit,read,admin --store STORE`, "
              "and start it again",
              k->id, gone ? ". Who asked for it is gone and has not got it" : "");
 }

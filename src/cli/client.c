@@ -88,7 +88,7 @@ static enum err client_problem(const struct http_reply *r, const struct jnode *p
     }
     struct str wait = http_reply_header(r, S("Retry-After"));
     if (wait.n > 0) {
-        sbuf_addf(&text, "; try again in %.*s s", STR_ARG(wait));
+        sbuf_addf(&text, " (try again in %.*s s)", STR_ARG(wait));
     }
     enum err e = errinfo_set(reterr, client_err_of(r->status), "%s", sbuf_str(&text).p);
     sbuf_release(&text);

@@ -93,7 +93,7 @@ test('the maker of the first key may vanish: the log says how to come in again, 
   lost.on('error', () => {});
   lost.end(`POST /keys HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
   lost.destroySoon();
-  const told = await s.line(/is the first key: .*`stumper (keys add) NAME (--scopes \S+) --store sqlite:FILE`/);
+  const told = await s.line(/is the first key: .*`stumper (keys add) NAME (--scopes \S+) --store STORE`/);
   assert.equal((await s.get('/jobs')).status, 401);
   await s.stop();
   const store = `sqlite:${join(s.cwd, 'jobs.db')}`;
