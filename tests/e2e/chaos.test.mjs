@@ -18,7 +18,6 @@ const APIS = 2;
 const SLOTS = 10;
 const LEASE_MS = 15000;
 const LIFE_MS = 6000; // of a process, beside what it takes to start it
-const PAUSE_MS = 6000;
 const END_MS = 240000;
 const JOB = { num_problems: 12, concurrency: 8, max_cost_usd: 20 }; // calls that are cut off may have cost 0.2 each
 const PRICES = ['engineer', 'checker', 'target'].flatMap((m) => ['--price', `openai/${m}=2,10`]);
@@ -75,18 +74,17 @@ async function fleet(t, { store, broker, provider }) {
   return { apis, workers, members: [...apis, ...workers] };
 }
 
-/** Submit at any API until it is taken, as a client would that repeats a request with its idempotency key. */
-async function insist(f, roll, key) {
-  return eventually(async () => {
-    const api = one(f.apis, roll);
-    try {
-      const got = await api.process.post('/generate', JOB, { headers: { 'idempotency-key': key } });
-      return got.status === 202 ? got.body.job_id : null;
-    } catch {
-      return null; // it died, or is cut off
-    }
-  }, `${key} is taken`, 120000);
-}
+/** Ask any API until there is an answer for which @look gives something true: one may die, or be cut off. */
+const insist = (f, roll, what, ask, look, timeout_ms) =>
+  eventually(() => ask(one(f.apis, roll).process).then(look, () => null), what, timeout_ms);
+
+/** Submit until it is taken, as a client would that repeats a request with its idempotency key. */
+const submit = (f, roll, key) =>
+  insist(f, roll, `${key} is taken`, (api) => api.post('/generate', JOB, { headers: { 'idempotency-key': key } }), ({ status, body }) => status === 202 && body.job_id, 120000);
+
+/** Wait until a job has ended. */
+const ended = (f, roll, id) =>
+  insist(f, roll, `${id} ends`, (api) => api.get(`/status/${id}?wait=5`), ({ status, body }) => status === 200 && body.ended_at, END_MS);
 
 /** Have something done to one of @list whom nobody has in hand. */
 async function seize(list, roll, what) {
@@ -157,8 +155,8 @@ function shuffled(list, roll) {
   return list.map(() => left.splice(Math.floor(roll() * left.length), 1)[0]);
 }
 
-/** Two clients that submit all the while, and those who make trouble, each with dice of its own; what was submitted, and how
- * many calls were in flight where they may have been lost. */
+/** As many clients as workers, who want one job after the other, and those who make trouble, each with dice of its own; what
+ * was submitted, and how many calls were in flight where they may have been lost. */
 async function live(t, f, servers, seed) {
   const jobs = new Map(), end = Date.now() + SECONDS * 1000, count = {};
   let cost = 0;
@@ -168,9 +166,9 @@ async function live(t, f, servers, seed) {
   };
   const client = async (name, roll) => {
     for (let i = 0; Date.now() < end; i++) {
-      const key = `${name}-${i}`;
-      jobs.set(key, await insist(f, roll, key));
-      await wait(PAUSE_MS);
+      const key = `${name}-${i}`, id = await submit(f, roll, key);
+      jobs.set(key, id);
+      await ended(f, roll, id);
     }
   };
   const killer = async (roll) => {
@@ -200,7 +198,8 @@ async function live(t, f, servers, seed) {
       await wait(roll() * 1500);
     }
   };
-  await Promise.all([client('a', dice(seed + 1)), client('b', dice(seed + 2)), killer(dice(seed + 3)), stopper(dice(seed + 4)), maker(dice(seed + 5))]);
+  const clients = Array.from({ length: WORKERS }, (_, i) => client(`client-${i}`, dice(seed + 4 + i)));
+  await Promise.all([killer(dice(seed + 1)), stopper(dice(seed + 2)), maker(dice(seed + 3)), ...clients]);
   t.diagnostic(Object.entries(count).map(([what, n]) => `${what}: ${n}`).join(', '));
   return { jobs, cost };
 }
@@ -217,12 +216,12 @@ async function survive(t, broker) {
   const [api] = f.apis.map((it) => it.process);
   const ends = [];
   for (const [key, id] of jobs) {
-    const job = await api.end(id, {}, END_MS);
+    const { body: job } = await api.get(`/status/${id}`);
     ends.push(job);
     assert.equal(job.status, 'succeeded', JSON.stringify(job));
     assertExactly(JOB.num_problems, (await api.get(`/jobs/${id}/results?limit=1000`)).body.data);
     assert(job.usage.cost_usd <= JOB.max_cost_usd, `${job.usage.cost_usd} dollars`);
-    assert.equal(await insist(f, roll, key), id, 'one job a key');
+    assert.equal(await submit(f, roll, key), id, 'one job a key');
   }
   const sums = await provider.sums(), [ours, lost] = ['calls', 'tries_lost'].map((what) => ends.reduce((sum, job) => sum + job.usage[what], 0));
   t.diagnostic(`${jobs.size} jobs, ${sums.calls} calls, ${sums.calls - ours} unknown to us, ${sums.repeated_request_ids} paid again, ${cost} allowed, ${lost} told as lost`);
