@@ -7,7 +7,8 @@ extern const unsigned char store_schema_0001[], store_schema_0002[], store_schem
 extern const unsigned char store_schema_postgres_0001[], store_schema_postgres_0002[],
     store_schema_postgres_0003[], store_schema_postgres_0004[], store_schema_postgres_0005[],
     store_schema_postgres_0006[], store_schema_postgres_0007[], store_schema_postgres_0008[],
-    store_schema_postgres_0009[], store_schema_postgres_0010[], store_schema_postgres_0011[];
+    store_schema_postgres_0009[], store_schema_postgres_0010[], store_schema_postgres_0011[],
+    store_schema_postgres_0012[];
 
 static const char *const schema_texts[] = {
     (const char *)store_schema_0001, (const char *)store_schema_0002,
@@ -24,7 +25,7 @@ static const char *const schema_postgres[] = {
     (const char *)store_schema_postgres_0005, (const char *)store_schema_postgres_0006,
     (const char *)store_schema_postgres_0007, (const char *)store_schema_postgres_0008,
     (const char *)store_schema_postgres_0009, (const char *)store_schema_postgres_0010,
-    (const char *)store_schema_postgres_0011,
+    (const char *)store_schema_postgres_0011, (const char *)store_schema_postgres_0012,
 };
 
 const struct sql_schema store_schema = {
