@@ -33,6 +33,20 @@ void sched_init(struct sched *s, const struct job_spec *spec, int64_t now_ms, in
     s->outcomes[OUTCOME_ACCEPTED] = accepted;
 }
 
+/* Of one that failed nobody knows the stage. */
+void sched_recall(struct sched *s, const int64_t outcomes[OUTCOME_COUNT]) {
+    int64_t judged = outcomes[OUTCOME_ACCEPTED] + outcomes[OUTCOME_SURPLUS];
+    int64_t checked = judged + outcomes[OUTCOME_SOLVED];
+    int64_t written = checked + outcomes[OUTCOME_REJECTED];
+    s->passed[ATTEMPT_STAGE_ENGINEER] += written;
+    s->ended[ATTEMPT_STAGE_ENGINEER] += outcomes[OUTCOME_DUPLICATE];
+    s->passed[ATTEMPT_STAGE_CHECK] += checked;
+    s->ended[ATTEMPT_STAGE_CHECK] += outcomes[OUTCOME_REJECTED];
+    s->passed[ATTEMPT_STAGE_TARGET] += checked;
+    s->passed[ATTEMPT_STAGE_JUDGE] += judged;
+    s->ended[ATTEMPT_STAGE_JUDGE] += outcomes[OUTCOME_SOLVED];
+}
+
 void sched_owe(struct sched *s, int64_t n) {
     s->owed = n;
 }

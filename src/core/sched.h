@@ -54,6 +54,10 @@ struct sched {
 void sched_init(struct sched *s, const struct job_spec *spec, int64_t now_ms, int64_t accepted,
                 int64_t launched);
 
+/** What attempts came to that ended before: until there are others, these are the rates observed.
+ */
+void sched_recall(struct sched *s, const int64_t outcomes[OUTCOME_COUNT]);
+
 /** @n attempts of an earlier run have answers on their way: they are launched even if fewer would
  * do. */
 void sched_owe(struct sched *s, int64_t n);

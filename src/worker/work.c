@@ -497,6 +497,7 @@ void work_start(struct work *k, const uint64_t *hashes, size_t hashes_n) {
     }
     sched_init(&k->view.sched, &limits, now_ms - passed_ms,
                k->is_guest ? 0 : job->outcomes[OUTCOME_ACCEPTED], job->attempts - job->leased);
+    sched_recall(&k->view.sched, job->outcomes);
     if (spec->batches) {
         sched_owe(&k->view.sched, job->leased);
     }

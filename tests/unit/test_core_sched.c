@@ -285,6 +285,17 @@ static void test_what_others_accept_ends_the_job_and_a_streak(void **state) {
     assert_int_equal(s.stop, STOP_DONE);
 }
 
+static void test_a_job_taken_over_goes_on_with_the_rates_it_had(void **state) {
+    (void)state;
+    struct job_spec spec = {.num_problems = 12, .concurrency = 8};
+    struct sched s;
+    sched_init(&s, &spec, 0, 11, 41);
+    sched_recall(&s, (const int64_t[OUTCOME_COUNT]){
+                         [OUTCOME_ACCEPTED] = 11, [OUTCOME_REJECTED] = 11, [OUTCOME_SOLVED] = 19});
+    sched_tell_lent(&s, 1, (const int64_t[OUTCOME_COUNT]){0}); /* it may hang */
+    assert_int_equal(sched_launch_now(&s, 0), 3);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_job_ends_with_exactly_n_whatever_the_acceptance_rate),
@@ -301,6 +312,7 @@ int main(void) {
         cmocka_unit_test(test_the_deadline_stops_launching),
         cmocka_unit_test(test_attempts_lent_to_others_count_as_in_flight),
         cmocka_unit_test(test_what_others_accept_ends_the_job_and_a_streak),
+        cmocka_unit_test(test_a_job_taken_over_goes_on_with_the_rates_it_had),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
