@@ -300,16 +300,22 @@ static bool is_asking(const struct worker_now *worker) {
     return worker->beating || worker->beats;
 }
 
+/* The next beat comes @ms after the last. */
+static void beat_within(int32_t w, double ms) {
+    double in_ms = fmax(ms - (now_ms - workers[w].beat_ms), 0);
+    if (!is_asking(&workers[w]) && workers[w].beat_due_ms > now_ms + in_ms) {
+        plan_beat(w, in_ms);
+    }
+}
+
 static void try_calls(int32_t w) {
     struct worker_now *worker = &workers[w];
     struct queue *q;
     while ((q = whose_turn(worker)) != NULL) {
         int64_t wait_ms = limit_wait_ms(&worker->limit, (int64_t)now_ms, &call_cost);
         if (wait_ms > 0) {
-            double soon_ms = fmax(CLAIM_SOON_MS - (now_ms - worker->beat_ms), 0);
-            if (worker->limit.part <= 0 && !is_asking(worker) &&
-                worker->beat_due_ms > now_ms + soon_ms) {
-                plan_beat(w, soon_ms);
+            if (worker->limit.part <= 0) {
+                beat_within(w, CLAIM_SOON_MS);
             }
             if (worker->try_due_ms <= now_ms || worker->try_due_ms > now_ms + (double)wait_ms) {
                 worker->try_due_ms = now_ms + (double)wait_ms;
@@ -343,6 +349,9 @@ static void shift(int32_t w) {
     workers[w].jobs = uneven ? (int32_t)rng_range(&rng, 0, JOBS_A_WORKER) : JOBS_A_WORKER;
     for (int32_t i = 0; i < workers[w].jobs; i++) {
         launch(i * workers_n + w);
+    }
+    if (workers[w].jobs > 0) {
+        beat_within(w, CLAIM_MS);
     }
     try_calls(w);
     if (uneven) {
@@ -462,7 +471,8 @@ static void beaten(int32_t w) {
             run_transaction(line[line_first]);
         }
     }
-    plan_beat(w, shrank ? CLAIM_SOON_MS : worker->claims ? CLAIM_MS : BEAT_MS);
+    bool works = worker->jobs > 0 || worker->demand > 0;
+    plan_beat(w, shrank ? CLAIM_SOON_MS : worker->claims && works ? CLAIM_MS : BEAT_MS);
     worker->claims = false;
 }
 
@@ -507,6 +517,7 @@ static void set_up(void) {
         attempts[i].next = free_attempt;
         free_attempt = i;
     }
+    rng_init(&rng, 1);
     heap_n = 0;
     now_ms = bucket_ms = 0;
     bucket = per_minute / 60;
@@ -630,7 +641,6 @@ int main(int argc, char **argv) {
     static const char *const usual[] = {"1x1000", "10x1000", "100x1000", "1000x1000", "100x10000"};
     size_t runs = argc > 1 ? (size_t)argc - 1 : ARRAY_LEN(usual);
     bool kept = true;
-    rng_init(&rng, 1);
     for (size_t i = 0; i < runs; i++) {
         int n = 0, each = 0;
         if (sscanf(argc > 1 ? argv[i + 1] : usual[i], "%dx%d", &n, &each) != 2 || n < 1 ||
