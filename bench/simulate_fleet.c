@@ -36,8 +36,6 @@
 #define SAMPLES_MAX 65536
 /* As in worker/worker.c. */
 #define BEAT_MS 5000.0
-#define CLAIM_MS 1000.0
-#define CLAIM_SOON_MS 100.0
 
 /* Milliseconds. */
 static const struct {
@@ -315,7 +313,7 @@ static void try_calls(int32_t w) {
         int64_t wait_ms = limit_wait_ms(&worker->limit, (int64_t)now_ms, &call_cost);
         if (wait_ms > 0) {
             if (worker->limit.part <= 0) {
-                beat_within(w, CLAIM_SOON_MS);
+                beat_within(w, (double)part_claim_soon_ms(workers_n - 1));
             }
             if (worker->try_due_ms <= now_ms || worker->try_due_ms > now_ms + (double)wait_ms) {
                 worker->try_due_ms = now_ms + (double)wait_ms;
@@ -351,7 +349,7 @@ static void shift(int32_t w) {
         launch(i * workers_n + w);
     }
     if (workers[w].jobs > 0) {
-        beat_within(w, CLAIM_MS);
+        beat_within(w, (double)part_claim_every_ms(workers_n - 1));
     }
     try_calls(w);
     if (uneven) {
@@ -472,7 +470,9 @@ static void beaten(int32_t w) {
         }
     }
     bool works = worker->jobs > 0 || worker->demand > 0;
-    plan_beat(w, shrank ? CLAIM_SOON_MS : worker->claims && works ? CLAIM_MS : BEAT_MS);
+    plan_beat(w, shrank                    ? (double)part_claim_soon_ms(workers_n - 1)
+                 : worker->claims && works ? (double)part_claim_every_ms(workers_n - 1)
+                                           : BEAT_MS);
     worker->claims = false;
 }
 

@@ -47,4 +47,10 @@ struct part_claim {
 struct part_claim part_claim(const struct part_others *others, int64_t demand, double held,
                              int64_t units);
 
+/** How often to claim, in ms, where @others share the limits: 1 s, but seldomer where they are more
+ * than 200, for claims are done one after the other; a third of a lease at the most. / How soon
+ * where a worker has no part yet, or others wait for what it gives back. */
+int64_t part_claim_every_ms(int64_t others);
+int64_t part_claim_soon_ms(int64_t others);
+
 #endif

@@ -28,6 +28,7 @@ static void rules_part_claim(struct rules *r, int64_t worker, struct store_part 
     struct part_others others = rules_part_others(r, worker, p->name);
     struct part_claim claim = part_claim(&others, p->demand, rules_part_of(p->held), p->units);
     p->ret_part = (int64_t)(claim.grant * (double)STORE_PART_WHOLE);
+    p->ret_others = others.n;
     struct sql_query *q = sql_use(r->db, Q_PART_SET);
     sql_put_str(q, str_of(p->name));
     sql_put_int(q, worker);

@@ -39,6 +39,7 @@ struct store_beat {
         const char *name;            /* of a limit */
         int64_t demand, held, units; /* as in core/part.h; parts in billionths */
         int64_t ret_part;            /* to be used for PART_LEASE_MS from when it was asked */
+        int64_t ret_others;          /* who share it */
     } * parts;                       /* borrowed */
     size_t parts_n;
     bool ret_drain;

@@ -217,6 +217,7 @@ struct worker {
     bool op_under_way;
     struct llm_part parts[LLM_PARTS_MAX]; /* of the beat that is under way */
     struct store_part claims[LLM_PARTS_MAX];
+    int64_t sharers; /* other workers, as the last claim found them */
     int64_t beat_ms; /* the last one's, on the loop's clock */
     struct loop_timer beat, grace;
     bool draining, quitting;

@@ -19,8 +19,6 @@
 #include <unistd.h>
 
 #define WORKER_BEAT_MS 5000
-#define WORKER_CLAIM_MS 1000     /* while it has jobs, and shares limits with others */
-#define WORKER_CLAIM_SOON_MS 100 /* who has no part of one yet, or has lost much of his */
 #define WORKER_JOIN_AGAIN_MS 1000
 /* Of one tenant, so that a thousand jobs of one leave room for the first of another. */
 #define WORKER_JOBS_OF_TENANT_MAX (WORKER_JOBS_MAX / 4)
@@ -165,7 +163,7 @@ static struct work *worker_add(struct worker *w, const char *job_id, const struc
     struct work *k = work_new(w, job_id, spec);
     w->jobs[w->jobs_n++] = k;
     if (w->jobs_n == 1) {
-        worker_beat_within(w, WORKER_CLAIM_MS);
+        worker_beat_within(w, part_claim_every_ms(w->sharers));
     }
     return k;
 }
@@ -284,7 +282,9 @@ static void worker_beat(void *ctx);
  * if one is much smaller than before: others wait until the store has heard that less is used. */
 static bool worker_take_parts(struct worker *w, size_t n) {
     bool shrank = false;
+    w->sharers = n > 0 ? 0 : w->sharers;
     for (size_t i = 0; i < n; i++) {
+        w->sharers = MAX(w->sharers, w->claims[i].ret_others);
         shrank = shrank || w->claims[i].ret_part < w->claims[i].held / 10 * 9;
         w->parts[i].held = (double)w->claims[i].ret_part / (double)STORE_PART_WHOLE;
     }
@@ -315,7 +315,8 @@ static void worker_beat_within(struct worker *w, int64_t ms) {
 
 /* Somebody waits for a limit of which there is no part yet. */
 static void worker_partless(void *ctx) {
-    worker_beat_within(ctx, WORKER_CLAIM_SOON_MS);
+    struct worker *w = ctx;
+    worker_beat_within(w, part_claim_soon_ms(w->sharers));
 }
 
 static void worker_beaten(struct store_op *op) {
@@ -333,8 +334,8 @@ static void worker_beaten(struct store_op *op) {
     } else if (op->err == ERR_STALE) {
         worker_was_reaped(w);
     } else {
-        int64_t wait_ms = shrank                         ? WORKER_CLAIM_SOON_MS
-                          : parts_n > 0 && w->jobs_n > 0 ? WORKER_CLAIM_MS
+        int64_t wait_ms = shrank                         ? part_claim_soon_ms(w->sharers)
+                          : parts_n > 0 && w->jobs_n > 0 ? part_claim_every_ms(w->sharers)
                                                          : WORKER_BEAT_MS;
         loop_timer_start(w->options.loop, &w->beat, wait_ms, worker_beat, w);
     }

@@ -176,6 +176,17 @@ static void test_a_newcomer_uses_nothing_before_the_others_made_room(void **stat
     assert_true(c.grant == 0.5);
 }
 
+static void test_the_more_share_a_limit_the_seldomer_each_claims(void **state) {
+    (void)state;
+    assert_int_equal(part_claim_every_ms(0), 1000);
+    assert_int_equal(part_claim_every_ms(200), 1000);
+    assert_int_equal(part_claim_every_ms(400), 2000);
+    for (int64_t others = 0; others < 100000; others = 2 * others + 1) {
+        int64_t every_ms = part_claim_every_ms(others), soon_ms = part_claim_soon_ms(others);
+        assert_true(0 < soon_ms && soon_ms < every_ms && every_ms <= PART_LEASE_MS / 3);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
@@ -184,6 +195,7 @@ int main(void) {
         cmocka_unit_test(
             test_calls_in_flight_are_shared_as_wholes_and_nobody_who_wants_some_goes_without),
         cmocka_unit_test(test_a_newcomer_uses_nothing_before_the_others_made_room),
+        cmocka_unit_test(test_the_more_share_a_limit_the_seldomer_each_claims),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
