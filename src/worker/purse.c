@@ -26,7 +26,8 @@ struct purse {
     int64_t late_nusd;   /* what was spent since the store was asked */
     int64_t others_nusd; /* what others had then */
     int64_t refused_ms;  /* when it had too little; 0: it had not, or something came back since */
-    bool asking;
+    int64_t calls_short; /* for whom more is asked for when all have been told */
+    bool asking, telling;
     struct store_purse op;
 };
 
@@ -36,9 +37,20 @@ bool purses_are_gone(const struct purses *all) {
 
 static void purse_tend(struct purse *p);
 
+/* Everybody who waits sees what there is now, before more is asked for: else one who needs more
+ * than is left would keep it from the others by asking, again and again. */
+static void purse_tell(struct purse *p) {
+    p->refs++; /* who is told may give it up */
+    p->short_nusd = p->calls_short = 0;
+    p->telling = true;
+    p->all->told(p->all->ctx, p);
+    p->telling = false;
+    purse_ask(p, p->calls_short);
+    purse_put(p);
+}
+
 static void purse_told(struct store_op *op) {
     struct purse *p = CONTAINER_OF(op, struct purse, op.op);
-    struct purses *all = p->all;
     p->asking = false;
     if (op->err == ERR_OK) {
         p->held_nusd = MAX(p->op.ret_nusd - p->late_nusd, 0);
@@ -52,7 +64,7 @@ static void purse_told(struct store_op *op) {
     bool refused = op->err != ERR_OK || p->op.ret_nusd < p->op.need_nusd;
     p->refused_ms = refused ? clock_mono_ms() : 0;
     if (p->refs > 0) {
-        all->told(all->ctx, p);
+        purse_tell(p);
     } else {
         purse_tend(p);
     }
@@ -143,7 +155,9 @@ static int64_t purse_ahead(int64_t nusd) {
 
 void purse_ask(struct purse *p, int64_t n) {
     bool refused = p->refused_ms != 0 && clock_mono_ms() - p->refused_ms < PURSE_AGAIN_MS;
-    if (!p->asking && !refused && p->short_nusd > 0) {
+    if (p->telling) {
+        p->calls_short += n;
+    } else if (!p->asking && !refused && p->short_nusd > 0 && n > 0) {
         int64_t more_nusd = p->short_nusd * n;
         purse_send(p, p->short_nusd, more_nusd + purse_ahead(p->reserved_nusd + more_nusd));
     }

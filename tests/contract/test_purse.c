@@ -13,6 +13,7 @@
 #include "worker/purse.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #define CALL_NUSD 7 /* what rig_call() costs */
 #define DAY_NUSD 100
@@ -229,6 +230,54 @@ test_a_day_is_spent_where_the_rest_pays_for_no_call_and_nothing_comes_back(void 
     assert_true(purses_are_gone(&a.purses));
 }
 
+#define TOLD_MAX 20
+
+/* Two jobs of a key, each with a call that waits; the dearer one's turn comes first. */
+struct queue {
+    struct purses purses;
+    struct purse *purse;
+    int told;
+    bool cheap_goes;
+};
+
+static void queue_pump(struct queue *q) {
+    if (!purse_reserve(q->purse, 60)) {
+        purse_ask(q->purse, 1);
+    }
+    if (!q->cheap_goes && !purse_reserve(q->purse, 30)) {
+        purse_ask(q->purse, 1);
+    } else {
+        q->cheap_goes = true;
+    }
+}
+
+static void on_queue_told(void *ctx, const struct purse *p) {
+    struct queue *q = ctx;
+    if (p != NULL && ++q->told < TOLD_MAX) {
+        queue_pump(q);
+    }
+}
+
+static void test_a_call_that_costs_more_than_is_left_keeps_nothing_from_the_others(void **state) {
+    struct rig *r = *state;
+    struct queue q = {
+        .purses = {.loop = r->loop, .store = r->store, .told = on_queue_told, .ctx = &q}};
+    int64_t key = add_key(r, "key_1", DAY_NUSD), worker = join(r);
+    assert_int_equal(fill(r, key, join(r), 0, 55, 55, NULL), 55);
+    q.purse = purse_get(&q.purses, key, worker);
+    for (int i = 0; i < 4 && !q.cheap_goes; i++) {
+        queue_pump(&q);
+        loop_run(r->loop);
+        (void)usleep(410000); /* who was refused asks again after a while */
+    }
+    assert_true(q.told < TOLD_MAX); /* or they ask for ever */
+    assert_true(q.cheap_goes);
+    purse_release(q.purse, 30);
+    purse_put(q.purse);
+    loop_run(r->loop);
+    assert_true(purses_are_gone(&q.purses));
+}
+
 #define PURSE_TEST(name) cmocka_unit_test_setup_teardown(name, rig_set_up, rig_tear_down)
 
 int main(void) {
@@ -239,6 +288,7 @@ int main(void) {
         PURSE_TEST(test_what_is_spent_after_a_purse_was_asked_for_comes_out_of_it),
         PURSE_TEST(test_workers_of_a_key_together_spend_no_more_than_its_day),
         PURSE_TEST(test_a_day_is_spent_where_the_rest_pays_for_no_call_and_nothing_comes_back),
+        PURSE_TEST(test_a_call_that_costs_more_than_is_left_keeps_nothing_from_the_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
