@@ -52,11 +52,14 @@ static void store_fail(struct store_op *batch, enum err e, const struct errinfo 
     }
 }
 
+static void store_refuse(struct store_op *batch, enum err e, const struct errinfo *why) {
+    store_fail(batch, e, why);
+    desk_answer(batch);
+}
+
 /* Whoever may not wait and came before it was known that there is nothing but waiting. */
 static void store_turn_away(struct desk *d, enum err e, const struct errinfo *why) {
-    struct store_op *impatient = desk_cut_waiting(d, store_is_impatient, NULL);
-    store_fail(impatient, e, why);
-    desk_answer(impatient);
+    store_refuse(desk_cut_waiting(d, store_is_impatient, NULL), e, why);
 }
 
 /* --- writing */
@@ -177,9 +180,7 @@ static enum err store_write_patiently(struct store *s, struct store_op **batch, 
                                       enum err e, struct errinfo *reterr) {
     (void)atomic_fetch_add(&s->waiting, 1);
     while (store_is_passing(s, e) && clock_mono_ms() < until_ms) {
-        struct store_op *impatient = desk_cut(batch, store_is_impatient, NULL);
-        store_fail(impatient, e, reterr);
-        desk_answer(impatient);
+        store_refuse(desk_cut(batch, store_is_impatient, NULL), e, reterr);
         if (*batch == NULL) {
             break;
         }
