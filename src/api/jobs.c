@@ -3,7 +3,6 @@
 #include "api/problem.h"
 #include "api/query.h"
 #include "api/render.h"
-#include "base/clock.h"
 #include "store/store_job.h"
 
 #include <stdio.h>
@@ -19,7 +18,7 @@ struct jobs_page {
 };
 
 static void jobs_render_page(struct call *c, const struct store_list_jobs *page) {
-    const struct render_extra extra = {.now_ms = clock_wall_ms(), .retain_ms = c->api->o.retain_ms};
+    const struct render_extra extra = {.retain_ms = c->api->o.retain_ms};
     struct jwrite *w = call_list(c);
     for (size_t i = 0; i < page->ret_n; i++) {
         jwrite_object(w);

@@ -52,7 +52,7 @@ static void render_counts(struct jwrite *w, const struct job_row *job) {
 }
 
 /* Shares of what has ended: failures say nothing about problems, but they take time. */
-static void render_pace(struct jwrite *w, const struct job_row *job, int64_t now_ms) {
+static void render_pace(struct jwrite *w, const struct job_row *job) {
     int64_t good = job->outcomes[OUTCOME_ACCEPTED] + job->outcomes[OUTCOME_SURPLUS], ended = 0;
     for (int o = 0; o < OUTCOME_COUNT; o++) {
         ended += job->outcomes[o];
@@ -64,12 +64,12 @@ static void render_pace(struct jwrite *w, const struct job_row *job, int64_t now
         jwrite_null(w);
     }
     jwrite_key(w, "eta_seconds");
-    int64_t accepted = job->outcomes[OUTCOME_ACCEPTED], took_ms = now_ms - job->started_ms;
-    if (job->state != JOB_RUNNING || accepted == 0 || job->started_ms == 0 || took_ms <= 0) {
+    int64_t accepted = job->outcomes[OUTCOME_ACCEPTED];
+    if (job->state != JOB_RUNNING || accepted == 0) {
         jwrite_null(w);
         return;
     }
-    double each_ms = (double)took_ms / (double)accepted;
+    double each_ms = (double)job->age_ms / (double)accepted;
     jwrite_int(w, (int64_t)ceil(each_ms * (double)(job->wanted - accepted) / MS_PER_S));
 }
 
@@ -138,7 +138,7 @@ void render_job(struct jwrite *w, const struct job_row *job, const struct render
     bool expires = extra->retain_ms > 0 && job->ended_ms > 0;
     render_time(w, "expires_at", expires ? job->ended_ms + extra->retain_ms : 0);
     render_counts(w, job);
-    render_pace(w, job, extra->now_ms);
+    render_pace(w, job);
     render_usage(w, job, extra);
     jwrite_key(w, "reason");
     if (job->reason.n > 0) {

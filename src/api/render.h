@@ -10,7 +10,6 @@ struct render_extra {
     bool with_usage; /* by role and model */
     const struct usage_row *usage;
     size_t usage_n;
-    int64_t now_ms;    /* for the time that is left */
     int64_t retain_ms; /* how long it is kept after its end; 0: for ever */
 };
 

@@ -2,7 +2,6 @@
 
 #include "api/call.h"
 #include "api/render.h"
-#include "base/clock.h"
 
 #include <string.h>
 
@@ -141,7 +140,6 @@ void snapshot_render(const struct snapshot *s, struct str metadata, int64_t reta
         .usage = s->job.ret_usage,
         .usage_n = s->job.ret_usage_n,
         .with_usage = true,
-        .now_ms = clock_wall_ms(),
         .retain_ms = retain_ms,
     };
     struct jwrite w;

@@ -69,12 +69,20 @@ test('a worker wants a store that can be shared, and somebody to ask', async (t)
   await refused(/no provider can be asked/, ['--store', 'postgresql://nobody@127.0.0.1:1/none']);
 });
 
+test('a store that cannot be reached is told on one line, with each address that was tried', async (t) => {
+  const args = ['worker', '--store', 'postgresql://nobody@127.0.0.1:1,127.0.0.1:2/none'];
+  const { stderr } = await run(t, args, { cwd: folder(t), env: { OPENAI_API_KEY: KEY }, code: 1 });
+  assert.match(stderr, /^stumper worker: postgresql:.* port 1 failed: .*; .* port 2 failed: .*\n$/);
+});
+
 test('a deadline is kept and times are told by the clock of the store, however wrong those of API and worker are', async (t) => {
   const { apis: [s], provider, database } = await fleet(t, { apis: 1, workers: 0, env: { STUMPER_CLOCK_SKEW_MS: -3_600_000 } });
   const env = { ...provider.env, STUMPER_STORE: database.url, STUMPER_CLOCK_SKEW_MS: 3_600_000 };
   await start(t, ['worker'], { cwd: folder(t), env }).line(/^stumper: working/m);
   const times = [Date.now()];
-  const ordered = await s.post('/generate', { num_problems: 3, deadline_seconds: 600 });
+  const ordered = await s.post('/generate', { num_problems: 40, concurrency: 4, deadline_seconds: 600 });
+  const eta = await eventually(async () => (await status(s, ordered.body.job_id)).eta_seconds, 'there is an estimate');
+  assert(eta < 600, `${eta} s are left`);
   const job = await s.end(ordered.body.job_id);
   assert.equal(job.status, 'succeeded', job.reason);
   assert.equal(job.created_at, ordered.body.created_at);
