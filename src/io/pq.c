@@ -89,6 +89,18 @@ static void pq_hear_nothing(void *ctx, const char *notice) {
     (void)notice;
 }
 
+/* What libpq says, on one line: it takes one for each address that it tried, and some for hints. */
+static enum err pq_cannot_connect(const struct pq *p, struct errinfo *reterr) {
+    struct str text = str_of(PQerrorMessage(p->conn));
+    char why[ERRINFO_BYTES] = "";
+    for (size_t n = 0; text.n > 0 && n < sizeof why;) {
+        struct str line = str_trim(str_split(&text, '\n'));
+        n += (size_t)snprintf(why + n, sizeof why - n, n > 0 && line.n > 0 ? "; %.*s" : "%.*s",
+                              STR_ARG(line));
+    }
+    return errinfo_set(reterr, ERR_UNAVAILABLE, "%s", why);
+}
+
 /* A server that vanished without a word is noticed after 11 s. */
 enum err pq_connect(struct pq *p, const char *application, bool writable, struct errinfo *reterr) {
     const char *const settings[][2] = {
@@ -110,8 +122,7 @@ enum err pq_connect(struct pq *p, const char *application, bool writable, struct
     pq_drop(p);
     p->conn = PQconnectdbParams(keywords, values, 1);
     if (PQstatus(p->conn) != CONNECTION_OK) {
-        struct str why = str_trim(str_of(PQerrorMessage(p->conn)));
-        enum err e = errinfo_set(reterr, ERR_UNAVAILABLE, "%.*s", STR_ARG(why));
+        enum err e = pq_cannot_connect(p, reterr);
         pq_drop(p);
         return e;
     }
