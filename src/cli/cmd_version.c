@@ -27,20 +27,38 @@
 #define VERSION_SANITIZED false
 #endif
 
+#define VERSION_NUMBER_BYTES 32
+
 static const struct version_library {
-    const char *name, *function; /* const char *function(void) */
+    const char *name;
+    const char *text;   /* const char *text(void) */
+    const char *number; /* int number(void), which tells 15.7 as 150007; NULL: it has a text */
 } version_libraries[] = {
-    {"libuv", "uv_version_string"},       {"libcurl", "curl_version"},
-    {"sqlite", "sqlite3_libversion"},     {"libyaml", "yaml_get_version_string"},
-    {"libmicrohttpd", "MHD_get_version"},
+    {"libuv", "uv_version_string", NULL},
+    {"libcurl", "curl_version", NULL}, /* and of its libraries, OpenSSL among them */
+    {"sqlite", "sqlite3_libversion", NULL},
+    {"libyaml", "yaml_get_version_string", NULL},
+    {"libmicrohttpd", "MHD_get_version", NULL},
+    {"libpq", NULL, "PQlibVersion"},
+    {"librabbitmq", "amqp_version", NULL},
 };
 
-/* What the library says of itself; NULL if it is not loaded. */
-static const char *version_of(const struct version_library *l) {
-    void *symbol = dlsym(RTLD_DEFAULT, l->function);
-    const char *(*function)(void) = NULL;
-    memcpy(&function, &symbol, sizeof function); /* ISO C has no cast between the two */
-    return function != NULL ? function() : NULL;
+/* What the library says of itself, perhaps in @buf; NULL if it is not loaded. */
+static const char *version_of(const struct version_library *l,
+                              char buf[static VERSION_NUMBER_BYTES]) {
+    void *symbol = dlsym(RTLD_DEFAULT, l->number != NULL ? l->number : l->text);
+    const char *(*text)(void); /* ISO C has no cast between the two */
+    int (*number)(void);
+    if (symbol == NULL) {
+        return NULL;
+    }
+    if (l->number == NULL) {
+        memcpy(&text, &symbol, sizeof text);
+        return text();
+    }
+    memcpy(&number, &symbol, sizeof number);
+    (void)snprintf(buf, VERSION_NUMBER_BYTES, "%d.%d", number() / 10000, number() % 10000);
+    return buf;
 }
 
 static void version_member(struct jwrite *w, const char *key, const char *value) {
@@ -51,6 +69,7 @@ static void version_member(struct jwrite *w, const char *key, const char *value)
 static void version_json(const struct utsname *host) {
     struct sbuf out;
     struct jwrite w;
+    char buf[VERSION_NUMBER_BYTES];
     sbuf_init(&out, (size_t)64 * 1024);
     jwrite_init(&w, &out);
     jwrite_object(&w);
@@ -65,7 +84,7 @@ static void version_json(const struct utsname *host) {
     jwrite_key(&w, "libraries");
     jwrite_object(&w);
     for (size_t i = 0; i < ARRAY_LEN(version_libraries); i++) {
-        version_member(&w, version_libraries[i].name, version_of(&version_libraries[i]));
+        version_member(&w, version_libraries[i].name, version_of(&version_libraries[i], buf));
     }
     jwrite_end(&w);
     jwrite_end(&w);
@@ -78,7 +97,8 @@ static void version_text(const struct utsname *host) {
                  "compiler", VERSION_COMPILER, VERSION_SANITIZED ? ", sanitized" : "", "system",
                  host->sysname, host->release, host->machine, "libc", gnu_get_libc_version());
     for (size_t i = 0; i < ARRAY_LEN(version_libraries); i++) {
-        const char *version = version_of(&version_libraries[i]);
+        char buf[VERSION_NUMBER_BYTES];
+        const char *version = version_of(&version_libraries[i], buf);
         (void)printf("%-14s %s\n", version_libraries[i].name, version != NULL ? version : "-");
     }
 }

@@ -134,4 +134,6 @@ test('doctor finds what is right and what is wrong', async (t) => {
 test('version says which it is', async (t) => {
   const it = await run(t, ['version']);
   assert.match(it.stdout, /^stumper \d+\.\d+\.\d+/);
+  const { libraries } = JSON.parse((await run(t, ['version', '--json'])).stdout);
+  for (const [name, version] of Object.entries(libraries)) assert.match(version, /\d+\.\d+/, name);
 });
