@@ -17,6 +17,7 @@
 #define RULES_REAP_TIMES_MAX 5 /* so much later ask those who wait for their turn */
 #define RULES_MISSING_MS 2000
 #define RULES_LOOK_LATE_MS 2500
+#define RULES_RETURN_MS 5000 /* within so long all are back after the server was (queries.c, too) */
 
 bool rules_worker_beats(struct rules *r, int64_t worker, bool *ret_drain) {
     struct sql_query *q = sql_use(r->db, Q_WORKER_BEAT);
@@ -246,7 +247,7 @@ enum err rule_reap(struct rules *r, struct store_op *op) {
     struct store_reap *o = CONTAINER_OF(op, struct store_reap, op);
     int64_t now_ms = sql_clock_ms(r->db), others;
     rules_note_absence(r, now_ms);
-    bool rested = now_ms - r->returned_ms >= o->silent_ms;
+    bool rested = now_ms - r->returned_ms >= RULES_RETURN_MS;
     bool spared = r->spared_ms == now_ms || now_ms - r->spared_ms < o->silent_ms;
     bool has_turn = rules_has_turn(r, now_ms, rested, &others);
     o->ret_n = 0;

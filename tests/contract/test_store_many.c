@@ -401,6 +401,23 @@ static void test_when_the_server_was_away_for_long_nobody_is_buried_for_it(void 
     rig_close(&other);
 }
 
+static void test_who_was_killed_while_the_server_was_away_is_missed_soon_after(void **state) {
+    struct rig *r = *state;
+    struct postgres_rig *server = postgres_rig();
+    assert_int_equal(rig_submit(r, 2), ERR_OK);
+    pid_t pid = start_process(r);
+    assert_int_equal(reap(r, STORE_SILENT_MS), 0);
+    postgres_rig_stop(server, SIGQUIT);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    postgres_rig_start(server);
+    int64_t back_ms = clock_mono_ms();
+    while (reap(r, STORE_SILENT_MS) <= 0) { /* negative: it does not know yet that it is back */
+        pause_ms(100);
+        assert_true(clock_mono_ms() - back_ms < STORE_SILENT_MS);
+    }
+}
+
 /* --- anything, by many at once */
 
 enum { JOBS = 5, STEPS = 150, OPS = 6, TOKENS_MAX = STEPS * OPS * 2 };
@@ -687,6 +704,7 @@ int main(int argc, char **argv) {
         MANY_TEST(test_a_process_that_stands_still_is_buried_when_it_is_silent),
         MANY_TEST(test_a_process_whose_connection_was_killed_is_not_dead),
         MANY_TEST(test_when_the_server_was_away_for_long_nobody_is_buried_for_it),
+        MANY_TEST(test_who_was_killed_while_the_server_was_away_is_missed_soon_after),
         MANY_TEST(test_workers_of_many_processes_never_have_more_than_the_whole_of_a_limit),
         MANY_TEST(test_a_newcomer_has_some_of_a_limit_at_once_though_a_dead_worker_is_counted),
         MANY_TEST(test_whatever_many_processes_do_at_once_the_invariants_hold),
