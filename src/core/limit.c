@@ -67,6 +67,7 @@ void limit_init(struct limit *l, enum limit_rule rule, const struct limit_set *s
     *l = (struct limit){.rule = rule,
                         .part = set->shared ? 0 : 1,
                         .part_to_ms = INT64_MAX,
+                        .paced_part = 1,
                         .in_flight_set = (double)MAX(set->in_flight, 0),
                         .since_ms = INT64_MIN,
                         .first_ms = -1,
@@ -173,6 +174,11 @@ static bool limit_is_known(const struct limit *l) {
     return false;
 }
 
+/* Until there is an answer it may be. */
+static bool limit_is_to_share(const struct limit *l) {
+    return l->answers == 0 || l->in_flight_set > 0 || limit_is_known(l);
+}
+
 static void limit_set_state(struct limit *l, int64_t now_ms, enum limit_state to) {
     l->state = to;
     l->since_ms = now_ms;
@@ -203,7 +209,7 @@ static double limit_pace(const struct limit *l, int64_t now_ms) {
     if (l->since_ms != INT64_MIN && l->state == LIMIT_OPEN) {
         resumed = MIN(1, 0.5 + 0.5 * (double)(now_ms - l->since_ms) / LIMIT_RESUME_MS);
     }
-    return LIMIT_SHARE * l->part * l->trim * resumed;
+    return LIMIT_SHARE * l->paced_part * l->trim * resumed;
 }
 
 static double limit_doubled(double from, int64_t ms, double doubles_ms) {
@@ -410,7 +416,7 @@ int64_t limit_wait_ms(struct limit *l, int64_t now_ms, const struct limit_cost *
     if (l->stopped_to_ms > now_ms) {
         return l->stopped_to_ms - now_ms;
     }
-    if (l->part <= 0) {
+    if (l->part <= 0 && limit_is_to_share(l)) {
         return LIMIT_PARTLESS_MS;
     }
     if (l->state == LIMIT_CLOSED && now_ms < l->closed_to_ms) {
@@ -633,12 +639,11 @@ void limit_left(struct limit *l, int64_t now_ms, const struct limit_ticket *t) {
 }
 
 void limit_share(struct limit *l, int64_t now_ms, double part, int64_t to_ms) {
-    if (l->part > 0 && part > 0) { /* debts stay the same number of tokens */
-        for (int k = 0; k < LIMIT_KINDS; k++) {
-            double debt_ms = MAX(l->buckets[k].due_ms - (double)now_ms, 0);
-            l->buckets[k].due_ms = (double)now_ms + debt_ms * l->part / part;
-        }
+    for (int k = 0; k < LIMIT_KINDS && part > 0; k++) { /* debts stay the same number of tokens */
+        double debt_ms = MAX(l->buckets[k].due_ms - (double)now_ms, 0);
+        l->buckets[k].due_ms = (double)now_ms + debt_ms * l->paced_part / part;
     }
+    l->paced_part = part > 0 ? part : l->paced_part;
     l->part = part;
     l->part_to_ms = to_ms;
 }

@@ -133,6 +133,7 @@ struct limit {
     enum limit_rule rule;
     double part;          /* of every limit, … */
     int64_t part_to_ms;   /* … until then */
+    double paced_part;    /* the last one that was not 0: what is due is reckoned by it */
     double in_flight_set; /* of all who share it; 0: none */
     struct limit_bucket buckets[LIMIT_KINDS];
     int64_t in_flight, seq;
@@ -214,7 +215,8 @@ void limit_failed(struct limit *l, int64_t now_ms, const struct limit_ticket *t)
 /** It came back for a reason of its own (cancelled, a request that cannot be right). */
 void limit_left(struct limit *l, int64_t now_ms, const struct limit_ticket *t);
 
-/** Use no more than @part (0 to 1) of each limit, and nothing from @to_ms on. */
+/** Use no more than @part (0 to 1) of each limit, and nothing from @to_ms on. Where answers have
+ * come and none told of a limit, there is none to share, and calls go without a part. */
 void limit_share(struct limit *l, int64_t now_ms, double part, int64_t to_ms);
 
 /** The key is of no use for a while: wrong, or out of quota. */

@@ -137,6 +137,53 @@ static void test_clients_that_share_a_limit_keep_it_together(void **state) {
     leave(s);
 }
 
+/* The store was away for long, say, while a call was under way. */
+static void
+test_an_answer_that_comes_when_a_part_has_ended_is_paid_off_in_the_next_one(void **state) {
+    (void)state;
+    const struct limit_set set = {.per_minute[LIMIT_OUTPUT] = 60000, .shared = true};
+    const struct limit_cost cost = {.input_bytes = 400, .output_tokens_max = 20000};
+    const struct call_usage usage = {.input_tokens = 100, .output_tokens = 11000};
+    struct limit_ticket t;
+    struct limit l;
+    limit_init(&l, LIMIT_AS_PRODUCED, &set);
+    limit_share(&l, 0, 0.5, 15000);
+    assert_int_equal(limit_wait_ms(&l, 1000, &cost), 0);
+    limit_send(&l, 1000, &cost, &t);
+    assert_true(limit_wait_ms(&l, 20000, &cost) > 0); /* it has ended */
+    limit_answered(&l, 20000, &t, &usage);
+    limit_share(&l, 20000, 0.25, 35000);
+    /* 11,000 at 495 a second from 1 s on; what is left at 20 s lasts twice as long now. */
+    assert_in_range(limit_wait_ms(&l, 20000, &cost), 6000, 6500);
+}
+
+static void test_where_answers_told_of_no_limit_nobody_waits_for_a_part_of_it(void **state) {
+    (void)state;
+    const struct limit_set set = {.shared = true}, in_flight = {.in_flight = 2, .shared = true};
+    const struct limit_cost cost = {.input_bytes = 400, .output_tokens_max = 100};
+    const struct call_usage usage = {.input_tokens = 100, .output_tokens = 20};
+    struct limit_ticket t;
+    struct limit_told told;
+    struct limit l;
+    limit_init(&l, LIMIT_AT_ADMISSION, &set);
+    assert_true(limit_wait_ms(&l, 0, &cost) > 0); /* there may be one */
+    limit_share(&l, 0, 1, 1000);
+    limit_send(&l, 0, &cost, &t);
+    assert_true(limit_wait_ms(&l, 1000, &cost) > 0);
+    limit_answered(&l, 1000, &t, &usage);
+    assert_int_equal(limit_wait_ms(&l, 1000, &cost), 0);
+    limit_send(&l, 1000, &cost, &t);
+    memset(&told, -1, sizeof told);
+    told.of[LIMIT_REQUESTS].per_minute = 6000;
+    limit_tell(&l, 2000, &t, &told);
+    assert_true(limit_wait_ms(&l, 2000, &cost) > 0); /* there is one */
+    limit_init(&l, LIMIT_AT_ADMISSION, &in_flight);
+    limit_share(&l, 0, 1, 1000);
+    limit_send(&l, 0, &cost, &t);
+    limit_answered(&l, 100, &t, &usage);
+    assert_true(limit_wait_ms(&l, 1000, &cost) > 0);
+}
+
 static void test_what_others_use_up_is_waited_for(void **state) {
     (void)state;
     const struct limit_set set = {0};
@@ -716,6 +763,9 @@ int main(void) {
         cmocka_unit_test(test_no_span_of_time_sees_more_than_its_share_and_the_burst),
         cmocka_unit_test(test_the_lower_of_two_limits_holds),
         cmocka_unit_test(test_clients_that_share_a_limit_keep_it_together),
+        cmocka_unit_test(
+            test_an_answer_that_comes_when_a_part_has_ended_is_paid_off_in_the_next_one),
+        cmocka_unit_test(test_where_answers_told_of_no_limit_nobody_waits_for_a_part_of_it),
         cmocka_unit_test(test_what_others_use_up_is_waited_for),
         cmocka_unit_test(test_old_news_do_not_undo_newer_ones),
         cmocka_unit_test(test_where_nothing_is_told_a_limit_of_calls_in_flight_is_found_and_used),
