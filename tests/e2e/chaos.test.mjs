@@ -18,6 +18,7 @@ const APIS = 2;
 const SLOTS = 10;
 const LEASE_MS = 15000;
 const LIFE_MS = 6000; // of a process, beside what it takes to start it
+const RESTART_MS = 250; // between two tries to start one
 const END_MS = 240000;
 const JOB = { num_problems: 12, concurrency: 8, max_cost_usd: 20 }; // calls that are cut off may have cost 0.2 each
 const PRICES = ['engineer', 'checker', 'target'].flatMap((m) => ['--price', `openai/${m}=2,10`]);
@@ -51,7 +52,11 @@ async function member(t, servers, begin) {
   const it = { ways };
   it.again = async () => {
     let why;
-    it.process = await eventually(() => begin(env).catch((error) => void (why = error)), 'a process starts', 60000).catch((error) => assert.fail(`${error.message}: ${why}`));
+    const attempt = () => begin(env).catch(async (error) => {
+      why = error;
+      await wait(RESTART_MS);
+    });
+    it.process = await eventually(attempt, 'a process starts', 60000).catch((error) => assert.fail(`${error.message}: ${why}`));
   };
   await it.again();
   return it;
@@ -67,7 +72,7 @@ async function fleet(t, { store, broker, provider }) {
   for (let i = 0; i < WORKERS; i++) {
     workers.push(await member(t, { store, broker, provider }, async (env) => {
       const it = start(t, ['worker', '--concurrency', SLOTS, ...PRICES], { cwd: folder(t), env: { ...provider.env, ...env, STUMPER_CLOCK_SKEW_MS: SKEWS_MS[i % SKEWS_MS.length] } });
-      await it.line(/^stumper: working/m);
+      await it.ready(/^stumper: working/m);
       return it;
     }));
   }

@@ -79,6 +79,12 @@ export function start(t, args, options = {}) {
     child.kill(signal);
     return run.ended;
   };
+  /** Wait for the line that tells that it works, or kill it: it might work later, when nobody looks after it. */
+  run.ready = (pattern) =>
+    run.line(pattern).catch(async (error) => {
+      await run.kill();
+      throw error;
+    });
   t.after(() => run.kill());
   return run;
 }

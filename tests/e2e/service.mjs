@@ -100,7 +100,7 @@ export async function serve(t, flags = [], options = {}) {
     cwd,
     env: { ...provider.env, ...options.env },
   });
-  const base = options.base ?? (await it.line(/^stumper: serving (https?:\S+),/m))[1];
+  const base = options.base ?? (await it.ready(/^stumper: serving (https?:\S+),/m))[1];
   const api = options.api ?? new Interface(await (await fetch(`${base}/openapi.json`)).json());
 
   /** @options: method, headers, body (an object is sent as JSON), key. */
