@@ -177,6 +177,7 @@ const char *const queries_texts[Q_COUNT] = {
     [Q_PROCESS_OTHERS] = "SELECT count(*), max(reaped_ms) FROM writers"
                          " WHERE key <> $1 AND NOT buried",
     [Q_PROCESS_LOOKS] = "UPDATE writers SET reaped_ms = $1 WHERE key = $2",
+    [Q_SERVER_STARTED] = "SELECT (extract(epoch FROM pg_postmaster_start_time()) * 1000)::bigint",
     [Q_PROCESSES_GONE] =
         "SELECT key, coalesce(missing_ms, 0), (at < to_timestamp($2 / 1000.0))::int"
         " FROM writers WHERE key <> $1 AND NOT buried"

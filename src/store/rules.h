@@ -32,9 +32,9 @@ struct rules {
     int64_t wall_ahead_ms; /* of the clock that never jumps, when we began */
     int64_t reaped_ms;     /* when rule_reap() ran last */
     int64_t connected_ms;  /* on which connection */
-    int64_t leads_ms;    /* on which connection this process was made the one that looks; 0: none */
-    int64_t spared_ms;   /* when all had their time begin anew */
-    int64_t returned_ms; /* when this process was back after it had been away; or 0 */
+    int64_t leads_ms;  /* on which connection this process was made the one that looks; 0: none */
+    int64_t spared_ms; /* when all had their time begin anew */
+    int64_t rested_ms; /* when this process, which was away, may look for locks again; or 0 */
     struct rules_text taxonomy;
     int64_t queued; /* jobs in that state, as committed, where counted_ms tells that they were */
     int64_t counted_ms;

@@ -17,7 +17,7 @@
 #define RULES_REAP_TIMES_MAX 5 /* so much later ask those who wait for their turn */
 #define RULES_MISSING_MS 2000
 #define RULES_LOOK_LATE_MS 2500
-#define RULES_RETURN_MS 5000 /* within so long all are back after the server was (queries.c, too) */
+#define RULES_RETURN_MS 5000 /* within so long all are back if the server was (queries.c, too) */
 
 bool rules_worker_beats(struct rules *r, int64_t worker, bool *ret_drain) {
     struct sql_query *q = sql_use(r->db, Q_WORKER_BEAT);
@@ -228,9 +228,20 @@ static bool rules_has_turn(struct rules *r, int64_t now_ms, bool rested, int64_t
     return true;
 }
 
+/* Has the server started since @since_ms? While it did so everybody was told, and asks again soon.
+ */
+static bool rules_server_restarted(struct rules *r, int64_t since_ms) {
+    struct sql_query *q = sql_process(r->db) != 0 ? sql_use(r->db, Q_SERVER_STARTED) : NULL;
+    int64_t started_ms = 0;
+    while (q != NULL && sql_next(q)) {
+        started_ms = sql_int(q, 0);
+    }
+    return started_ms > since_ms;
+}
+
 /* Was this process away, or is it new, so that it cannot tell who is silent? Or was the time set
  * back, so that nobody can? */
-static void rules_note_absence(struct rules *r, int64_t now_ms) {
+static void rules_note_absence(struct rules *r, int64_t now_ms, int64_t silent_ms) {
     bool first = r->reaped_ms == 0, set_back = now_ms < r->reaped_ms;
     bool was_away = !first && (set_back || now_ms - r->reaped_ms > STORE_REAP_LATE_MS ||
                                r->connected_ms != sql_connected_ms(r->db));
@@ -239,15 +250,18 @@ static void rules_note_absence(struct rules *r, int64_t now_ms) {
     }
     r->connected_ms = sql_connected_ms(r->db);
     r->spared_ms = first || was_away ? now_ms : r->spared_ms;
-    r->returned_ms = was_away ? now_ms : r->returned_ms;
+    if (was_away) {
+        bool restarted = rules_server_restarted(r, r->reaped_ms);
+        r->rested_ms = now_ms + (restarted ? RULES_RETURN_MS : silent_ms);
+    }
     r->reaped_ms = now_ms;
 }
 
 enum err rule_reap(struct rules *r, struct store_op *op) {
     struct store_reap *o = CONTAINER_OF(op, struct store_reap, op);
     int64_t now_ms = sql_clock_ms(r->db), others;
-    rules_note_absence(r, now_ms);
-    bool rested = now_ms - r->returned_ms >= RULES_RETURN_MS;
+    rules_note_absence(r, now_ms, o->silent_ms);
+    bool rested = now_ms >= r->rested_ms;
     bool spared = r->spared_ms == now_ms || now_ms - r->spared_ms < o->silent_ms;
     bool has_turn = rules_has_turn(r, now_ms, rested, &others);
     o->ret_n = 0;

@@ -60,7 +60,7 @@ void store_quit(struct store *s, struct store_quit *o);
  * gone for two seconds, by the clock of the store, which they all see. Of the processes on a server
  * one looks for all; if it dies, whoever asks next goes on. When this process has stood still for
  * STORE_REAP_LATE_MS or its connection was lost, perhaps all were in the same case: they get
- * another silent_ms, and five seconds to connect again. */
+ * another silent_ms; or five seconds to connect again, if it was the server that restarted. */
 struct store_reap {
     struct store_op op;
     int64_t silent_ms;    /* STORE_SILENT_MS */
