@@ -44,9 +44,10 @@ for (const [format, models] of [['OpenAI', {}], ['Anthropic', anthropic]]) {
   test(`the service is killed in mid-batch, again and again: exactly N, nothing is paid for twice: ${format}`, async (t) => {
     const cwd = folder(t);
     const provider = await sim(t, '--batch-time', 0.5);
-    let id;
+    let id, api; // a later one may die before it is asked for its interface
     for (const moment of moments) {
-      const s = await started(t, provider, { env: { STUMPER_FAILPOINT: moment }, options: { cwd } });
+      const s = await started(t, provider, { env: { STUMPER_FAILPOINT: moment }, options: { cwd, api } });
+      api = s.api;
       id ??= await s.submit({ num_problems: 8, mode: 'batch', ...models });
       const ended = await Promise.race([s.ended.then(() => true), wait(20000)]);
       assert(ended, `it died at ${moment}`);

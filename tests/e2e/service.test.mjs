@@ -285,10 +285,11 @@ test('SIGTERM: not ready, no job taken, what is in flight finished, exit 0; the 
 test('an attempt that takes the service down time and again is set aside with the reason, and the job goes on', async (t) => {
   const provider = await sim(t, '--latency', '5');
   const cwd = folder(t);
-  let id;
+  let id, api; // a later one may die before it is asked for its interface
   // Each time at the end of the attempt: its answers are there already, so nothing begins its count of crashes anew.
   for (let crash = 0; crash < 3; crash++) {
-    const dying = await serve(t, ['--concurrency', 1], { provider, cwd, env: { STUMPER_FAILPOINT: 'store.finish.before_commit:1' } });
+    const dying = await serve(t, ['--concurrency', 1], { provider, cwd, api, env: { STUMPER_FAILPOINT: 'store.finish.before_commit:1' } });
+    api = dying.api;
     id ??= await dying.submit({ num_problems: 3, concurrency: 1 });
     await dying.ended;
   }
