@@ -161,10 +161,10 @@ function shuffled(list, roll) {
 }
 
 /** As many clients as workers, who want one job after the other, and those who make trouble, each with dice of its own; what
- * was submitted, and how many calls were in flight where they may have been lost. */
+ * was submitted, how many calls were in flight where they may have been lost, and how long the longest job took. */
 async function live(t, f, servers, seed) {
   const jobs = new Map(), end = Date.now() + SECONDS * 1000, count = {};
-  let cost = 0;
+  let cost = 0, longest_ms = 0;
   const note = (what, calls = 0) => {
     count[what] = (count[what] ?? 0) + 1;
     cost += calls;
@@ -173,7 +173,9 @@ async function live(t, f, servers, seed) {
     for (let i = 0; Date.now() < end; i++) {
       const key = `${name}-${i}`, id = await submit(f, roll, key);
       jobs.set(key, id);
+      const from = Date.now();
       await ended(f, roll, id);
+      longest_ms = Math.max(longest_ms, Date.now() - from);
     }
   };
   const killer = async (roll) => {
@@ -206,7 +208,7 @@ async function live(t, f, servers, seed) {
   const clients = Array.from({ length: WORKERS }, (_, i) => client(`client-${i}`, dice(seed + 4 + i)));
   await Promise.all([killer(dice(seed + 1)), stopper(dice(seed + 2)), maker(dice(seed + 3)), ...clients]);
   t.diagnostic(Object.entries(count).map(([what, n]) => `${what}: ${n}`).join(', '));
-  return { jobs, cost };
+  return { jobs, cost, longest_ms };
 }
 
 async function survive(t, broker) {
@@ -216,7 +218,7 @@ async function survive(t, broker) {
   const store = await postgres(t, PASSWORD, ['max_connections=200']);
   const servers = { store, broker: await broker(t, store), provider };
   const f = await fleet(t, servers);
-  const { jobs, cost } = await live(t, f, servers, seed);
+  const { jobs, cost, longest_ms } = await live(t, f, servers, seed);
 
   const [api] = f.apis.map((it) => it.process);
   const ends = [];
@@ -229,7 +231,7 @@ async function survive(t, broker) {
     assert.equal(await submit(f, roll, key), id, 'one job a key');
   }
   const sums = await provider.sums(), [ours, lost] = ['calls', 'tries_lost'].map((what) => ends.reduce((sum, job) => sum + job.usage[what], 0));
-  t.diagnostic(`${jobs.size} jobs, ${sums.calls} calls, ${sums.calls - ours} unknown to us, ${sums.repeated_request_ids} paid again, ${cost} allowed, ${lost} told as lost`);
+  t.diagnostic(`${jobs.size} jobs, ${sums.calls} calls, ${sums.calls - ours} unknown to us, ${sums.repeated_request_ids} paid again, ${cost} allowed, ${lost} told as lost; the longest job took ${Math.round(longest_ms / 1000)} s`);
   assert(sums.calls - ours <= cost, `the provider was paid for ${sums.calls} calls, ${ours} are known, ${cost} were in flight`);
   assert(sums.repeated_request_ids <= cost, `${sums.repeated_request_ids} calls were paid again, ${cost} were in flight`);
   for (const it of f.members) await it.process.kill('SIGTERM');
