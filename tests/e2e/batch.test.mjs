@@ -47,7 +47,7 @@ for (const [format, models] of [['OpenAI', []], ['OpenAI Responses', []], ['Anth
 
 test('what expires goes into another batch, what is refused for a while too', async (t) => {
   const cwd = folder(t);
-  const provider = await sim(t, '--batch-time', 0.2, '--batch-expire', 0.2, '--fault-500', 0.1);
+  const provider = await sim(t, '--batch-time', 0.2, '--batch-expire', 0.1, '--fault-500', 0.05); // six times in a row: one call in 100,000
   const it = await run(t, batch(15, '--json-progress'), { cwd, env: env(provider) });
   assertExactly(15, jsonl(join(cwd, 'problems.jsonl')));
   const told = await assertBill(provider, it);
