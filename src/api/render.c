@@ -69,7 +69,7 @@ static void render_pace(struct jwrite *w, const struct job_row *job) {
         jwrite_null(w);
         return;
     }
-    double each_ms = (double)job->age_ms / (double)accepted;
+    double each_ms = (double)job->running_ms / (double)accepted;
     jwrite_int(w, (int64_t)ceil(each_ms * (double)(job->wanted - accepted) / MS_PER_S));
 }
 

@@ -37,7 +37,7 @@ enum err row_get_job(struct sql *db, struct sql_query *q, struct arena *a, struc
     }
     ret->created_ms = sql_int(q, column++);
     ret->started_ms = sql_int(q, column++);
-    ret->age_ms = ret->started_ms > 0 ? MAX(sql_wall_ms(db) - ret->started_ms, INT64_C(0)) : 0;
+    ret->running_ms = ret->started_ms > 0 ? MAX(sql_wall_ms(db) - ret->started_ms, INT64_C(0)) : 0;
     ret->paused_ms = sql_int(q, column++);
     ret->cancelling_ms = sql_int(q, column++);
     ret->ended_ms = sql_int(q, column++);

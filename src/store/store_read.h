@@ -28,10 +28,10 @@ struct job_row {
     int64_t outcomes[OUTCOME_COUNT];
     int64_t created_ms;
     int64_t started_ms, paused_ms, cancelling_ms,
-        ended_ms;      /* of the last such change; 0: not yet */
-    int64_t age_ms;    /* since started_ms when it was read, by the store's clock; 0: not started */
-    int64_t leased;    /* attempts now leased or waiting to be leased again */
-    int64_t in_flight; /* those of them that are leased */
+        ended_ms;       /* of the last such change; 0: not yet */
+    int64_t running_ms; /* since started_ms when it was read, by the store's clock; 0: not yet */
+    int64_t leased;     /* attempts now leased or waiting to be leased again */
+    int64_t in_flight;  /* those of them that are leased */
     int64_t calls, input_tokens, output_tokens;
     int64_t cost_nusd;      /* of the calls whose cost is known */
     int64_t calls_unpriced; /* calls whose cost is unknown */

@@ -52,6 +52,8 @@ test('what expires goes into another batch, what is refused for a while too', as
   assertExactly(15, jsonl(join(cwd, 'problems.jsonl')));
   const told = await assertBill(provider, it);
   assert.equal(told.outcomes.failed, 0);
+  const { data } = await (await fetch(`${provider.url}/batches?limit=100`, { headers: { authorization: `Bearer ${KEY}` } })).json();
+  assert(data.some((b) => b.request_counts.failed > 0 || b.request_counts.completed < b.request_counts.total), 'some of them had to go again');
 });
 
 /** Moments around the making of a batch, in its answers and in the commits between. */
