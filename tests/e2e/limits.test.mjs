@@ -70,10 +70,11 @@ test('--deadline ends short of N', async (t) => {
 
 test('a target that solves everything ends the job with a reason', async (t) => {
   const cwd = folder(t);
-  const provider = await sim(t, '--target-fail', 0, '--judge-error', 0);
+  const provider = await sim(t, '--target-fail', 0, '--judge-error', 0, '--wrong-answer-rate', 0);
   const it = await run(t, generate(50, '--stall-attempts', 60), { cwd, env: provider.env, code: 3 });
   assert.match(it.stderr, /no progress/);
   assert.match(it.stderr, /solved/);
+  assert.equal(jsonl(join(cwd, 'problems.jsonl')).length, 0);
 });
 
 test('a provider that refuses the key ends the job early, with the cause', async (t) => {
