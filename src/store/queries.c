@@ -184,8 +184,8 @@ const char *const queries_texts[Q_COUNT] = {
         " AND (at < to_timestamp($2 / 1000.0) OR CASE WHEN locked"
         " THEN pg_try_advisory_xact_lock(key) ELSE false END)"
         " AND (at > pg_postmaster_start_time()" /* or there was no time to return */
-        " OR pg_postmaster_start_time() < now() - interval '5 s')"
-        " ORDER BY key LIMIT $3 FOR UPDATE SKIP LOCKED",
+        " OR pg_postmaster_start_time() < to_timestamp($3 / 1000.0))"
+        " ORDER BY key LIMIT $4 FOR UPDATE SKIP LOCKED",
     [Q_PROCESS_MISSED] = "UPDATE writers SET missing_ms = $1 WHERE key = $2",
     [Q_PROCESS_BURY] = "UPDATE writers SET buried = true WHERE key = $1"
                        " AND NOT EXISTS (SELECT 1 FROM workers WHERE process = $1)",

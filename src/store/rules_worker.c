@@ -17,7 +17,7 @@
 #define RULES_REAP_TIMES_MAX 5 /* so much later ask those who wait for their turn */
 #define RULES_MISSING_MS 2000
 #define RULES_LOOK_LATE_MS 2500
-#define RULES_RETURN_MS 5000 /* within so long all are back if the server was (queries.c, too) */
+#define RULES_RETURN_MS 5000 /* all are back so long after the server was */
 
 bool rules_worker_beats(struct rules *r, int64_t worker, bool *ret_drain) {
     struct sql_query *q = sql_use(r->db, Q_WORKER_BEAT);
@@ -160,6 +160,7 @@ static int64_t rules_reap_processes(struct rules *r, int64_t now_ms, int64_t sil
     struct sql_query *q = sql_use(r->db, Q_PROCESSES_GONE);
     sql_put_int(q, sql_process(r->db));
     sql_put_int(q, silent_since_ms);
+    sql_put_int(q, now_ms - RULES_RETURN_MS);
     sql_put_int(q, RULES_REAP_MAX);
     for (; sql_next(q); n++) {
         found[n].process = sql_int(q, 0);

@@ -340,34 +340,42 @@ static void test_what_a_killed_process_had_goes_on_in_seconds(void **state) {
 }
 
 static void test_a_process_that_stands_still_is_buried_when_it_is_silent(void **state) {
+    enum { SILENT_MS = 1500 };
     struct rig *r = *state;
     assert_int_equal(rig_submit(r, 2), ERR_OK);
     pid_t pid = start_process(r);
-    assert_int_equal(reap(r, 1500), 0);
+    assert_int_equal(reap(r, SILENT_MS), 0);
+    int64_t still_ms = clock_mono_ms(), buried;
     assert_int_equal(kill(pid, SIGSTOP), 0);
-    pause_ms(1000);
-    assert_int_equal(reap(r, 1500), 0);
-    pause_ms(1000);
-    assert_int_equal(reap(r, 1500), 1);
+    while ((buried = reap(r, SILENT_MS)) == 0) {
+        pause_ms(100);
+    }
+    assert_int_equal(buried, 1);
+    assert_true(clock_mono_ms() - still_ms > SILENT_MS / 2);
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/* As an administrator might. */
+static void kill_connection_of(int64_t worker) {
+    char text[256];
+    (void)snprintf(text, sizeof text,
+                   "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity, workers"
+                   " WHERE application_name = 'stumper-' || to_hex(process) AND key = %" PRId64,
+                   worker);
+    assert_int_equal(ask_server(text), 1);
 }
 
 static void test_a_process_whose_connection_was_killed_is_not_dead(void **state) {
     struct rig *r = *state, other;
     struct lease lease;
-    char text[256];
     assert_int_equal(rig_submit(r, 2), ERR_OK);
     open_other(r, &other);
     int64_t worker = join(&other);
     assert_int_equal(take(&other, RIG_JOB, worker), ERR_OK);
     assert_int_equal(claim(&other, RIG_JOB, worker, &lease), ERR_OK);
-    (void)snprintf(text, sizeof text,
-                   "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity, workers"
-                   " WHERE application_name = 'stumper-' || to_hex(process) AND key = %" PRId64,
-                   worker);
     for (int round = 0; round < 2; round++) {
-        assert_int_equal(ask_server(text), 1);
+        kill_connection_of(worker);
         for (int i = 0; i < 15; i++) {
             assert_int_equal(reap(r, STORE_SILENT_MS), 0);
             pause_ms(200);
@@ -416,6 +424,27 @@ static void test_who_was_killed_while_the_server_was_away_is_missed_soon_after(v
         pause_ms(100);
         assert_true(clock_mono_ms() - back_ms < STORE_SILENT_MS);
     }
+}
+
+static void
+test_who_lost_its_own_connection_misses_nobody_until_all_had_time_to_return(void **state) {
+    enum { SILENT_MS = 8000 };
+    struct rig *r = *state;
+    assert_int_equal(rig_submit(r, 2), ERR_OK);
+    int64_t own = join(r), buried = 0;
+    pid_t pid = start_process(r);
+    assert_int_equal(reap(r, SILENT_MS), 0);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    int64_t cut_ms = clock_mono_ms();
+    kill_connection_of(own);
+    while (buried <= 0) { /* negative: not connected again */
+        pause_ms(100);
+        (void)beat(r, own);
+        buried = reap(r, SILENT_MS);
+    }
+    assert_int_equal(buried, 1);
+    assert_true(clock_mono_ms() - cut_ms >= SILENT_MS);
 }
 
 /* --- anything, by many at once */
@@ -705,6 +734,7 @@ int main(int argc, char **argv) {
         MANY_TEST(test_a_process_whose_connection_was_killed_is_not_dead),
         MANY_TEST(test_when_the_server_was_away_for_long_nobody_is_buried_for_it),
         MANY_TEST(test_who_was_killed_while_the_server_was_away_is_missed_soon_after),
+        MANY_TEST(test_who_lost_its_own_connection_misses_nobody_until_all_had_time_to_return),
         MANY_TEST(test_workers_of_many_processes_never_have_more_than_the_whole_of_a_limit),
         MANY_TEST(test_a_newcomer_has_some_of_a_limit_at_once_though_a_dead_worker_is_counted),
         MANY_TEST(test_whatever_many_processes_do_at_once_the_invariants_hold),
