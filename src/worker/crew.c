@@ -35,17 +35,16 @@ struct crew {
     int64_t grace_ms; /* under the lock */
     struct crew_hand *hands;
     int64_t hands_n, working;
-    struct loop_timer reap_timer, sweep_timer, end_timer;
+    struct loop_timer reap_timer, sweep_timer;
     struct store_reap reap;
     struct store_sweep sweep;
-    int64_t chores; /* under way in the store */
+    int64_t chores; /* that have still to come home */
     bool draining;
     void (*drained)(void *ctx);
     void *ctx;
 };
 
-static void crew_end_if_done(void *ctx) {
-    struct crew *c = ctx;
+static void crew_end_if_done(struct crew *c) {
     if (c->draining && c->working == 0 && c->chores == 0) {
         c->draining = false; /* once */
         loop_unhold(c->options.loop);
@@ -101,6 +100,12 @@ static void crew_sweep(void *ctx) {
     c->sweep = (struct store_sweep){.op = {.loop = c->options.loop, .done = crew_swept},
                                     .retain_ms = c->options.retain_ms};
     store_sweep(c->options.store, &c->sweep);
+}
+
+static void crew_reconciled(void *ctx) {
+    struct crew *c = ctx;
+    c->chores--;
+    crew_end_if_done(c);
 }
 
 /* --- hands */
@@ -216,7 +221,8 @@ void crew_drain(struct crew *c, int64_t grace_ms, void (*done)(void *ctx), void 
     if (!c->draining) {
         c->draining = true;
         loop_hold(c->options.loop);
-        reconciler_stop(c->reconciler);
+        c->chores++;
+        reconciler_stop(c->reconciler, crew_reconciled, c);
         loop_timer_stop(&c->reap_timer);
         loop_timer_stop(&c->sweep_timer);
     }
@@ -233,14 +239,10 @@ void crew_drain(struct crew *c, int64_t grace_ms, void (*done)(void *ctx), void 
         }
     }
     (void)pthread_mutex_unlock(&c->lock);
-    if (c->working == 0) { /* nobody will say that he has ended */
-        loop_timer_start(c->options.loop, &c->end_timer, 0, crew_end_if_done, c);
-    }
 }
 
 void crew_free(struct crew *c) {
-    ASSERT(c->working == 0);
-    loop_timer_stop(&c->end_timer);
+    ASSERT(c->working == 0 && c->chores == 0);
     for (int64_t i = 0; i < c->hands_n; i++) {
         loop_free(c->hands[i].loop);
     }

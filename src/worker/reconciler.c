@@ -21,8 +21,11 @@ struct reconciler {
     int64_t every_ms;
     struct store_runnable op;
     struct runnable_row *rows;
-    bool looking, stopped;
-    bool soon; /* the next look is after a short rest only */
+    bool looking;
+    bool soon;                  /* the next look is after a short rest only */
+    void (*stopped)(void *ctx); /* not NULL: it ends */
+    void *ctx;
+    struct loop_msg end; /* behind the last news, which may be on their way */
 };
 
 static void reconciler_look(void *ctx);
@@ -34,9 +37,18 @@ static void reconciler_publish(struct reconciler *r, const char *job_id, int64_t
     broker_publish(r->broker, &token);
 }
 
-static void reconciler_free(struct reconciler *r) {
+static void reconciler_ended(struct loop_msg *msg) {
+    struct reconciler *r = CONTAINER_OF(msg, struct reconciler, end);
+    void (*stopped)(void *ctx) = r->stopped;
+    void *ctx = r->ctx;
     free(r->rows);
     free(r);
+    stopped(ctx);
+}
+
+static void reconciler_end(struct reconciler *r) {
+    r->end.fn = reconciler_ended;
+    loop_post(r->loop, &r->end);
 }
 
 /* Until the next look, unless one is under way. */
@@ -50,8 +62,8 @@ static void reconciler_wait(struct reconciler *r) {
 static void reconciler_saw(struct store_op *op) {
     struct reconciler *r = CONTAINER_OF(op, struct reconciler, op.op);
     r->looking = false;
-    if (r->stopped) {
-        reconciler_free(r);
+    if (r->stopped != NULL) {
+        reconciler_end(r);
         return;
     }
     if (op->err != ERR_OK) {
@@ -118,11 +130,12 @@ void reconciler_pace(struct reconciler *r, int64_t every_ms) {
     r->every_ms = every_ms;
 }
 
-void reconciler_stop(struct reconciler *r) {
+void reconciler_stop(struct reconciler *r, void (*stopped)(void *ctx), void *ctx) {
     store_unwatch(r->watch);
     loop_timer_stop(&r->timer);
-    r->stopped = true;
+    r->stopped = stopped;
+    r->ctx = ctx;
     if (!r->looking) {
-        reconciler_free(r);
+        reconciler_end(r);
     }
 }

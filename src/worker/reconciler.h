@@ -18,7 +18,8 @@ struct reconciler *reconciler_start(struct loop *l, struct store *s, struct brok
 /** Look every @every_ms, in place of each second: others look as well. */
 void reconciler_pace(struct reconciler *r, int64_t every_ms);
 
-/** End it. What it asked of the store still comes back, on a later tick, and frees it. */
-void reconciler_stop(struct reconciler *r);
+/** End it. @stopped is called once, on a later tick: what it asked of the store has come back then,
+ * and it is freed. */
+void reconciler_stop(struct reconciler *r, void (*stopped)(void *ctx), void *ctx);
 
 #endif

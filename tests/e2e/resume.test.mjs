@@ -14,7 +14,8 @@ test('killed ten times and more, the same command still gives exactly N and pays
   let kills = 0;
   for (;;) {
     const it = start(t, args, { cwd, env: provider.env });
-    const moment = 100 + Math.random() * 400; // some before the first call, most in the middle
+    // Some before the first call, most in the middle; however long it takes here to begin.
+    const moment = 100 + Math.random() * (400 + 20 * kills);
     await Promise.race([it.ended, wait(moment)]);
     if (it.code !== undefined) {
       assert.equal(it.code, 0, it.stderr);
