@@ -19,6 +19,7 @@
 #define SERVER_BATCH_US 500
 #define SERVER_PER_US 8 /* a microsecond of batch for so many waiting */
 #define SERVER_FLUSH_US 100000
+#define SERVER_INPUT_MS 60000 /* the questions of a batch may be 200 MB */
 
 /* Its time has come. */
 static void server_send(struct exchange *x) {
@@ -102,7 +103,7 @@ static enum err server_listen(struct sim_server *s, struct errinfo *reterr) {
         .state_bytes = sizeof(struct exchange),
         .body_bytes_max = BATCH_BODY_BYTES_MAX,
         .stream_bytes_max = SIM_STREAM_BYTES_MAX,
-        .input_ms = o->input_ms,
+        .input_ms = o->input_ms > 0 ? o->input_ms : SERVER_INPUT_MS,
         .idle_ms = o->idle_ms,
     };
     return httpd_new(&options, &s->httpd, reterr);

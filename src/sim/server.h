@@ -37,7 +37,7 @@ struct sim_options {
     size_t piece_bytes;    /* of text in one event of a stream; at least 4 */
     struct brain_options brain;
     const struct price_table *prices; /* for the ledger; may be NULL */
-    int64_t input_ms, idle_ms;        /* deadlines of guard.h; 0: the usual ones */
+    int64_t input_ms, idle_ms;        /* deadlines of guard.h; 0: a minute, the usual one */
     int stop_fd;                      /* readable: end (a signalfd, an eventfd) */
 };
 

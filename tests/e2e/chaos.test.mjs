@@ -8,8 +8,8 @@
 // STUMPER_CHAOS_S and STUMPER_CHAOS_WORKERS. STUMPER_CHAOS_SEED repeats the troubles of a round that failed.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { assertExactly, folder, run, sim, start, wait } from './lib.mjs';
-import { eventually, freePort, postgres, rabbit, redis, way } from './servers.mjs';
+import { assertExactly, folder, run, sim, start, until, wait } from './lib.mjs';
+import { freePort, postgres, rabbit, redis, way } from './servers.mjs';
 import { serve } from './service.mjs';
 
 const SECONDS = Number(process.env.STUMPER_CHAOS_S ?? 120);
@@ -56,7 +56,7 @@ async function member(t, servers, begin) {
       why = error;
       await wait(RESTART_MS);
     });
-    it.process = await eventually(attempt, 'a process starts', 60000).catch((error) => assert.fail(`${error.message}: ${why}`));
+    it.process = await until(attempt, 'a process starts', 60000).catch((error) => assert.fail(`${error.message}: ${why}`));
   };
   await it.again();
   return it;
@@ -81,7 +81,7 @@ async function fleet(t, { store, broker, provider }) {
 
 /** Ask any API until there is an answer for which @look gives something true: one may die, or be cut off. */
 const insist = (f, roll, what, ask, look, timeout_ms) =>
-  eventually(() => ask(one(f.apis, roll).process).then(look, () => null), what, timeout_ms);
+  until(() => ask(one(f.apis, roll).process).then(look, () => null), what, timeout_ms);
 
 /** Submit until it is taken, as a client would that repeats a request with its idempotency key. */
 const submit = (f, roll, key) =>

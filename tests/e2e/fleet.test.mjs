@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { folder, KEY, program, root, run, sim, start, text, wait } from './lib.mjs';
-import { eventually, freePort, postgres, redis } from './servers.mjs';
+import { folder, KEY, program, root, run, sim, start, text, until, wait } from './lib.mjs';
+import { freePort, postgres, redis } from './servers.mjs';
 import { serve } from './service.mjs';
 
 const PASSWORD = 'a-secret-of-the-store';
@@ -42,7 +42,7 @@ const assertDiscreet = (it, ...secrets) => {
 
 const metric = async (s, name) => Number((await s.get('/metrics')).body.match(new RegExp(`^${name} (\\S+)`, 'm'))[1]);
 const status = async (s, id, more) => (await s.get(`/status/${id}`, more)).body;
-const becomes = (s, id, wanted, more) => eventually(async () => (await status(s, id, more)).status === wanted, `it is ${wanted}`);
+const becomes = (s, id, wanted, more) => until(async () => (await status(s, id, more)).status === wanted, `it is ${wanted}`);
 
 test('an API without workers takes jobs and leaves them to others', async (t) => {
   let s = await serve(t, ['--workers', '0']);
@@ -81,7 +81,7 @@ test('a deadline is kept and times are told by the clock of the store, however w
   await start(t, ['worker'], { cwd: folder(t), env }).line(/^stumper: working/m);
   const times = [Date.now()];
   const ordered = await s.post('/generate', { num_problems: 40, concurrency: 4, deadline_seconds: 600 });
-  const eta = await eventually(async () => (await status(s, ordered.body.job_id)).eta_seconds, 'there is an estimate');
+  const eta = await until(async () => (await status(s, ordered.body.job_id)).eta_seconds, 'there is an estimate');
   assert(eta < 600, `${eta} s are left`);
   const job = await s.end(ordered.body.job_id);
   assert.equal(job.status, 'succeeded', job.reason);
@@ -108,7 +108,7 @@ test('what is handed in at one API is seen, steered and fetched at the other, wh
   await becomes(b, id, 'running');
   assert.equal((await b.post(`/jobs/${id}/pause`)).status, 200);
   await becomes(a, id, 'paused');
-  await eventually(async () => (await status(a, id)).counts.in_flight === 0, 'nothing is in flight');
+  await until(async () => (await status(a, id)).counts.in_flight === 0, 'nothing is in flight');
   const { calls } = await it.provider.sums();
   await wait(500);
   assert.equal((await it.provider.sums()).calls, calls, 'the worker has heard of it');
@@ -131,9 +131,9 @@ test('a key that is made at one API is good at the other, and one that is revoke
   const it = await fleet(t, { workers: 0 });
   const [a, b] = it.apis;
   const root = (await a.post('/keys', { name: 'root', scopes: ['admin'] })).body.key;
-  await eventually(async () => (await b.get('/jobs')).status === 401, 'the other is closed, too');
+  await until(async () => (await b.get('/jobs')).status === 401, 'the other is closed, too');
   const ann = (await b.post('/keys', { name: 'ann' }, { key: root })).body;
-  await eventually(async () => (await a.get('/jobs', { key: ann.key })).status === 200, 'it is good there');
+  await until(async () => (await a.get('/jobs', { key: ann.key })).status === 200, 'it is good there');
   const id = await a.submit({ num_problems: 1 }, { key: ann.key });
   const waiting = b.get(`/status/${id}?wait=20`, { key: ann.key });
   await wait(300);
@@ -142,15 +142,15 @@ test('a key that is made at one API is good at the other, and one that is revoke
   assert.equal((await b.get('/jobs', { key: ann.key })).status, 401);
 
   const bob = (await a.post('/keys', { name: 'bob' }, { key: root })).body;
-  await eventually(async () => (await b.get('/jobs', { key: bob.key })).status === 200, 'it is good there');
+  await until(async () => (await b.get('/jobs', { key: bob.key })).status === 200, 'it is good there');
   await it.database.kill('SIGQUIT');
   await it.database.begin();
-  await eventually(async () => (await a.ask(`/keys/${bob.id}`, { method: 'DELETE', key: root })).status === 204, 'it is revoked');
-  await eventually(async () => (await b.get('/jobs', { key: bob.key })).status === 401, 'it is refused there');
+  await until(async () => (await a.ask(`/keys/${bob.id}`, { method: 'DELETE', key: root })).status === 204, 'it is revoked');
+  await until(async () => (await b.get('/jobs', { key: bob.key })).status === 401, 'it is refused there');
 });
 
 /** Wait until an API lets in who has the key, and nobody who has none. */
-const knows = (s, key) => eventually(async () => (await s.get('/jobs')).status === 401 && (await s.get('/jobs', { key })).status === 200, 'it knows the key');
+const knows = (s, key) => until(async () => (await s.get('/jobs')).status === 401 && (await s.get('/jobs', { key })).status === 200, 'it knows the key');
 
 const prices = (provider) => ['engineer', 'checker', 'target'].flatMap((m) => ['--price', `${provider}/${m}=0.5,0.5,2`]);
 
@@ -163,12 +163,12 @@ test("a key's dollars a day are never passed by any number of workers, whichever
   await knows(b, key);
   const jobs = [];
   for (let i = 0; i < 4; i++) jobs.push(await it.apis[i % 2].submit({ num_problems: 1000, concurrency: 2 }, { key }));
-  await eventually(async () => (await it.provider.sums()).cost_usd > DAY_USD / 8, 'some of it is spent');
+  await until(async () => (await it.provider.sums()).cost_usd > DAY_USD / 8, 'some of it is spent');
   const victim = (await a.get('/workers', { key: root })).body.data.find((w) => w.in_flight > 0);
   await it.workers.find((w) => w.child.pid === victim.pid).kill('SIGKILL');
   const ended = [];
   for (const id of jobs) {
-    await eventually(async () => (await status(b, id, { key })).status === 'paused', 'it is paused', 120000);
+    await until(async () => (await status(b, id, { key })).status === 'paused', 'it is paused', 120000);
     ended.push(await status(b, id, { key }));
     assert.match(ended.at(-1).reason, /today/);
   }
@@ -214,7 +214,7 @@ test('a thousand who ask for one job cost the database next to nothing, and so d
   assert([200, 202].includes((await s.post(`/jobs/${id}/cancel`)).status));
   await becomes(s, id, 'cancelled');
   const claims = () => it.database.ask('SELECT sum(until_ms) FROM parts');
-  await eventually(async () => (await claims()) === (await wait(1500), await claims()), 'a worker without jobs claims its parts seldom');
+  await until(async () => (await claims()) === (await wait(1500), await claims()), 'a worker without jobs claims its parts seldom');
 });
 
 test('whichever of five is killed, each job ends with exactly N, and only calls in flight are paid again', async (t) => {
@@ -222,7 +222,7 @@ test('whichever of five is killed, each job ends with exactly N, and only calls 
   const jobs = [];
   let killed = 0;
   for (let i = 0; i < 4; i++) jobs.push(await it.apis[i % 2].submit({ num_problems: 24, concurrency: 4 }));
-  await eventually(async () => (await status(it.apis[0], jobs[3])).status !== 'queued', 'all are worked on');
+  await until(async () => (await status(it.apis[0], jobs[3])).status !== 'queued', 'all are worked on');
   for (const w of [...it.workers]) {
     await w.kill('SIGKILL');
     killed += SLOTS;
@@ -253,7 +253,7 @@ test('a worker that is asked to go leaves its jobs to another, and its process e
   const [s] = it.apis;
   const ask = async (...args) => (await run(t, ['workers', ...args], { env: { STUMPER_SERVER: s.base } })).stdout;
   const id = await s.submit({ num_problems: 60, concurrency: 4 });
-  const busy = await eventually(async () => (await s.get('/workers')).body.data.find((w) => w.jobs === 1), 'one has it');
+  const busy = await until(async () => (await s.get('/workers')).body.data.find((w) => w.jobs === 1), 'one has it');
   assert.equal((await ask('list')).split('\n').filter((line) => / \d+ s ago/.test(line)).length, 2);
   assert.equal(JSON.parse(await ask('list', '--json')).data.length, 2);
   const [gone, stays] = [...it.workers].sort((w) => (w.pid === busy.pid ? -1 : 1));
@@ -310,11 +310,11 @@ for (const [what, { flags, per_minute, weigh }] of Object.entries(LIMITS)) {
     const from = Date.now();
     await wait(8000);
     workers[0].child.kill('SIGKILL'); // its part is counted until its lease ends, then others have it
-    const until = Date.now(), used = {};
+    const to = Date.now(), used = {};
     for (const call of s.provider.ledger()) {
-      if (Date.parse(call.time) >= from && Date.parse(call.time) < until) used[call.role] = (used[call.role] ?? 0) + weigh(call);
+      if (Date.parse(call.time) >= from && Date.parse(call.time) < to) used[call.role] = (used[call.role] ?? 0) + weigh(call);
     }
-    const share = Math.max(...Object.values(used)) / ((per_minute / 60000) * (until - from)); // of the model that is asked most
+    const share = Math.max(...Object.values(used)) / ((per_minute / 60000) * (to - from)); // of the model that is asked most
     t.diagnostic(`${(100 * share).toFixed(1)} %`);
     assert(share > 0.9 && share < 1.02, `${(100 * share).toFixed(1)} % of the limit used`);
     const sums = await s.provider.sums();
@@ -345,7 +345,7 @@ test('the commands of README bring up a fleet that outlives whichever of it is k
   pids.push(...(await it.line(/^pids: (.*)$/m))[1].trim().split(' ').map(Number));
   assert.equal(pids.length, 6);
   const get = async (url) => (await fetch(url).catch(() => null))?.json();
-  await eventually(async () => (await get(`${first}/workers`))?.data.length === 3 && get(`${second}/workers`), 'all are there');
+  await until(async () => (await get(`${first}/workers`))?.data.length === 3 && get(`${second}/workers`), 'all are there');
 
   const used = (await run(t, ['-c', use], options)).stdout;
   assert.equal(used.split('\n').filter((line) => / \d+ s ago/.test(line)).length, 3, used);
@@ -353,11 +353,11 @@ test('the commands of README bring up a fleet that outlives whichever of it is k
   assert.deepEqual([done.status, done.counts.accepted], ['succeeded', 20]);
 
   const job = await (await fetch(`${first}/generate`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"num_problems": 10}' })).json();
-  const busy = await eventually(async () => (await get(`${second}/workers`)).data.find((w) => w.jobs === 1), 'one has it');
+  const busy = await until(async () => (await get(`${second}/workers`)).data.find((w) => w.jobs === 1), 'one has it');
   kill(busy.pid);
   kill(pids[1]);
   kill(pids.slice(3).find((pid) => pid !== busy.pid));
-  const ended = await eventually(async () => {
+  const ended = await until(async () => {
     const got = await get(`${second}/status/${job.job_id}?wait=20`);
     return got.status === 'succeeded' && got;
   }, 'it ends', 60000);

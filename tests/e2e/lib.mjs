@@ -12,6 +12,9 @@ import { fileURLToPath } from 'node:url';
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 export const program = resolve(root, process.env.STUMPER ?? 'build/stumper');
 
+/** How long is waited for what must come: long, since what comes ends the wait, and machines stand still at times. */
+export const PATIENCE_MS = 90000;
+
 const PASSED_ON = ['PATH', 'HOME', 'LANG', 'ASAN_OPTIONS', 'UBSAN_OPTIONS', 'TMPDIR'];
 
 /** The key that tests use. It must never be seen anywhere (promise G9). */
@@ -58,7 +61,7 @@ export function start(t, args, options = {}) {
     });
   });
   /** Wait until `pattern` stands in stdout or stderr; gives the match. */
-  run.line = (pattern, timeout_ms = 20000) =>
+  run.line = (pattern, timeout_ms = PATIENCE_MS) =>
     new Promise((done, fail) => {
       const finish = (settle, value) => {
         clearTimeout(timer);
@@ -110,7 +113,7 @@ export const exists = existsSync;
 export const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /** Wait until `look()` gives something true. */
-export async function until(look, what, timeout_ms = 30000) {
+export async function until(look, what, timeout_ms = PATIENCE_MS) {
   const end = Date.now() + timeout_ms;
   for (;;) {
     const found = await look();

@@ -16,15 +16,6 @@ export const freePort = () => new Promise((done) => {
   const server = createServer().on('error', () => done(freePort())).listen(port, '127.0.0.1', () => server.close(() => done(port)));
 });
 
-/** Wait until `look()` promises something true; gives that. */
-export async function eventually(look, what, timeout_ms = 30000) {
-  for (const end = Date.now() + timeout_ms; ; await wait(20)) {
-    const found = await look();
-    if (found) return found;
-    assert(Date.now() < end, `time ran out before ${what}`);
-  }
-}
-
 function postgresPrograms() {
   const versions = '/usr/lib/postgresql';
   assert(existsSync(versions), 'PostgreSQL is not installed: scripts/install-deps check');
@@ -50,7 +41,7 @@ export async function postgres(t, password, options = []) {
     url: `postgresql://stumper:${password}@127.0.0.1:${port}/postgres`,
     begin: async () => {
       server.it = call(start, 'postgres', '-D', 'data', ...settings);
-      await server.it.line(/database system is ready to accept connections/, 60000);
+      await server.it.line(/database system is ready to accept connections/);
     },
     kill: (signal) => server.it.kill(signal),
     /** Ask in SQL; the rows as text, columns apart by "|". */
@@ -100,7 +91,7 @@ export async function rabbit(t) {
     url: `amqp://127.0.0.1:${port}`,
     begin: async () => {
       server.it = start(t, [], { program: '/usr/lib/rabbitmq/bin/rabbitmq-server', env });
-      await server.it.line(/Starting broker\.\.\. completed/, 60000);
+      await server.it.line(/Starting broker\.\.\. completed/);
     },
     kill: (signal) => server.it.kill(signal),
     wipe: async () => {

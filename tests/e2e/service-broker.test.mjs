@@ -1,8 +1,8 @@
 // The service with a broker's server: jobs go by it, and go on without it.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { folder, run } from './lib.mjs';
-import { eventually, postgres, rabbit, redis } from './servers.mjs';
+import { folder, run, until } from './lib.mjs';
+import { postgres, rabbit, redis } from './servers.mjs';
 import { serve } from './service.mjs';
 
 const PASSWORD = 'a-secret-of-the-broker';
@@ -13,7 +13,7 @@ test('jobs go on while Redis is wiped, killed and back, and nothing is lost', as
   const s = await serve(t, [], { sim: ['--latency', '60'], env: { STUMPER_BROKER: server.url } });
   const metric = async (name) => Number((await s.get('/metrics')).body.match(new RegExp(`^${name} (\\S+)`, 'm'))[1]);
   const ready = async () => (await s.get('/readyz')).body;
-  await eventually(async () => (await ready()) === 'ready\n', 'it is ready');
+  await until(async () => (await ready()) === 'ready\n', 'it is ready');
   assert.equal(await metric('stumper_broker_up'), 1);
 
   const first = await s.submit(JOB);
@@ -23,13 +23,13 @@ test('jobs go on while Redis is wiped, killed and back, and nothing is lost', as
 
   const second = await s.submit({ ...JOB, num_problems: 30 });
   await server.kill('SIGKILL');
-  await eventually(async () => (await ready()).startsWith('ready, degraded'), 'it is degraded');
+  await until(async () => (await ready()).startsWith('ready, degraded'), 'it is degraded');
   assert.equal(await metric('stumper_broker_up'), 0);
   const third = await s.submit(JOB);
   assert.equal((await s.end(third)).status, 'succeeded', 'a job that came meanwhile');
 
   await server.begin();
-  await eventually(async () => (await ready()) === 'ready\n', 'it is ready again');
+  await until(async () => (await ready()) === 'ready\n', 'it is ready again');
   assert.equal((await s.end(await s.submit(JOB))).status, 'succeeded');
   assert.equal((await s.end(second)).status, 'succeeded');
   const sums = await s.provider.sums();
@@ -45,16 +45,16 @@ test('jobs go on while RabbitMQ is stopped and back', async (t) => {
   const server = await rabbit(t);
   const s = await serve(t, ['--broker', server.url], { sim: ['--latency', '60'] });
   const ready = async () => (await s.get('/readyz')).body;
-  await eventually(async () => (await ready()) === 'ready\n', 'it is ready');
+  await until(async () => (await ready()) === 'ready\n', 'it is ready');
   assert.equal((await s.end(await s.submit(JOB))).status, 'succeeded');
   assert.match((await s.get('/metrics')).body, /^stumper_broker_tokens_total\{way="taken"\} [1-9]/m);
 
   const running = await s.submit({ ...JOB, num_problems: 30 });
   await server.kill('SIGTERM');
-  await eventually(async () => (await ready()).startsWith('ready, degraded'), 'it is degraded');
+  await until(async () => (await ready()).startsWith('ready, degraded'), 'it is degraded');
   assert.equal((await s.end(await s.submit(JOB))).status, 'succeeded', 'a job that came meanwhile');
   await server.begin();
-  await eventually(async () => (await ready()) === 'ready\n', 'it is ready again');
+  await until(async () => (await ready()) === 'ready\n', 'it is ready again');
   assert.equal((await s.end(await s.submit(JOB))).status, 'succeeded');
   assert.equal((await s.end(running)).status, 'succeeded');
   assert.equal((await s.provider.sums()).repeated_request_ids, 0, 'nothing is paid twice');
@@ -64,14 +64,14 @@ test('one PostgreSQL keeps the jobs and wakes the workers, also after a crash', 
   const server = await postgres(t, PASSWORD);
   const s = await serve(t, [], { store: null, sim: ['--latency', '60'], env: { STUMPER_STORE: server.url, STUMPER_BROKER: server.url } });
   const ready = async () => (await s.get('/readyz')).body;
-  await eventually(async () => (await ready()) === 'ready\n', 'it is ready');
+  await until(async () => (await ready()) === 'ready\n', 'it is ready');
   assert.equal((await s.end(await s.submit(JOB))).status, 'succeeded');
   assert.match((await s.get('/metrics')).body, /^stumper_broker_tokens_total\{way="taken"\} [1-9]/m);
 
   const running = await s.submit({ ...JOB, num_problems: 30 });
   await server.kill('SIGQUIT');
   await server.begin();
-  await eventually(async () => (await ready()) === 'ready\n', 'it is ready again');
+  await until(async () => (await ready()) === 'ready\n', 'it is ready again');
   assert.equal((await s.end(await s.submit(JOB))).status, 'succeeded');
   assert.equal((await s.end(running)).status, 'succeeded');
   assert.equal((await s.provider.sums()).repeated_request_ids, 0, 'nothing is paid twice');
@@ -84,10 +84,10 @@ test('a service starts without its broker, and finds it later', async (t) => {
   const server = await redis(t, PASSWORD);
   await server.kill('SIGTERM');
   const s = await serve(t, ['--broker', server.url], { sim: ['--latency', '5'] });
-  await eventually(async () => (await s.get('/readyz')).body.startsWith('ready, degraded'), 'it is degraded');
+  await until(async () => (await s.get('/readyz')).body.startsWith('ready, degraded'), 'it is degraded');
   assert.equal((await s.end(await s.submit(JOB))).status, 'succeeded');
   await server.begin();
-  await eventually(async () => (await s.get('/readyz')).body === 'ready\n', 'it is ready');
+  await until(async () => (await s.get('/readyz')).body === 'ready\n', 'it is ready');
 });
 
 test('a wrong --broker is a usage error that does not repeat it', async (t) => {

@@ -2,8 +2,7 @@
 // chaos.test.mjs have processes apart.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { assertExactly, sim } from './lib.mjs';
-import { eventually } from './servers.mjs';
+import { assertExactly, sim, until } from './lib.mjs';
 import { serve } from './service.mjs';
 
 const PRICES = ['engineer', 'checker', 'target'].flatMap((m) => ['--price', `openai/${m}=2,10`]);
@@ -16,7 +15,7 @@ test('one job has the slots of all workers, ends with exactly N, and no call is 
   const s = await serve(t, WORKERS, { provider });
   const id = await s.submit({ num_problems: 60, concurrency: 16 });
   let most = 0;
-  await eventually(async () => {
+  await until(async () => {
     const { counts } = (await s.get(`/status/${id}`)).body;
     most = Math.max(most, counts.in_flight);
     return most > 10;
@@ -28,7 +27,7 @@ test('one job has the slots of all workers, ends with exactly N, and no call is 
   assert.equal((await provider.sums()).repeated_request_ids, 0);
   // What was under way at a guest when N was reached is booked when its answer comes.
   const isKnown = async () => (await s.get(`/status/${id}`)).body.usage.calls === (await provider.sums()).calls;
-  await eventually(isKnown, 'every paid call is known');
+  await until(isKnown, 'every paid call is known');
 });
 
 test('what several workers spend on one job stays within its money, and most of it is used', async (t) => {
@@ -49,12 +48,12 @@ test('paused, a job that several workers have comes to rest; resumed and cancell
   const s = await serve(t, WORKERS, { provider });
   const id = await s.submit({ num_problems: 1000, concurrency: 20 });
   const inFlight = async () => (await s.get(`/status/${id}`)).body.counts.in_flight;
-  await eventually(async () => (await inFlight()) > 10, 'guests help');
+  await until(async () => (await inFlight()) > 10, 'guests help');
   await s.post(`/jobs/${id}/pause`);
-  await eventually(async () => (await inFlight()) === 0, 'nothing is in flight');
+  await until(async () => (await inFlight()) === 0, 'nothing is in flight');
   const { attempts } = (await s.get(`/status/${id}`)).body.counts;
   await s.post(`/jobs/${id}/resume`);
-  await eventually(async () => (await s.get(`/status/${id}`)).body.counts.attempts > attempts, 'it goes on');
+  await until(async () => (await s.get(`/status/${id}`)).body.counts.attempts > attempts, 'it goes on');
   await s.post(`/jobs/${id}/cancel`);
   const job = await s.end(id);
   assert.equal(job.status, 'cancelled');

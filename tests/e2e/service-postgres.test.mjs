@@ -1,8 +1,8 @@
 // The service with its jobs in PostgreSQL: through crashes of the server, and of the service itself.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { wait } from './lib.mjs';
-import { eventually, postgres } from './servers.mjs';
+import { until, wait } from './lib.mjs';
+import { postgres } from './servers.mjs';
 import { serve } from './service.mjs';
 
 const PASSWORD = 'a-secret-of-the-store';
@@ -22,7 +22,7 @@ test('a job outlives a crash of PostgreSQL and of the service, each problem once
   assert(Number(refused.headers.get('retry-after')) > 0);
   assert.equal((await s.get('/readyz')).status, 503);
   await database.begin();
-  await eventually(async () => (await s.get('/readyz')).status === 200, 'it is ready again');
+  await until(async () => (await s.get('/readyz')).status === 200, 'it is ready again');
 
   await s.kill('SIGKILL');
   const log = s.stdout + s.stderr;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import Ajv2020 from 'ajv/dist/2020.js';
 import { join } from 'node:path';
-import { folder, sim, start } from './lib.mjs';
+import { folder, PATIENCE_MS, sim, start } from './lib.mjs';
 
 /** What stands at a reference of the document. */
 function resolve(document, node) {
@@ -130,7 +130,7 @@ export async function serve(t, flags = [], options = {}) {
       return got.body.job_id;
     },
     /** Wait until the job has ended; gives its status. */
-    end: async (id, more, timeout_ms = 60000) => {
+    end: async (id, more, timeout_ms = PATIENCE_MS) => {
       const give_up = Date.now() + timeout_ms;
       for (;;) {
         const { body } = await ask(`/status/${id}?wait=20`, more);

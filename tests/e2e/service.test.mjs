@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import test from 'node:test';
-import { assertExactly, run, sim, wait, folder } from './lib.mjs';
+import { assertExactly, folder, run, sim, until, wait } from './lib.mjs';
 import { assertSchema } from './schema.mjs';
 import { serve } from './service.mjs';
 
@@ -81,10 +81,10 @@ test('every refusal is a problem+json of its own status', async (t) => {
 test('results can be read in pages and as lines, while the job runs', async (t) => {
   const s = await serve(t, [], { sim: ['--latency', '40'] });
   const id = await s.submit({ num_problems: 30, concurrency: 10 });
-  const first = await until2(async () => {
+  const first = await until(async () => {
     const page = (await s.get(`/jobs/${id}/results?limit=2`)).body;
     return page.data.length === 2 ? page : null;
-  });
+  }, 'two results are there');
   assert(!['succeeded'].includes(first.job_status) || first.has_more);
   await s.end(id);
   const seen = [];
@@ -101,15 +101,6 @@ test('results can be read in pages and as lines, while the job runs', async (t) 
   const all = (await s.get(`/jobs/${id}/results?status=all&limit=1000`)).body.data;
   assert(all.length >= 30 && all.some((p) => p.status !== 'accepted'));
 });
-
-async function until2(look, timeout_ms = 30000) {
-  for (const end = Date.now() + timeout_ms; ;) {
-    const found = await look();
-    if (found) return found;
-    assert(Date.now() < end, 'time ran out');
-    await wait(50);
-  }
-}
 
 test('events come as they happen, and again from where a client was cut off', async (t) => {
   const s = await serve(t, [], { sim: ['--latency', '30'] });
@@ -159,17 +150,17 @@ test('a hundred posts with one idempotency key make one job', async (t) => {
 test('pause, resume, cancel and delete do what they say', async (t) => {
   const s = await serve(t, [], { sim: ['--latency', '60'] });
   const id = await s.submit({ num_problems: 2000, concurrency: 8 });
-  await until2(async () => (await s.get(`/status/${id}`)).body.counts.accepted > 0);
+  await until(async () => (await s.get(`/status/${id}`)).body.counts.accepted > 0, 'one is accepted');
   assert.equal((await s.post(`/jobs/${id}/pause`)).body.status, 'paused');
-  const still = await until2(async () => {
+  const still = await until(async () => {
     const { body } = await s.get(`/status/${id}`);
     return body.counts.in_flight === 0 ? body : null;
-  });
+  }, 'nothing is in flight');
   await wait(300);
   assert.equal((await s.get(`/status/${id}`)).body.counts.attempts, still.counts.attempts, 'nothing is begun');
   assert.equal((await s.ask(`/jobs/${id}`, { method: 'DELETE' })).status, 409);
   assert.equal((await s.post(`/jobs/${id}/resume`)).status, 200);
-  await until2(async () => (await s.get(`/status/${id}`)).body.counts.attempts > still.counts.attempts);
+  await until(async () => (await s.get(`/status/${id}`)).body.counts.attempts > still.counts.attempts, 'others are begun');
   assert.equal((await s.post(`/jobs/${id}/cancel`)).status, 202);
   const job = await s.end(id);
   assert.equal(job.status, 'cancelled');
@@ -185,7 +176,7 @@ test('pause, resume, cancel and delete do what they say', async (t) => {
 test('a large job does not starve a small one that comes later', async (t) => {
   const s = await serve(t, ['--concurrency', '20'], { sim: ['--latency', '100'] });
   const large = await s.submit({ num_problems: 10000, concurrency: 1000 });
-  await until2(async () => (await s.get(`/status/${large}`)).body.counts.in_flight >= 20);
+  await until(async () => (await s.get(`/status/${large}`)).body.counts.in_flight >= 20, 'the large one is at work');
   const small = await s.submit({ num_problems: 5 });
   const job = await s.end(small);
   assert.equal(job.status, 'succeeded');
@@ -260,26 +251,26 @@ test('a client that vanishes while it waits leaves nothing behind', async (t) =>
   const waiting = Array.from({ length: 20 }, () => fetch(`${s.base}/generate`, {
     method: 'POST', headers: { prefer: 'wait=30', 'content-type': 'application/json' }, body: '{"num_problems": 1}', signal: control.signal,
   }).catch(() => {}));
-  await until2(async () => (await s.get('/jobs?limit=100')).body.data.length === 20);
+  await until(async () => (await s.get('/jobs?limit=100')).body.data.length === 20, 'all jobs are there');
   control.abort();
   await Promise.all(waiting);
   for (const { job_id } of (await s.get('/jobs?limit=100')).body.data) assert.equal((await s.end(job_id)).status, 'succeeded');
 });
 
 test('SIGTERM: not ready, no job taken, what is in flight finished, exit 0; the rest goes on after a restart', async (t) => {
-  const s = await serve(t, ['--drain', '20s'], { sim: ['--latency', '400', '--accept-all'] });
-  const id = await s.submit({ num_problems: 40, concurrency: 10 });
-  await until2(async () => (await s.get(`/status/${id}`)).body.counts.in_flight === 10);
+  const s = await serve(t, ['--drain', '60s'], { sim: ['--latency', '1500', '--accept-all'] }); // time to ask while it drains
+  const id = await s.submit({ num_problems: 20, concurrency: 10 });
+  await until(async () => (await s.get(`/status/${id}`)).body.counts.in_flight === 10, 'ten are in flight');
   s.child.kill('SIGTERM');
-  await until2(async () => (await s.get('/readyz')).status === 503);
+  await until(async () => (await s.get('/readyz')).status === 503, 'it is not ready');
   assert.equal((await s.post('/generate', { num_problems: 1 })).status, 503);
-  await s.ended;
+  assert.equal((await s.ended).code, 0);
   const before = await s.provider.sums();
   const again = await serve(t, [], { provider: s.provider, cwd: s.cwd });
   assert.equal((await again.end(id)).status, 'succeeded');
   const sums = await s.provider.sums();
   assert.equal(sums.repeated_request_ids, before.repeated_request_ids, 'nothing is paid twice');
-  assertExactly(40, (await again.get(`/jobs/${id}/results?limit=1000`)).body.data);
+  assertExactly(20, (await again.get(`/jobs/${id}/results?limit=1000`)).body.data);
 });
 
 test('an attempt that takes the service down time and again is set aside with the reason, and the job goes on', async (t) => {
