@@ -48,7 +48,7 @@ for (const [name, open] of Object.entries(providers)) {
   });
 
   test(`${name}: errors tell status and whether to try again; the wait is kept`, async (t) => {
-    const limited = await sim(t, '--rpm', 60, '--limit-burst', 1);
+    const limited = await sim(t, '--rpm', 15, '--limit-burst', 1);
     const ask = (provider, retries) => generateText({ model: open(provider)('target'), prompt: 'x', maxRetries: retries });
     await ask(limited, 0);
     const refused = await failure(ask(limited, 0));

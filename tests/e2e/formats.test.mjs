@@ -41,7 +41,7 @@ async function mixed(t, n, stream, flags, options = []) {
 
 for (const stream of [false, true]) {
   test(`Gemini writes, Claude checks, Responses fails, ${stream ? 'streamed' : 'whole'}, 5 % faults, limits: N problems, one bill`, async (t) => {
-    const { ours, theirs, provider } = await mixed(t, N, stream, [...FAULTS.flatMap((kind) => [`--fault-${kind}`, 0.05 / FAULTS.length]), '--latency', 'lognormal:300,0.5']);
+    const { ours, theirs, provider } = await mixed(t, N, stream, [...FAULTS.flatMap((kind) => [`--fault-${kind}`, 0.05 / FAULTS.length]), '--latency', 'lognormal:300,0.3']);
     assert.equal(ours.calls, theirs.calls);
     // A whole body that is billed and cannot be read: nobody can know what it cost, and that is what is said of it.
     const unread = provider.ledger().filter((row) => !stream && row.fault === 'malformed' && row.role === 'target');
@@ -56,7 +56,7 @@ for (const stream of [false, true]) {
 }
 
 test('with every kind of fault, silence too, the bill lies between what is told as known and as possible', async (t) => {
-  const { ours, theirs } = await mixed(t, 40, true, ['--fault-rate', 0.05, '--latency', 'lognormal:300,0.5'], ['--timeout', '10s']);
+  const { ours, theirs } = await mixed(t, 40, true, ['--fault-rate', 0.05, '--latency', 'lognormal:300,0.3'], ['--timeout', '10s']);
   const bill = nusd(theirs.cost_usd) + nusd(theirs.broken_off_usd);
   assert.equal(ours.calls_unpriced, 0);
   assert(nusd(ours.cost_usd) <= bill, `${ours.cost_usd} known of ${bill / 1e9}`);

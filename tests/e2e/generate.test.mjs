@@ -34,8 +34,9 @@ test('faults of every kind, 5 % each, change nothing about the result', async (t
 
 test('500 problems with 500 attempts in flight, 5 % of the calls at fault', async (t) => {
   const cwd = folder(t);
-  const provider = await sim(t, '--latency', 'lognormal:60,0.5', '--fault-rate', '0.05');
-  const args = generate(500, '--concurrency', 500, '--timeout', '5s', '--stall-errors', 0);
+  const kinds = ['429', '500', '503', '529', 'reset', 'truncate', 'malformed', 'empty', 'refuse']; // none that a deadline ends
+  const provider = await sim(t, '--latency', 'lognormal:60,0.5', ...kinds.flatMap((k) => [`--fault-${k}`, 0.05 / kinds.length]));
+  const args = generate(500, '--concurrency', 500, '--stall-errors', 0);
   await run(t, args, { cwd, env: provider.env });
   const problems = jsonl(join(cwd, 'problems.jsonl'));
   assertExactly(500, problems);

@@ -108,6 +108,9 @@ export async function run(t, args, options = {}) {
 
 export const text = (path) => readFileSync(path, 'utf8');
 export const jsonl = (path) => text(path).split('\n').filter(Boolean).map((line) => JSON.parse(line));
+
+/** Its whole lines: the last one may be half there while somebody writes. */
+const growingJsonl = (path) => text(path).split('\n').slice(0, -1).map((line) => JSON.parse(line));
 export const exists = existsSync;
 
 export const wait = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -143,7 +146,7 @@ export async function sim(t, ...flags) {
     base,
     url: `${base}/v1`,
     /** What it was told to write so far, a row for each billed call that was answered. */
-    ledger: () => (existsSync(ledger) ? jsonl(ledger).filter((row) => !row.broken_off) : []),
+    ledger: () => (existsSync(ledger) ? growingJsonl(ledger).filter((row) => !row.broken_off) : []),
     sums: async () => (await fetch(`${base}/ledger/summary`)).json(),
     /** Environment that makes it the provider "openai". */
     env: { OPENAI_BASE_URL: `${base}/v1`, OPENAI_API_KEY: KEY },
@@ -163,6 +166,14 @@ export const MODELS = ['--engineer', 'openai/engineer', '--checker', 'openai/che
 
 /** Arguments of a usual run. */
 export const generate = (n, ...more) => ['generate', '-n', n, ...MODELS, ...more];
+
+/**
+ * Each call that was billed is in the books of a job, or of a run. Where a job ends by itself, with calls in flight, it
+ * waits for them for two seconds or more; what had not answered then is told as lost, and may be on the bill.
+ */
+export function assertBooked({ calls, tries_lost }, bill) {
+  assert(calls <= bill.calls && bill.calls - calls <= tries_lost, `${calls} in our books and ${tries_lost} lost, ${bill.calls} billed`);
+}
 
 /** Nothing may be accepted twice, and exactly `n` must be. */
 export function assertExactly(n, problems) {

@@ -3,23 +3,15 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 
 import { assertExactly, folder, jsonl, KEY, run, sim, start } from './lib.mjs';
 import { assertPublished, writeDocument } from './published.mjs';
+import { freePort } from './servers.mjs';
 
 const require = createRequire(import.meta.url);
 const cli = join(dirname(require.resolve('@stoplight/prism-cli/package.json')), 'dist/index.js');
-
-async function freePort() {
-  const server = createServer();
-  await new Promise((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return port;
-}
 
 /** Prism in `mode` over OpenAI's document; violations are errors. Gives its URL and how it tells of itself. */
 async function prism(t, mode, ...more) {

@@ -49,8 +49,8 @@ test('one kill in the middle pays again for at most what was in flight at that m
 
 test('Ctrl-C once finishes what is in flight, says so, and can go on', async (t) => {
   const cwd = folder(t);
-  const provider = await sim(t, '--accept-all', '--latency', 150);
-  const args = generate(60, '--judge', 'llm', '--concurrency', 10);
+  const provider = await sim(t, '--accept-all', '--latency', 600);
+  const args = generate(20, '--judge', 'llm', '--seed', 7, '--concurrency', 10);
   const it = start(t, args, { cwd, env: provider.env });
   await until(() => provider.ledger().length > 15, 'some calls');
   it.child.kill('SIGINT');
@@ -59,14 +59,14 @@ test('Ctrl-C once finishes what is in flight, says so, and can go on', async (t)
   assert.match(it.stderr, /\b10\b[^\n]*in flight|in flight[^\n]*\b10\b/);
   const before = await provider.sums();
   await run(t, args, { cwd, env: provider.env });
-  assertExactly(60, jsonl(join(cwd, 'problems.jsonl')));
+  assertExactly(20, jsonl(join(cwd, 'problems.jsonl')));
   const after = await provider.sums();
-  assert.equal(after.calls, 240, `${before.calls} before, ${after.calls} in all: none was paid twice`);
+  assert.equal(after.calls, 80, `${before.calls} before, ${after.calls} in all: none was paid twice`);
 });
 
 test('Ctrl-C twice stops at once, and the job can go on', async (t) => {
   const cwd = folder(t);
-  const provider = await sim(t, '--accept-all', '--latency', 3000);
+  const provider = await sim(t, '--accept-all', '--latency', 30000);
   const args = generate(8, '--concurrency', 8);
   const it = start(t, args, { cwd, env: provider.env });
   await until(() => exists(join(cwd, 'problems.jsonl.db')), 'the state');
@@ -76,7 +76,7 @@ test('Ctrl-C twice stops at once, and the job can go on', async (t) => {
   await wait(200);
   it.child.kill('SIGINT');
   await it.ended;
-  assert(Date.now() - begin < 2500, 'it did not wait for answers');
+  assert(Date.now() - begin < 15000, 'it did not wait for answers');
   assert.equal(it.code, 130, it.stderr);
   const quick = await sim(t, '--accept-all');
   await run(t, args, { cwd, env: quick.env });
@@ -119,8 +119,8 @@ test('--fresh moves the old state aside and starts over', async (t) => {
 test('two runs on one state: the second is told who has it', async (t) => {
   const cwd = folder(t);
   const provider = await sim(t, '--accept-all', '--latency', 300);
-  const first = start(t, generate(20, '--concurrency', 4), { cwd, env: provider.env });
+  const first = start(t, generate(200, '--concurrency', 4), { cwd, env: provider.env });
   await until(() => provider.ledger().length > 2, 'some calls');
-  const second = await run(t, generate(20, '--concurrency', 4), { cwd, env: provider.env, code: 1 });
+  const second = await run(t, generate(200, '--concurrency', 4), { cwd, env: provider.env, code: 1 });
   assert.match(second.stderr, new RegExp(`\\b${first.pid}\\b`));
 });

@@ -9,12 +9,22 @@ import { folder, run, start, wait } from './lib.mjs';
 
 const NOBODY = 65534;
 
-/** Below those that the system gives to clients: one that tries to connect to such a port while nobody listens there may
- * meet itself, and then has it. */
-export const freePort = () => new Promise((done) => {
-  const port = 20000 + Math.floor(Math.random() * 12000);
-  const server = createServer().on('error', () => done(freePort())).listen(port, '127.0.0.1', () => server.close(() => done(port)));
+const listens = (...where) => new Promise((done) => {
+  const server = createServer().on('error', () => done(null)).listen(...where, () => done(server.unref()));
 });
+
+/** A port for this process until it ends, whoever listens there meanwhile: a name that only one can have stands for it, as in
+ * contract/free_port.c. It is below those that the system gives to clients: one that tries to connect to such a port while
+ * nobody listens there may meet itself, and then has it. */
+export async function freePort() {
+  for (;;) {
+    const port = 20000 + Math.floor(Math.random() * 12000);
+    const name = await listens(`\0stumper-test-port-${port}`);
+    const probe = name && (await listens(port, '127.0.0.1'));
+    if (probe) return new Promise((done) => probe.close(() => done(port)));
+    name?.close();
+  }
+}
 
 function postgresPrograms() {
   const versions = '/usr/lib/postgresql';

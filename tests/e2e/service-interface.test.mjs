@@ -188,7 +188,7 @@ async function followTooMuch({ s, root }) {
 
 /** A service that is about to stop. */
 async function drain(t, api) {
-  const s = await serve(t, ['--drain', '60s'], { api, sim: ['--latency', '1500', '--accept-all'] });
+  const s = await serve(t, ['--drain', '60s'], { api, sim: ['--latency', '4000', '--accept-all'] });
   const id = await s.submit({ num_problems: 20, concurrency: 4 });
   while ((await s.get(`/status/${id}`)).body.counts.in_flight === 0) await wait(20);
   s.child.kill('SIGTERM');

@@ -75,7 +75,7 @@ test('a key with one job has as much as a key with many', async (t) => {
 
 test('a stream that has nothing to tell says so every 15 seconds', async (t) => {
   const s = await serve(t, ['--concurrency', 1], { sim: ['--latency', '50'] });
-  const id = await s.submit({ num_problems: 5 });
+  const id = await s.submit({ num_problems: 500 });
   await s.post(`/jobs/${id}/pause`);
   const { body } = await fetch(`${s.base}/jobs/${id}/events`, { signal: AbortSignal.timeout(25000) });
   const begun = Date.now();

@@ -157,3 +157,9 @@ export async function serve(t, flags = [], options = {}) {
     },
   };
 }
+
+/** For a service that is to die at a failpoint: null where it did so before it said that it serves, as one that has work may. */
+export const unlessKilled = (serving) => serving.catch((error) => {
+  if (/it ended \(SIGKILL\)/.test(error.message)) return null;
+  throw error;
+});
