@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #define REPLY_BYTES_MAX 65536
+#define LONG_MS 20000 /* on a slow machine; what is waited for ends the wait */
 #define CHAT "/v1/chat/completions"
 #define ENGINEER                                                                                   \
     "{\"model\":\"engineer\",\"messages\":[{\"role\":\"user\",\"content\":\"one problem\"}]}"
@@ -111,6 +112,12 @@ static bool readable(int fd, int ms) {
     return poll(&p, 1, ms) > 0;
 }
 
+/* Has the server ended the connection, or does it within @ms? */
+static bool ends(int fd, int ms) {
+    char byte;
+    return readable(fd, ms) && recv(fd, &byte, 1, MSG_PEEK) <= 0;
+}
+
 /* Read one reply; gives up after @ms. */
 static struct reply *hear(int fd, int ms) {
     static struct reply r;
@@ -121,8 +128,7 @@ static struct reply *hear(int fd, int ms) {
         r.errnum = n < 0 ? errno : 0;
         r.n += n > 0 ? (size_t)n : 0;
     }
-    char byte;
-    r.closed = r.closed || (readable(fd, 50) && recv(fd, &byte, 1, MSG_PEEK) <= 0);
+    r.closed = r.closed || ends(fd, 50);
     return &r;
 }
 
@@ -155,7 +161,7 @@ static void test_a_completion_has_the_shape_of_openais(void **state) {
     int fd = dial(&rig);
     for (int i = 0; i < 3; i++) { /* on one connection */
         post(fd, i == 1 ? "/chat/completions" : CHAT, "", ENGINEER);
-        const struct reply *r = hear(fd, 2000);
+        const struct reply *r = hear(fd, LONG_MS);
         assert_int_equal(r->status, 200);
         assert_false(r->closed);
         assert_non_null(strcasestr(r->bytes, "\r\nx-request-id: req_"));
@@ -187,29 +193,29 @@ static void test_errors_have_the_shape_of_openais(void **state) {
     int fd = dial(&rig);
     const char *key = "Authorization: Bearer sk-right\r\n";
     post(fd, CHAT, "", ENGINEER);
-    assert_error(hear(fd, 2000), 401, NULL, "didn't provide an API key");
+    assert_error(hear(fd, LONG_MS), 401, NULL, "didn't provide an API key");
     post(fd, CHAT, "Authorization: Bearer sk-wrong\r\n", ENGINEER);
-    const struct reply *r = hear(fd, 2000);
+    const struct reply *r = hear(fd, LONG_MS);
     assert_error(r, 401, "invalid_api_key", "Incorrect API key");
     assert_null(strstr(r->bytes, "sk-wrong"));
     post(fd, CHAT, key,
          "{\"model\":\"gpt-9\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}");
-    assert_error(hear(fd, 2000), 404, "model_not_found", "gpt-9");
+    assert_error(hear(fd, LONG_MS), 404, "model_not_found", "gpt-9");
     post(fd, CHAT, key, "{\"model\":\"engineer\"");
-    assert_error(hear(fd, 2000), 400, NULL, "could not parse the JSON");
+    assert_error(hear(fd, LONG_MS), 400, NULL, "could not parse the JSON");
     post(fd, CHAT, key,
          "{\"model\":\"engineer\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],"
          "\"max_tokens\":5}");
-    assert_error(hear(fd, 2000), 400, "unsupported_parameter", "Use 'max_completion_tokens'");
+    assert_error(hear(fd, LONG_MS), 400, "unsupported_parameter", "Use 'max_completion_tokens'");
     post(fd, "/v1/nothing", key, "{}");
-    assert_error(hear(fd, 2000), 404, NULL, "Invalid URL (POST /v1/nothing)");
+    assert_error(hear(fd, LONG_MS), 404, NULL, "Invalid URL (POST /v1/nothing)");
     say(fd, "DELETE " CHAT " HTTP/1.1\r\nHost: sim\r\n\r\n");
-    r = hear(fd, 2000);
+    r = hear(fd, LONG_MS);
     assert_error(r, 405, "method_not_supported", "DELETE");
     assert_non_null(strcasestr(r->bytes, "\r\nallow: POST\r\n"));
     say(fd,
         "GET /v1/models/nobody HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer sk-right\r\n\r\n");
-    assert_error(hear(fd, 2000), 404, "model_not_found", "nobody");
+    assert_error(hear(fd, LONG_MS), 404, "model_not_found", "nobody");
     (void)close(fd);
     rig_stop(&rig);
 }
@@ -223,18 +229,18 @@ static void test_health_models_and_ledger_can_be_read(void **state) {
     arena_init(&a, (size_t)1 << 20);
     int fd = dial(&rig);
     say(fd, "GET /healthz HTTP/1.1\r\nHost: sim\r\n\r\n");
-    assert_string_equal(hear(fd, 2000)->body, "ok\n");
+    assert_string_equal(hear(fd, LONG_MS)->body, "ok\n");
     say(fd, "GET /v1/models HTTP/1.1\r\nHost: sim\r\n\r\n");
-    assert_int_equal(jnode_len(jnode_get(body_of(hear(fd, 2000), &a), "data")), 4);
+    assert_int_equal(jnode_len(jnode_get(body_of(hear(fd, LONG_MS), &a), "data")), 4);
     for (int i = 0; i < 3; i++) { /* the same thing twice, then another */
         post(fd, CHAT,
              i < 2 ? "X-Client-Request-Id: job/1/1\r\n" : "X-Client-Request-Id: job/1/2\r\n",
              i < 2 ? ENGINEER
                    : "{\"model\":\"target\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}");
-        assert_int_equal(hear(fd, 2000)->status, 200);
+        assert_int_equal(hear(fd, LONG_MS)->status, 200);
     }
     say(fd, "GET /ledger/summary HTTP/1.1\r\nHost: sim\r\n\r\n");
-    const struct jnode *sums = body_of(hear(fd, 2000), &a);
+    const struct jnode *sums = body_of(hear(fd, LONG_MS), &a);
     assert_int_equal(jnode_get_int(sums, "calls", 0), 3);
     assert_int_equal(jnode_get_int(sums, "engineer", 0), 2);
     assert_int_equal(jnode_get_int(sums, "repeated", 0), 1);
@@ -272,9 +278,10 @@ static void test_smuggling_is_refused_and_the_connection_closed(void **state) {
         (void)snprintf(request, sizeof request, "POST " CHAT " HTTP/1.1\r\n%s\r\n0\r\n\r\n",
                        headers[i]);
         say(fd, request);
-        const struct reply *r = hear(fd, 2000);
-        if (!(r->status >= 400 && r->status <= 501) || !r->closed) {
-            fail_msg("status %d, %s, for:\n%s", r->status, r->closed ? "closed" : "left open",
+        const struct reply *r = hear(fd, LONG_MS);
+        bool closed = r->closed || ends(fd, LONG_MS);
+        if (!(r->status >= 400 && r->status <= 501) || !closed) {
+            fail_msg("status %d, %s, for:\n%s", r->status, closed ? "closed" : "left open",
                      headers[i]);
         }
         (void)close(fd);
@@ -294,7 +301,7 @@ static void test_a_chunked_body_is_read(void **state) {
                    "a\r\n%.10s\r\n%zx\r\n%s\r\n0\r\n\r\n",
                    ENGINEER, strlen(ENGINEER) - 10, &ENGINEER[10]);
     say(fd, request);
-    assert_int_equal(hear(fd, 2000)->status, 200);
+    assert_int_equal(hear(fd, LONG_MS)->status, 200);
     (void)close(fd);
     rig_stop(&rig);
 }
@@ -310,15 +317,15 @@ static void test_a_client_that_dribbles_is_cut_off(void **state) {
     rig.options.input_ms = 200;
     rig_start(&rig);
     for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
-        int fd = dial(&rig);
         int64_t begun_ms = clock_mono_ms();
+        int fd = dial(&rig);
         char byte;
         say(fd, starts[i]);
-        while (!readable(fd, 50) && clock_mono_ms() - begun_ms < 3000) {
+        while (!readable(fd, 50) && clock_mono_ms() - begun_ms < 30000) {
             (void)send(fd, " ", 1, MSG_NOSIGNAL); /* a byte now and then: never idle for long */
         }
         assert_true(recv(fd, &byte, 1, 0) <= 0);
-        assert_in_range(clock_mono_ms() - begun_ms, 150, 1500);
+        assert_in_range(clock_mono_ms() - begun_ms, 150, 4500); /* the usual one is 5 s */
         (void)close(fd);
     }
     rig_stop(&rig);
@@ -326,11 +333,11 @@ static void test_a_client_that_dribbles_is_cut_off(void **state) {
 
 static void test_a_latency_is_kept_by_many_at_once(void **state) {
     (void)state;
-    enum { N = 300 };
+    enum { N = 300, MEAN_MS = 2000, MORE_MS = 6000 };
     struct rig rig;
     int fds[N];
     rig_init(&rig);
-    rig.options.latency_ms = (struct spread){.mean = 150};
+    rig.options.latency_ms = (struct spread){.mean = MEAN_MS};
     rig_start(&rig);
     for (int i = 0; i < N; i++) {
         fds[i] = dial(&rig);
@@ -339,13 +346,12 @@ static void test_a_latency_is_kept_by_many_at_once(void **state) {
     for (int i = 0; i < N; i++) {
         post(fds[i], CHAT, "", ENGINEER);
     }
-    int64_t sent_ms = clock_mono_ms();
-    assert_true(readable(fds[0], 2000));
-    assert_true(clock_mono_ms() - begun_ms >= 148);
+    int64_t until_ms = clock_mono_ms() + MEAN_MS + MORE_MS; /* not one after another */
+    assert_true(readable(fds[0], LONG_MS));
+    assert_true(clock_mono_ms() - begun_ms >= MEAN_MS - 2);
     for (int i = 0; i < N; i++) {
-        assert_true(readable(fds[i], 2000));
+        assert_true(readable(fds[i], (int)MAX(until_ms - clock_mono_ms(), INT64_C(0))));
     }
-    assert_true(clock_mono_ms() - sent_ms < 150 + 700); /* at once, not one after another */
     for (int i = 0; i < N; i++) {
         (void)close(fds[i]);
     }
@@ -364,7 +370,7 @@ static void test_faults_look_like_the_real_ones(void **state) {
     rig_fault(&rig, FAULT_429);
     int fd = dial(&rig);
     post(fd, CHAT, "", ENGINEER);
-    const struct reply *r = hear(fd, 2000);
+    const struct reply *r = hear(fd, LONG_MS);
     assert_error(r, 429, "rate_limit_exceeded", "Rate limit reached");
     const char *wait = strcasestr(r->bytes, "\r\nretry-after-ms: ");
     assert_non_null(wait);
@@ -376,7 +382,7 @@ static void test_faults_look_like_the_real_ones(void **state) {
     rig_fault(&rig, FAULT_RESET);
     fd = dial(&rig);
     post(fd, CHAT, "", ENGINEER);
-    r = hear(fd, 2000);
+    r = hear(fd, LONG_MS);
     assert_int_equal(r->n, 0);
     assert_int_equal(r->errnum, ECONNRESET);
     (void)close(fd);
@@ -389,7 +395,7 @@ static void test_faults_look_like_the_real_ones(void **state) {
     (void)close(fd);
     fd = dial(&rig); /* nobody else is held up */
     say(fd, "GET /ledger/summary HTTP/1.1\r\nHost: sim\r\n\r\n");
-    r = hear(fd, 2000);
+    r = hear(fd, LONG_MS);
     assert_int_equal(r->status, 200);
     assert_non_null(strstr(r->body, "\"calls\":0"));
     post(fd, CHAT, "", ENGINEER); /* and one that hangs does not keep it from ending */
@@ -406,7 +412,7 @@ static void test_a_refusal_and_a_cut_answer_are_told_as_such(void **state) {
     int fd = dial(&rig);
     post(fd, CHAT, "", ENGINEER);
     const struct jnode *m =
-        jnode_get(jnode_at(jnode_get(body_of(hear(fd, 2000), &a), "choices"), 0), "message");
+        jnode_get(jnode_at(jnode_get(body_of(hear(fd, LONG_MS), &a), "choices"), 0), "message");
     assert_int_equal(jnode_type(jnode_get(m, "content")), JNODE_NULL);
     assert_true(jnode_get_str(m, "refusal").n > 0);
     (void)close(fd);
@@ -414,7 +420,7 @@ static void test_a_refusal_and_a_cut_answer_are_told_as_such(void **state) {
     rig_fault(&rig, FAULT_TRUNCATE);
     fd = dial(&rig);
     post(fd, CHAT, "", ENGINEER);
-    const struct jnode *choice = jnode_at(jnode_get(body_of(hear(fd, 2000), &a), "choices"), 0);
+    const struct jnode *choice = jnode_at(jnode_get(body_of(hear(fd, LONG_MS), &a), "choices"), 0);
     assert_true(str_eq(jnode_get_str(choice, "finish_reason"), S("length")));
     (void)close(fd);
     rig_stop(&rig);
@@ -424,12 +430,16 @@ static void test_a_refusal_and_a_cut_answer_are_told_as_such(void **state) {
 #define TARGET_STREAM                                                                              \
     "{\"model\":\"target\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"stream\":true}"
 
-/* All that comes on @fd until it ends or is silent for @ms; NUL-terminated. */
-static size_t listen_to(int fd, int ms, char *to, size_t n_max, bool *ret_ended) {
+/* All that comes on @fd until it ends or, after @awaited has come, is silent for @ms;
+ * NUL-terminated. */
+static size_t listen_to(int fd, const char *awaited, int ms, char *to, size_t n_max,
+                        bool *ret_ended) {
     size_t n = 0;
     ssize_t got = 1;
     *ret_ended = false;
-    while (n + 1 < n_max && !*ret_ended && readable(fd, ms)) {
+    to[0] = '\0';
+    while (n + 1 < n_max && !*ret_ended &&
+           readable(fd, strstr(to, awaited) != NULL ? ms : LONG_MS)) {
         got = recv(fd, to + n, n_max - 1 - n, 0);
         n += got > 0 ? (size_t)got : 0;
         to[n] = '\0';
@@ -444,23 +454,23 @@ static void test_a_stream_comes_as_time_goes_by(void **state) {
     struct rig rig;
     bool ended;
     rig_init(&rig);
-    rig.options.latency_ms = (struct spread){.mean = 500};
+    rig.options.latency_ms = (struct spread){.mean = 5000};
     rig_start(&rig);
     int fd = dial(&rig);
     int64_t begun_ms = clock_mono_ms();
     post(fd, CHAT, "", TARGET_STREAM);
-    assert_true(readable(fd, 2000));
-    assert_in_range(clock_mono_ms() - begun_ms, 90, 400); /* a fifth of it, then bit by bit */
+    assert_true(readable(fd, LONG_MS));
+    assert_in_range(clock_mono_ms() - begun_ms, 900, 4500); /* a fifth of it, then bit by bit */
     ssize_t n = recv(fd, bytes, sizeof bytes - 1, 0);
     assert_true(n > 0);
     bytes[n] = '\0';
     assert_non_null(strcasestr(bytes, "\r\ncontent-type: text/event-stream"));
     assert_null(strstr(bytes, "[DONE]"));
-    (void)listen_to(fd, 2000, bytes, sizeof bytes, &ended);
+    (void)listen_to(fd, "", LONG_MS, bytes, sizeof bytes, &ended);
     assert_true(ended && strstr(bytes, "data: [DONE]\n\n") != NULL);
-    assert_in_range(clock_mono_ms() - begun_ms, 490, 1500);
-    post(fd, CHAT, "", ENGINEER); /* the connection goes on */
-    assert_int_equal(hear(fd, 2000)->status, 200);
+    assert_in_range(clock_mono_ms() - begun_ms, 4990, 20000);
+    say(fd, "GET /v1/models HTTP/1.1\r\nHost: sim\r\n\r\n"); /* the connection goes on */
+    assert_int_equal(hear(fd, LONG_MS)->status, 200);
     (void)close(fd);
     rig_stop(&rig);
 }
@@ -471,22 +481,23 @@ static void test_signs_of_life_come_while_a_model_thinks(void **state) {
     struct rig rig;
     bool ended;
     rig_init(&rig);
-    rig.options.latency_ms = (struct spread){.mean = 600};
+    rig.options.latency_ms = (struct spread){.mean = 10000};
     rig.options.keep_alive_ms = 40;
     rig_start(&rig);
-    int fd = dial(&rig);
+    int fd = dial(&rig), whole = dial(&rig);
     post(fd, CHAT, "", TARGET_STREAM);
-    (void)listen_to(fd, 2000, bytes, sizeof bytes, &ended);
+    post(whole, CHAT, "", ENGINEER);
+    assert_true(readable(whole, 5000)); /* long before the answer */
+    (void)listen_to(fd, "", LONG_MS, bytes, sizeof bytes, &ended);
     const char *life = strstr(bytes, ": keep-alive\n\n"), *data = strstr(bytes, "data: {");
     assert_true(ended && life != NULL && data != NULL && life < data);
     assert_non_null(strstr(bytes, "data: [DONE]"));
-    post(fd, CHAT, "", ENGINEER);
-    assert_true(readable(fd, 300)); /* long before the answer */
-    (void)listen_to(fd, 2000, bytes, sizeof bytes, &ended);
+    (void)listen_to(whole, "", LONG_MS, bytes, sizeof bytes, &ended);
     assert_true(ended);
     assert_non_null(strstr(bytes, "\r\n1\r\n\n\r\n1\r\n\n\r\n")); /* empty lines, a chunk each */
     assert_non_null(strstr(bytes, "\"finish_reason\":\"stop\""));
     (void)close(fd);
+    (void)close(whole);
     rig_stop(&rig);
 }
 
@@ -511,7 +522,7 @@ static void test_faults_of_streams(void **state) {
         int fd = dial(&rig);
         int64_t begun_ms = clock_mono_ms();
         post(fd, CHAT, "", TARGET_STREAM);
-        (void)listen_to(fd, cases[i].fault == FAULT_STALL ? 300 : 3000, bytes, sizeof bytes,
+        (void)listen_to(fd, cases[i].has, cases[i].ends ? LONG_MS : 300, bytes, sizeof bytes,
                         &ended);
         assert_int_equal(ended, cases[i].ends);
         assert_int_equal(strstr(bytes, "[DONE]") != NULL, cases[i].done);
@@ -530,7 +541,7 @@ static void test_faults_of_whole_answers_in_the_middle(void **state) {
     rig_fault(&rig, FAULT_IN_200);
     int fd = dial(&rig);
     post(fd, CHAT, "", ENGINEER);
-    const struct reply *r = hear(fd, 2000);
+    const struct reply *r = hear(fd, LONG_MS);
     assert_error(r, 200, "server_is_overloaded", "Overloaded");
     (void)close(fd);
     rig_stop(&rig);
@@ -538,7 +549,7 @@ static void test_faults_of_whole_answers_in_the_middle(void **state) {
     rig_fault(&rig, FAULT_CUT);
     fd = dial(&rig);
     post(fd, CHAT, "", ENGINEER);
-    (void)listen_to(fd, 2000, bytes, sizeof bytes, &ended);
+    (void)listen_to(fd, "", LONG_MS, bytes, sizeof bytes, &ended);
     assert_true(ended && strstr(bytes, "\r\n0\r\n\r\n") == NULL); /* broken off, no orderly end */
     (void)close(fd);
     rig_stop(&rig);
@@ -546,7 +557,7 @@ static void test_faults_of_whole_answers_in_the_middle(void **state) {
     rig_fault(&rig, FAULT_STALL);
     fd = dial(&rig);
     post(fd, CHAT, "", ENGINEER);
-    assert_true(listen_to(fd, 300, bytes, sizeof bytes, &ended) > 0);
+    assert_true(listen_to(fd, "HTTP/1.1 200", 300, bytes, sizeof bytes, &ended) > 0);
     assert_true(!ended && strstr(bytes, "HTTP/1.1 200") == bytes);
     (void)close(fd);
     rig_stop(&rig);
@@ -557,7 +568,7 @@ static int64_t refused(int fd, const char *key) {
     struct arena a;
     arena_init(&a, (size_t)1 << 20);
     say(fd, "GET /ledger/summary HTTP/1.1\r\nHost: sim\r\n\r\n");
-    const struct jnode *sums = body_of(hear(fd, 2000), &a);
+    const struct jnode *sums = body_of(hear(fd, LONG_MS), &a);
     int64_t n = jnode_get_int(jnode_get(sums, "refused"), key, -1);
     arena_release(&a);
     return n;
@@ -573,15 +584,15 @@ static void test_limits_are_enforced_and_told_in_headers(void **state) {
     rig_start(&rig);
     int fd = dial(&rig);
     post(fd, CHAT, "", ENGINEER);
-    const struct reply *r = hear(fd, 2000);
+    const struct reply *r = hear(fd, LONG_MS);
     assert_int_equal(r->status, 200);
     assert_non_null(strcasestr(r->bytes, "\r\nx-ratelimit-limit-requests: 60\r\n"));
     assert_non_null(strcasestr(r->bytes, "\r\nx-ratelimit-remaining-requests: 1\r\n"));
     assert_non_null(strcasestr(r->bytes, "\r\nx-ratelimit-reset-requests: "));
     assert_non_null(strcasestr(r->bytes, "\r\nx-ratelimit-limit-tokens: 100000\r\n"));
-    for (int i = 0; i < 5; i++) { /* slower than a refill, or at once: at least one is refused */
+    for (int i = 0; i < 100 && r->status == 200; i++) { /* one a second is let in, and no more */
         post(fd, CHAT, "", ENGINEER);
-        r = hear(fd, 2000);
+        r = hear(fd, LONG_MS);
     }
     assert_error(r, 429, "rate_limit_exceeded", "requests per min (RPM): Limit 60");
     assert_non_null(strcasestr(r->bytes, "\r\nretry-after: 1\r\n"));
@@ -589,7 +600,7 @@ static void test_limits_are_enforced_and_told_in_headers(void **state) {
     (void)close(fd);
     fd = dial(&rig); /* another key has limits of its own */
     post(fd, CHAT, "Authorization: Bearer other\r\n", ENGINEER);
-    assert_int_equal(hear(fd, 2000)->status, 200);
+    assert_int_equal(hear(fd, LONG_MS)->status, 200);
     (void)close(fd);
     rig_stop(&rig);
 }
@@ -598,19 +609,19 @@ static void test_at_most_so_many_are_in_flight_at_once(void **state) {
     (void)state;
     struct rig rig;
     rig_init(&rig);
-    rig.options.latency_ms = (struct spread){.mean = 300};
+    rig.options.latency_ms = (struct spread){.mean = 2000};
     assert_true(quota_plan_read(S("2"), &rig.options.limits.of[QUOTA_CONCURRENCY]));
     rig_start(&rig);
     int fds[3];
     for (int i = 0; i < 3; i++) {
         fds[i] = dial(&rig);
         post(fds[i], CHAT, "", ENGINEER);
-        (void)readable(fds[i], i < 2 ? 20 : 2000);
+        (void)readable(fds[i], i < 2 ? 20 : LONG_MS);
     }
-    assert_error(hear(fds[2], 2000), 429, "rate_limit_exceeded", "concurrent requests: Limit 2");
-    assert_int_equal(hear(fds[0], 2000)->status, 200);
+    assert_error(hear(fds[2], LONG_MS), 429, "rate_limit_exceeded", "concurrent requests: Limit 2");
+    assert_int_equal(hear(fds[0], LONG_MS)->status, 200);
     post(fds[2], CHAT, "", ENGINEER); /* one is over: there is room again */
-    assert_int_equal(hear(fds[2], 2000)->status, 200);
+    assert_int_equal(hear(fds[2], LONG_MS)->status, 200);
     for (int i = 0; i < 3; i++) {
         (void)close(fds[i]);
     }

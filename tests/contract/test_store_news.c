@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "store/store_key.h"
 
-#include <pthread.h>
+#include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,32 +219,30 @@ static void test_ones_own_commits_do_not_come_back(void **state) {
 
 /* --- what must not be missed */
 
-static void *commit_late(void *ctx) {
-    (void)postgres_rig_ask(ctx, "BEGIN; INSERT INTO changes (process, job, what)"
-                                " VALUES (1, 'job_1', 1); SELECT pg_sleep(1.5); COMMIT");
-    return NULL;
+static void run(PGconn *conn, const char *text) {
+    PGresult *result = PQexec(conn, text);
+    assert_int_equal(PQresultStatus(result), PGRES_COMMAND_OK);
+    PQclear(result);
 }
 
 /* It has the lower number, and others have ended before it. */
 static void test_a_transaction_that_ends_late_is_told_when_it_ends(void **state) {
     struct rig *r = *state, other;
     struct heard h;
-    pthread_t late;
     submit(r, "job_1");
     open_other(r, &other);
-    assert_int_equal(pthread_create(&late, NULL, commit_late, r->direct), 0);
-    while (postgres_rig_ask(r->direct, "SELECT count(*) FROM pg_stat_activity"
-                                       " WHERE wait_event = 'PgSleep'") == 0) {
-    }
+    PGconn *late = PQconnectdb(r->direct);
+    run(late, "BEGIN; INSERT INTO changes (process, job, what) VALUES (1, 'job_1', 1)");
     listen_to(&h, r);
     submit(&other, "job_2");
     assert_true(wait_for(&h, has_job_2));
     assert_null(heard_of(&h, "job_1"));
+    run(late, "COMMIT");
     assert_true(wait_for(&h, has_job_1));
     size_t calls = h.calls;
     (void)wait_for(&h, never);
     assert_int_equal(h.calls, calls); /* each once */
-    assert_int_equal(pthread_join(late, NULL), 0);
+    PQfinish(late);
     deafen(&h);
     rig_close(&other);
 }

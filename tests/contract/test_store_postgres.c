@@ -220,7 +220,7 @@ static void test_while_the_server_is_away_a_worker_waits_and_all_others_are_told
         store_get_job(r->store, &get);
         loop_run(r->loop);
         assert_int_equal(get.op.err, ERR_UNAVAILABLE);
-        assert_true(clock_mono_ms() - began_ms < 2000);
+        assert_true(clock_mono_ms() - began_ms < 10000); /* who waits, waits for 15 s or more */
     }
     postgres_rig_start(server);
     assert_int_equal(rig_wait(r, &record.op), ERR_OK);
