@@ -35,7 +35,7 @@ struct broker *backend_open(const struct backend *backend, const struct server *
 struct broker *open_url(const struct backend *backend, const char *before, int port,
                         const char *after);
 
-/** It must not come in for a while that is enough to come in; free it. */
+/** Within log_of(), opened last: it must tell why it does not come in, and stay out; free it. */
 void stay_out(struct broker *b);
 
 /** Everything that is written to stderr while @fn runs, in @ret of @size bytes. */

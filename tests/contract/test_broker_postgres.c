@@ -218,6 +218,7 @@ static void test_behind_a_pooler_of_transactions_tokens_go_from_one_to_another(v
     char url[128];
     (void)state;
     (void)snprintf(p.dir, sizeof p.dir, "%s", rig.server.dir);
+    (void)server_postgres(&rig.server, "DELETE FROM stumper_broker.tokens");
     pid_t pid = postgres_rig_pooler(&p, "public", url, sizeof url);
     for (int said = 1; said >= 0; said--) {
         static struct eater there;
@@ -245,6 +246,8 @@ static void test_behind_a_pooler_of_transactions_tokens_go_from_one_to_another(v
 /* --- being let in */
 
 static void come_with_passwords(void) {
+    const char loaded[] = "SELECT extract(microseconds FROM pg_conf_load_time())::bigint";
+    long long before = server_postgres(&rig.server, loaded);
     (void)server_postgres(&rig.server, "CREATE ROLE guest LOGIN PASSWORD '" PASSWORD_PLAIN "'");
     (void)server_postgres(&rig.server, "CREATE ROLE owner LOGIN PASSWORD '" PASSWORD_PLAIN "'");
     (void)server_postgres(&rig.server, "DROP SCHEMA IF EXISTS stumper_broker CASCADE");
@@ -257,7 +260,9 @@ static void come_with_passwords(void) {
                       f) >= 0 &&
                 fclose(f) == 0);
     (void)server_postgres(&rig.server, "SELECT pg_reload_conf()::int");
-    pause_ms(200);
+    while (server_postgres(&rig.server, loaded) == before) {
+        pause_ms(10);
+    }
     int port = rig.server.port;
     stay_out(open_url(postgres, "postgresql://guest@127.0.0.1", port, "/postgres"));
     stay_out(
