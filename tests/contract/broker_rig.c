@@ -86,7 +86,7 @@ struct broker *backend_open(const struct backend *backend, const struct server *
     return b;
 }
 
-static off_t log_before_bytes; /* when the last broker was opened */
+static _Thread_local off_t log_before_bytes; /* when the last broker was opened */
 
 /* Within log_of(). */
 static off_t log_bytes(void) {

@@ -325,7 +325,7 @@ static void test_a_client_that_dribbles_is_cut_off(void **state) {
             (void)send(fd, " ", 1, MSG_NOSIGNAL); /* a byte now and then: never idle for long */
         }
         assert_true(recv(fd, &byte, 1, 0) <= 0);
-        assert_in_range(clock_mono_ms() - begun_ms, 150, 4500); /* the usual one is 5 s */
+        assert_in_range(clock_mono_ms() - begun_ms, 150, 25000); /* the usual one is a minute */
         (void)close(fd);
     }
     rig_stop(&rig);
