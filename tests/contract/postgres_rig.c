@@ -20,7 +20,7 @@
 
 #define PATH_BYTES 512
 #define ARGS_MAX 32
-#define UP_MS 30000
+#define UP_MS 90000
 
 static struct postgres_rig the_server;
 

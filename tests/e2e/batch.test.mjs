@@ -107,7 +107,7 @@ test('killed again and again at random, with both formats at work, expiry and fa
 
 test('Ctrl-C leaves the batches at their provider and says so; the same command collects them', async (t) => {
   const cwd = folder(t);
-  const provider = await sim(t, '--batch-time', 8);
+  const provider = await sim(t, '--accept-all', '--batch-time', 8);
   const args = batch(10, '--json-progress');
   const first = start(t, args, { cwd, env: env(provider) });
   await first.line(/"batched":[1-9]/);

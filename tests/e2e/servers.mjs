@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
-import { folder, run, start, wait } from './lib.mjs';
+import { folder, PATIENCE_MS, run, start, wait } from './lib.mjs';
 
 const NOBODY = 65534;
 
@@ -101,7 +101,7 @@ export async function rabbit(t) {
     url: `amqp://127.0.0.1:${port}`,
     begin: async () => {
       server.it = start(t, [], { program: '/usr/lib/rabbitmq/bin/rabbitmq-server', env });
-      await server.it.line(/Starting broker\.\.\. completed/);
+      await server.it.line(/Starting broker\.\.\. completed/, 2 * PATIENCE_MS); // it reckons for many seconds
     },
     kill: (signal) => server.it.kill(signal),
     wipe: async () => {
