@@ -198,8 +198,11 @@ class Trouble:
         wait_for(lambda: len(self.to_llm.came) > 50, "the work does not begin")
 
     def home(self) -> subprocess.Popen:
-        """The process that has the job."""
-        pid = wait_for(lambda: next((w["pid"] for w in self.fleet.members() if w["jobs"] > 0), None), "nobody has the job")
+        """The process that has the job; the last probe is gone from whoever had that."""
+        def lone() -> int | None:
+            at = [w["pid"] for w in self.fleet.members() for _ in range(w["jobs"])]
+            return at[0] if len(at) == 1 else None
+        pid = wait_for(lone, "nobody has the job")
         return next(child for child in self.fleet.workers if child.pid == pid)
 
     def replace(self, worker: subprocess.Popen) -> None:
