@@ -391,10 +391,11 @@ static void attempt_conclude_by_proof(struct attempt *at) {
     attempt_conclude(at, c->verdict == COMPARISON_EQUAL, 1, "proof", c->reason);
 }
 
-static void attempt_compared(struct attempt *at, const struct comparison *comparison) {
-    at->problem.verdict.comparison = *comparison;
+static void attempt_compared(struct attempt *at, const struct attempt_event *event) {
+    bool enough = at->setup->spec->judge == JOB_JUDGE_PROOF_LLM && !event->checker_was_asked;
+    at->problem.verdict.comparison = event->comparison;
     at->problem.verdict.comparison.asked = true;
-    if (at->setup->spec->judge == JOB_JUDGE_PROOF_LLM && attempt_is_proven(at)) {
+    if (enough && attempt_is_proven(at)) {
         attempt_conclude_by_proof(at);
     } else {
         attempt_ask_judge(at);
@@ -490,10 +491,12 @@ static void attempt_action(const struct attempt *at, struct attempt_action *ret)
         *ret = (struct attempt_action){.kind = ATTEMPT_ACT_DEDUP, .hash = at->problem.hash};
         return;
     case AWAIT_DEFINED:
-        *ret = (struct attempt_action){.kind = ATTEMPT_ACT_DEFINE, .gold = at->problem.answer};
+        *ret = (struct attempt_action){
+            .kind = ATTEMPT_ACT_DEFINE, .call_no = at->calls_asked, .gold = at->problem.answer};
         return;
     case AWAIT_COMPARED:
         *ret = (struct attempt_action){.kind = ATTEMPT_ACT_COMPARE,
+                                       .call_no = at->calls_asked,
                                        .gold = at->problem.answer,
                                        .given = at->problem.target_text};
         return;
@@ -528,7 +531,7 @@ void attempt_step(struct attempt *at, const struct attempt_event *event,
         attempt_defined(at, event->definite);
         break;
     case ATTEMPT_EV_COMPARED:
-        attempt_compared(at, &event->comparison);
+        attempt_compared(at, event);
         break;
     }
     attempt_action(at, ret);

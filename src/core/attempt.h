@@ -69,6 +69,7 @@ struct attempt_event {
     bool duplicate;          /* DEDUP */
     bool definite;           /* DEFINED */
     struct comparison comparison; /* COMPARED; its texts live as long as the attempt's arena */
+    bool checker_was_asked; /* COMPARED: by an earlier run; its answer is taken, a proof or not */
 };
 
 enum attempt_action_kind {
@@ -82,11 +83,11 @@ enum attempt_action_kind {
 
 struct attempt_action {
     enum attempt_action_kind kind;
-    const struct call_spec *call;  /* CALL: borrowed until the next step */
-    int64_t call_no;               /* CALL: 0, 1, 2 … */
-    uint64_t hash;                 /* DEDUP */
-    struct str gold;               /* DEFINE, COMPARE: the engineer's answer */
-    struct str given;              /* COMPARE: the target's whole text */
+    const struct call_spec *call; /* CALL: borrowed until the next step */
+    int64_t call_no;  /* CALL: 0, 1, 2 …; DEFINE, COMPARE: the checker's, if it is asked next */
+    uint64_t hash;    /* DEDUP */
+    struct str gold;  /* DEFINE, COMPARE: the engineer's answer */
+    struct str given; /* COMPARE: the target's whole text */
     const struct problem *problem; /* FINISH: borrowed from the arena */
 };
 

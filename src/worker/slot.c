@@ -245,14 +245,14 @@ static const struct llm_book *slot_book(const struct slot *s) {
     return s->work->book != NULL ? book_for_llm(s->work->book) : NULL;
 }
 
-/* Is the call that the machine asks for in a batch of an earlier run, and so paid for? */
-static bool slot_is_owed(struct slot *s) {
+/* Is the call to @role that the machine asks for, or may ask for next, in a batch of an earlier
+ * run, and so paid for? */
+static bool slot_is_owed(struct slot *s, enum role role) {
     const struct work *k = s->work;
     (void)snprintf(s->tag, sizeof s->tag, "%s/%" PRId64 "/%" PRId64, k->job_id, s->lease.attempt_no,
                    s->action.call_no);
     return k->book != NULL && !k->cut_off &&
-           llm_awaits(k->worker->options.llm, slot_book(s), &k->models[s->action.call->role],
-                      s->tag);
+           llm_awaits(k->worker->options.llm, slot_book(s), &k->models[role], s->tag);
 }
 
 /* Reserve and call; false if there is no money for it now. What is @owed needs none. */
@@ -310,17 +310,27 @@ static struct comparison slot_comparison(struct slot *s, const struct answer_res
                                .reason = str_dup(&s->arena, str_of(r->reason))};
 }
 
+/* An earlier run asked the checker, for the pool had not decided, or had no time to. Now it may
+ * have decided, but the answer is paid for, or soon will be: without a taker nobody would book it.
+ */
+static bool slot_asked_checker(struct slot *s) {
+    return slot_replayed(s) != NULL || slot_is_owed(s, ROLE_CHECKER);
+}
+
 static void slot_judged(struct loop_msg *msg) {
     struct slot *s = CONTAINER_OF(msg, struct slot, op.judged.msg);
     const struct judge_call *call = &s->op.judged.call;
     /* Whether it is definite is not known where the helper broke down, or had no time: go on. */
     bool unknown = strcmp(call->result.method, JUDGE_METHOD_LIMITS) == 0;
+    bool asked = slot_asked_checker(s);
     struct attempt_event event = {.kind = ATTEMPT_EV_DEFINED,
-                                  .definite = unknown || call->result.verdict == ANSWER_EQUAL};
+                                  .definite =
+                                      unknown || call->result.verdict == ANSWER_EQUAL || asked};
     loop_unhold(s->work->loop);
     if (call->question == JUDGE_SAME) {
         event = (struct attempt_event){.kind = ATTEMPT_EV_COMPARED,
-                                       .comparison = slot_comparison(s, &call->result)};
+                                       .comparison = slot_comparison(s, &call->result),
+                                       .checker_was_asked = asked};
     }
     slot_step(s, &event);
     slot_act(s);
@@ -391,7 +401,7 @@ static void slot_act(struct slot *s) {
         k->view.replayed++;
         slot_step_answer(s, &known->answer, s->action.call->role, known->model);
     }
-    bool owed = slot_is_owed(s);
+    bool owed = slot_is_owed(s, s->action.call->role);
     if (!owed && (!work_may_call(k) || !slot_may_spend(s))) {
         slot_release(s);
     } else if (!slot_call(s, owed)) {
@@ -444,7 +454,7 @@ void slot_begin(struct slot *s, const struct lease *lease) {
 
 bool slot_retry_money(struct slot *s) {
     ASSERT(s->state == SLOT_MONEY);
-    return slot_call(s, slot_is_owed(s));
+    return slot_call(s, slot_is_owed(s, s->action.call->role));
 }
 
 void slot_give_up(struct slot *s) {

@@ -62,6 +62,28 @@ static void test_evidence_and_doubt_go_to_the_checker_whose_word_counts(void **s
     }
 }
 
+static void test_a_checker_that_was_asked_before_is_heard_though_a_proof_wins(void **state) {
+    (void)state;
+    run_to(&r, ATTEMPT_STAGE_TARGET);
+    run_answer_as(&r, (struct call_answer){.text = S("so \\boxed{41}")}, "41");
+    assert_int_equal(r.action.kind, ATTEMPT_ACT_COMPARE);
+    int64_t next = r.action.call_no;
+    attempt_step(
+        r.attempt,
+        &(struct attempt_event){.kind = ATTEMPT_EV_COMPARED,
+                                .comparison = {.verdict = COMPARISON_DIFFERENT, .proof = true},
+                                .checker_was_asked = true},
+        &r.action);
+    assert_int_equal(r.action.kind, ATTEMPT_ACT_CALL);
+    assert_int_equal(r.action.call->role, ROLE_CHECKER);
+    assert_int_equal(r.action.call_no, next);
+    run_answer(&r, same);
+    assert_int_equal(run_problem(&r)->calls, 4);
+    assert_int_equal(run_problem(&r)->outcome, OUTCOME_ACCEPTED);
+    assert_string_equal(run_problem(&r)->verdict.method, "proof");
+    assert_true(run_problem(&r)->verdict.disagreed);
+}
+
 static void test_an_undecided_comparison_is_never_a_proof(void **state) {
     (void)state;
     compared(JOB_JUDGE_PROOF_LLM, COMPARISON_UNDECIDED, true);
@@ -128,6 +150,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         judge_test(test_a_proof_ends_the_attempt_without_a_call),
         judge_test(test_evidence_and_doubt_go_to_the_checker_whose_word_counts),
+        judge_test(test_a_checker_that_was_asked_before_is_heard_though_a_proof_wins),
         judge_test(test_an_undecided_comparison_is_never_a_proof),
         judge_test(test_with_both_a_proof_wins_over_the_checker_and_the_disagreement_is_kept),
         judge_test(test_a_proof_does_not_stand_in_for_a_checker_that_gave_no_verdict),
